@@ -1,0 +1,7 @@
+"""The one exception that means: what the user gave cannot be used, and here is what would be right."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Bad input. The message is one line: the file or argument, what came, and what to do instead."""

@@ -1,0 +1,17 @@
+"""Fixtures that several test files use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with `isbi2012`, `DIC-C2DH-HeLa` and `PhC-C2DH-U373`, named by the environment variable UNET_DATA."""
+    folder = os.environ.get("UNET_DATA")
+    if not folder:
+        pytest.skip("UNET_DATA is not set: the tests on the real data sets need it")
+    return Path(folder)
