@@ -1,0 +1,5 @@
+"""Losses."""
+
+from .weighted_cross_entropy import WeightedCrossEntropyLoss
+
+__all__ = ["WeightedCrossEntropyLoss"]

@@ -1,0 +1,5 @@
+"""Networks."""
+
+from .valid_unet import ValidUNet
+
+__all__ = ["ValidUNet"]
