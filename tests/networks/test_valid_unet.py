@@ -13,7 +13,7 @@ from custom.networks import ValidUNet
 
 
 def small(**arguments) -> ValidUNet:
-    return ValidUNet(**{"features": 2, "depth": 2, "dropout": 0.0, **arguments}).eval()
+    return ValidUNet(**{"features": 8, "depth": 2, "dropout": 0.0, **arguments}).eval()
 
 
 def test_parameters_and_layers_of_the_paper():
@@ -114,7 +114,7 @@ def test_dropout_sits_at_the_end_of_the_contracting_path():
     seen = []
     network.dropout.register_forward_hook(lambda module, args, output: seen.append(args[0].shape[1]))
     network(torch.rand(1, 1, 92, 100))
-    assert seen == [8, 16]
+    assert seen == [32, 64]
 
 
 def test_script_and_trace_give_the_same_logits():
