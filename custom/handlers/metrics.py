@@ -1,0 +1,52 @@
+"""Ignite handlers of the challenges' measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from monai.handlers import IgniteMetricHandler
+
+from ..metrics.cumulative import IoU, PixelError, StackMetric
+
+
+class StackMetricHandler(IgniteMetricHandler):
+    """Writes a measure's value to `engine.state.metrics[name]`, its further numbers beside it as `name_*`.
+
+    `engine.state.metric_details[name]` gets the score of each image (N,), in the order that `MetricsSaver` expects.
+
+    Args:
+        metric_fn: the measure.
+        output_transform: takes the engine's output to `(y_pred, y)`, as the measure wants them.
+        save_details: whether to keep the scores of the images.
+    """
+
+    metric_fn: StackMetric
+
+    def __init__(
+        self, metric_fn: StackMetric, output_transform: Callable = lambda x: x, save_details: bool = True
+    ) -> None:
+        super().__init__(metric_fn=metric_fn, output_transform=output_transform, save_details=save_details)
+
+    def compute(self) -> Any:
+        value, score = super().compute(), self.metric_fn.score()
+        if self._engine is not None:
+            self._engine.state.metrics.update({f"{self._name}_{key}": x for key, x in score.extras().items()})
+            if self.save_details:
+                self._engine.state.metric_details[self._name] = np.array(score.per_image)  # type: ignore[attr-defined]
+        return value
+
+
+class PixelErrorHandler(StackMetricHandler):
+    """Pixel error of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
+
+    def __init__(self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = 255) -> None:
+        super().__init__(PixelError(ignore), output_transform, save_details)
+
+
+class IoUHandler(StackMetricHandler):
+    """Foreground IoU at threshold 0.5 over all images of a run; `y_pred` is the foreground probability."""
+
+    def __init__(self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = 255) -> None:
+        super().__init__(IoU(ignore), output_transform, save_details)
