@@ -1,0 +1,19 @@
+"""Ignite handlers."""
+
+from .checkpoint import BestModelSaver, TrainingCheckpoint
+from .clip import GradientClip
+from .early_stop import ResumableEarlyStop
+from .metrics import IoUHandler, PixelErrorHandler
+from .pictures import TrainingPictures
+from .reseed import EpochSeed
+
+__all__ = [
+    "BestModelSaver",
+    "EpochSeed",
+    "GradientClip",
+    "IoUHandler",
+    "PixelErrorHandler",
+    "ResumableEarlyStop",
+    "TrainingCheckpoint",
+    "TrainingPictures",
+]

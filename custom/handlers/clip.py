@@ -1,0 +1,28 @@
+"""Gradient clipping, which MONAI's trainer does not offer."""
+
+from __future__ import annotations
+
+import torch
+from ignite.engine import Engine
+from monai.engines.utils import IterationEvents
+from torch import nn
+
+
+class GradientClip:
+    """Handler of a trainer: scales the gradient to at most ``max_norm`` before the optimizer's step.
+
+    Args:
+        network: its parameters are clipped together.
+        max_norm: largest Euclidean norm of the gradient of all parameters.
+    """
+
+    def __init__(self, network: nn.Module, max_norm: float) -> None:
+        self.network = network
+        self.max_norm = max_norm
+
+    def attach(self, trainer: Engine) -> None:
+        """Clip after every backward pass."""
+        trainer.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
+
+    def __call__(self, trainer: Engine) -> None:
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_norm)
