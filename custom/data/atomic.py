@@ -41,8 +41,8 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary folder beside `path`, and rename it to `path` when the block ends well.
 
     Raises:
-        InputError: `path` exists and is not an empty folder, the disk is full or the parent cannot be written; nothing is
-            left under the name, nor beside it.
+        InputError: `path` exists and is not an empty folder, the disk is full or the parent cannot be written; nothing
+            is left under the name, nor beside it.
     """
     path = Path(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):

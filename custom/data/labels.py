@@ -1,0 +1,85 @@
+"""What the pixel values of a data set's masks mean, and how they become class indices or instance ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+
+LabelKind = Literal["classes", "instances"]
+IGNORED_CLASS = 255
+IGNORED_INSTANCE = -1
+
+
+@dataclass(frozen=True)
+class LabelFormat:
+    """Meaning of mask values.
+
+    Args:
+        kind: "classes": a value per class; "instances": 0 is background, any other value is one object.
+        values: for "classes", the pixel value of class 0, 1, ...; empty: 0 is class 0, the one other value is class 1.
+        ignore: value of pixels that count in no loss and no metric, if there are any.
+    """
+
+    kind: LabelKind = "classes"
+    values: tuple[int, ...] = ()
+    ignore: int | None = None
+
+
+def to_classes(mask: NDArray, label_format: LabelFormat, path: Path) -> NDArray[np.uint8]:
+    """Class indices (H, W), 255 where ignored, of a mask (H, W) of pixel values.
+
+    Raises:
+        InputError: the mask has values that the format does not name; `path` is named in the message.
+    """
+    ignored = _ignored(mask, label_format)
+    present = {int(value) for value in np.unique(mask[~ignored])}
+    values = label_format.values or _two_values(present, path)
+    unexpected = sorted(present - set(values))
+    if unexpected:
+        known = ", ".join(map(str, values)) + (
+            "" if label_format.ignore is None else f" (ignore {label_format.ignore})"
+        )
+        raise InputError(f"{path}: unexpected mask values {_listed(unexpected)}; the data set declares {known}")
+    classes = np.full(mask.shape, IGNORED_CLASS, np.uint8)
+    for index, value in enumerate(values):
+        classes[(mask == value) & ~ignored] = index
+    return classes
+
+
+def to_instances(mask: NDArray, label_format: LabelFormat, path: Path) -> NDArray[np.int32]:
+    """Instance ids (H, W), 0 background and -1 where ignored, of a mask (H, W) of pixel values.
+
+    Raises:
+        InputError: an id is negative or beyond int32.
+    """
+    ignored = _ignored(mask, label_format)
+    outside = [int(value) for value in np.unique(mask[~ignored]) if not 0 <= value <= np.iinfo(np.int32).max]
+    if outside:
+        raise InputError(f"{path}: unexpected mask values {_listed(outside)}; instance ids are 0 to 2147483647")
+    instances = np.where(ignored, 0, mask).astype(np.int32)
+    instances[ignored] = IGNORED_INSTANCE
+    return instances
+
+
+def _ignored(mask: NDArray, label_format: LabelFormat) -> NDArray[np.bool_]:
+    return np.zeros(mask.shape, bool) if label_format.ignore is None else np.asarray(mask == label_format.ignore)
+
+
+def _two_values(present: set[int], path: Path) -> tuple[int, ...]:
+    others = sorted(present - {0})
+    if len(others) > 1:
+        raise InputError(
+            f"{path}: unexpected mask values {_listed(others)}; a mask without a declared meaning has 0 and one other "
+            "value (declare more in `labels` of dataset.json)"
+        )
+    return (0, *others)
+
+
+def _listed(values: list[int]) -> str:
+    return ", ".join(map(str, values[:8])) + (f" and {len(values) - 8} more" if len(values) > 8 else "")

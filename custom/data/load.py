@@ -1,0 +1,100 @@
+"""Dictionary transform that loads an image and its mask as tensors, (1, H, W), in this project's value ranges."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .image_io import read_image, read_mask, to_gray
+from .labels import LabelFormat, to_classes, to_instances
+
+
+class LoadMicroscopyd(MapTransform):
+    """Load the image, and the mask if the item has one.
+
+    The item gives paths under `image` and, if there is a mask, `label`; `page`, of image and mask alike,
+    if they are multi-page TIFFs; and `label_format`, a `LabelFormat`, as `read_dataset` puts it there. Without
+    `label_format` the mask has 0 for class 0 and one other value for class 1. Afterwards the item holds
+
+    - `image`: float32 (1, H, W) in [0, 1] by the rule of `to_gray`;
+    - `label`: uint8 (1, H, W) class indices, 255 = ignore; of an instance mask 0 = background, 1 = object;
+    - `instance`, of an instance mask only: int32 (1, H, W), 0 = background, -1 = ignore.
+
+    All are `MetaTensor` with `filename_or_obj`, `spatial_shape`, `page` and an identity affine. `label_format` and
+    `page` are removed, so that items collate.
+
+    Args:
+        keys: of image and mask, in this order; the mask's may be missing, from the keys or from an item.
+        instance_key: where instance ids are put.
+        label_format: for items that do not bring their own.
+
+    Raises:
+        InputError: a file that cannot be read, a mask with unexpected values, image and mask of different shape.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = ("image", "label"),
+        instance_key: str = "instance",
+        label_format: LabelFormat | None = None,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys=True)
+        if len(self.keys) not in (1, 2):
+            raise InputError(f"keys: {self.keys}; give the key of the image, or of image and label")
+        self.image_key: Hashable = self.keys[0]
+        self.label_key: Hashable | None = self.keys[1] if len(self.keys) == 2 else None
+        self.instance_key = instance_key
+        self.label_format = label_format or LabelFormat()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        item = dict(data)
+        page: int | None = item.pop("page", None)
+        label_format: LabelFormat = item.pop("label_format", self.label_format)
+        image_path = Path(item[self.image_key])
+        item[self.image_key] = _to_tensor(to_gray(read_image(image_path, page)), image_path, page)
+        if item.get(self.label_key) is None:
+            item.pop(self.label_key, None)
+            return item
+        label_path = Path(item[self.label_key])
+        mask = read_checked_mask(label_path, image_path, item[self.image_key].shape[1:], page)
+        if label_format.kind == "instances":
+            instances = to_instances(mask, label_format, label_path)
+            item[self.instance_key] = _to_tensor(instances, label_path, page)
+            classes = np.where(instances < 0, 255, instances > 0).astype(np.uint8)
+        else:
+            classes = to_classes(mask, label_format, label_path)
+        item[self.label_key] = _to_tensor(classes, label_path, page)
+        return item
+
+
+def read_checked_mask(path: Path, image_path: Path, shape: tuple[int, ...], page: int | None) -> NDArray:
+    """Mask (H, W) of an image of that `shape`.
+
+    Raises:
+        InputError: as `read_mask`, or the shape is another.
+    """
+    mask = read_mask(path, page)
+    if mask.shape != tuple(shape):
+        raise InputError(
+            f"{path}: the mask has {mask.shape[0]} x {mask.shape[1]} pixels (H x W), its image {image_path.name} has "
+            f"{shape[0]} x {shape[1]}; give a mask of the image's size"
+        )
+    return mask
+
+
+def _to_tensor(array: NDArray, path: str | os.PathLike[str], page: int | None) -> MetaTensor:
+    meta = {"filename_or_obj": str(path), "spatial_shape": np.asarray(array.shape), "page": page or 0}
+    return MetaTensor(torch.from_numpy(array)[None], affine=torch.eye(4, dtype=torch.float64), meta=meta)
+
+
+LoadMicroscopyD = LoadMicroscopyDict = LoadMicroscopyd
