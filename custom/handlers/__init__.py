@@ -6,6 +6,7 @@ from .early_stop import ResumableEarlyStop
 from .metrics import IoUHandler, PixelErrorHandler
 from .pictures import TrainingPictures
 from .reseed import EpochSeed
+from .save import SegmentationSaver
 
 __all__ = [
     "BestModelSaver",
@@ -14,6 +15,7 @@ __all__ = [
     "IoUHandler",
     "PixelErrorHandler",
     "ResumableEarlyStop",
+    "SegmentationSaver",
     "TrainingCheckpoint",
     "TrainingPictures",
 ]

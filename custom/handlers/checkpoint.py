@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..data.atomic import written_beside
+from ..data.atomic import replace_file
 from ..errors import InputError
 
 
@@ -25,6 +26,16 @@ def bare(network: nn.Module) -> nn.Module:
 def is_first_rank() -> bool:
     """True in a run without `torch.distributed` and on its rank 0."""
     return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+
+
+def save(content: Any, path: Path) -> None:
+    """`torch.save` beside ``path``, renamed when complete; `InputError` if the folder or the disk does not take it."""
+    with replace_file(path) as temporary:
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:
+            # PyTorch's zip writer reports a failed write as a RuntimeError about file positions.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 class BestModelSaver:
@@ -52,8 +63,7 @@ class BestModelSaver:
 
     def __call__(self, evaluator: Engine) -> None:
         if is_first_rank() and evaluator.state.best_metric_epoch == evaluator.state.epoch:
-            with written_beside(self.path) as temporary:
-                torch.save(bare(self.network).state_dict(), temporary)
+            save(bare(self.network).state_dict(), self.path)
 
 
 class TrainingCheckpoint:
@@ -93,8 +103,7 @@ class TrainingCheckpoint:
         checkpoint = {name: item.state_dict() for name, item in self.state.items()}
         checkpoint["trainer"] = {"epoch": trainer.state.epoch, "iteration": trainer.state.iteration}
         checkpoint["evaluator"] = {"best_metric": best.best_metric, "best_metric_epoch": best.best_metric_epoch}
-        with written_beside(self.path) as temporary:
-            torch.save(checkpoint, temporary)
+        save(checkpoint, self.path)
 
     def load(self, trainer: Engine) -> None:
         """Restore the state of all objects and counters, if asked to and if there is a checkpoint."""

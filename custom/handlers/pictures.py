@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import torch
-import torch.nn.functional as F
 from ignite.engine import Engine, Events
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -13,21 +12,20 @@ from torch.utils.tensorboard import SummaryWriter
 from ..networks.valid_unet import center_crop
 
 
-def training_strip(image: Tensor, target: Tensor, logits: Tensor) -> Tensor:
+def training_strip(image: Tensor, target: Tensor, probability: Tensor) -> Tensor:
     """Image, label, weight map and foreground probability side by side.
 
     Args:
         image: (1, H', W') network input; its centre is shown.
         target: (2, H, W) label and weight.
-        logits: (C, H'', W''), at least H x W; its centre is shown.
+        probability: (1, H'', W'') of the foreground, at least H x W; its centre is shown.
 
     Returns:
         (1, H, 4 * W) float32 in [0, 1]; the weight map is divided by its maximum.
     """
     size = [target.shape[-2], target.shape[-1]]
-    probability = 1 - F.softmax(center_crop(logits.float(), size), dim=0)[:1]
-    weight = target[1:2] / target[1:2].max().clamp(min=1e-6)
-    return torch.cat([center_crop(image, size), target[:1].clamp(max=1), weight, probability], dim=-1).clamp(0, 1)
+    label, weight = target[:1].clamp(max=1), target[1:] / target[1:].max().clamp(min=1e-6)
+    return torch.cat([center_crop(image, size), label, weight, center_crop(probability, size)], dim=-1).clamp(0, 1)
 
 
 class TrainingPictures:
@@ -49,6 +47,6 @@ class TrainingPictures:
     def __call__(self, trainer: Engine) -> None:
         # The trainer decollates: its output is a list with one dictionary an image.
         output = trainer.state.output[0]
-        strip = training_strip(*(torch.as_tensor(output[key]).cpu() for key in ("image", "label", "pred")))
+        strip = training_strip(*(torch.as_tensor(output[key]).cpu() for key in ("image", "target", "pred")))
         with SummaryWriter(self.log_dir, filename_suffix=".pictures") as writer:
             writer.add_image("image | label | weight | probability", strip.numpy(), trainer.state.iteration)

@@ -1,5 +1,6 @@
 """Networks."""
 
 from .valid_unet import ValidUNet
+from .weights import load_weights
 
-__all__ = ["ValidUNet"]
+__all__ = ["ValidUNet", "load_weights"]

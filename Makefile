@@ -1,0 +1,46 @@
+# make demo: set up, train for minutes, evaluate, segment, draw. make test: set up, check, test.
+PYTHON ?= python3
+# On Linux without a GPU, TORCH_INDEX=https://download.pytorch.org/whl/cpu saves gigabytes of CUDA libraries.
+TORCH_INDEX ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+QUICK := [bundle/configs/train.json,bundle/configs/experiments/quick.json]
+EVALUATE := [bundle/configs/train.json,bundle/configs/experiments/quick.json,bundle/configs/evaluate.json]
+DEMO := runs/quick
+
+.PHONY: demo test lint setup clean
+
+demo: $(VENV)/demo data/synthetic
+	$(RUN) -m monai.bundle run training --config_file "$(QUICK)"
+	$(RUN) -m monai.bundle run evaluating --config_file "$(EVALUATE)" --split test
+	$(RUN) -m monai.bundle run inferring --config_file bundle/configs/inference.json --network_def#features 16 \
+		--weights $(DEMO)/model.pt --output_dir $(DEMO)/segmentations --save "['mask','probability','instance']"
+	$(RUN) -m scripts.report --run $(DEMO) --dataset_dir data/synthetic --segmentations $(DEMO)/segmentations
+
+data/synthetic: | $(VENV)/demo
+	$(RUN) -m scripts.prepare_data synthetic --output $@
+
+test: $(VENV)/test lint
+	$(RUN) -m pytest
+
+lint: $(VENV)/test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+setup: $(VENV)/test
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo: requirements.txt | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements.txt
+	touch $@
+
+$(VENV)/test: requirements-dev.txt $(VENV)/demo
+	$(RUN) -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs data

@@ -1,0 +1,68 @@
+"""Images to segment: a file, a folder or a glob."""
+
+from __future__ import annotations
+
+import glob
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import InputError
+from .decode import IMAGE_SUFFIXES
+from .image_io import count_pages, read_image
+
+
+@dataclass
+class InputImages:
+    """One item, ``{"image": path, "page": number}``, for every page of every readable image, and what is wrong with
+    the others."""
+
+    items: list[dict[str, str | int]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def report(self) -> None:
+        """Raise `InputError` with the list of files that could not be read, if there are any."""
+        if self.failed:
+            files = "\n  ".join(self.failed)
+            raise InputError(f"{len(self.failed)} of the inputs could not be segmented, all others were:\n  {files}")
+
+
+def find_images(source: str | os.PathLike[str]) -> InputImages:
+    """Find images and decode each once, so that a broken one is known before the work begins.
+
+    Args:
+        source: an image file, a folder (its images, not those of folders inside) or a glob pattern.
+
+    Raises:
+        InputError: nothing is found or nothing found is readable, or two files would have outputs of the same name.
+    """
+    files = _files(Path(source))
+    if not files:
+        raise InputError(f"{source}: no image there; give an image file, a folder with images or a glob in quotes")
+    stems: dict[str, Path] = {}
+    for file in files:
+        if stems.setdefault(file.stem, file) is not file:
+            raise InputError(f"{stems[file.stem]} and {file} would have outputs of the same name: rename one of them")
+    found = InputImages()
+    for file in files:
+        try:
+            pages = range(count_pages(file))
+            for page in pages:
+                read_image(file, page)
+        except InputError as error:
+            found.failed.append(str(error))
+        else:
+            found.items += [{"image": str(file), "page": page} for page in pages]
+    if not found.items:
+        raise InputError(f"none of the {len(files)} inputs can be read; the first: {found.failed[0]}")
+    return found
+
+
+def _files(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    if source.is_dir():
+        candidates = [file for file in source.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+    else:
+        candidates = [Path(name) for name in glob.glob(str(source), recursive=True)]
+    return sorted(file for file in candidates if file.is_file() and not file.name.startswith("."))

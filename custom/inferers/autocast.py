@@ -1,0 +1,27 @@
+"""The training step's forward pass in bfloat16 where that is fast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.inferers import SimpleInferer
+from torch import Tensor, nn
+
+
+class AutocastInferer(SimpleInferer):
+    """One forward pass, under bfloat16 autocast if ``enabled``, on channels-last tensors without metadata.
+
+    MONAI's ``amp=True`` autocasts on CUDA alone, and to float16, in which U-Nets without normalisation overflow.
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        super().__init__()
+        self.enabled = enabled
+
+    def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Tensor:
+        """Logits (B, C, H', W') of images (B, C, H, W)."""
+        plain = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        with torch.autocast(plain.device.type, torch.bfloat16, enabled=self.enabled):
+            return network(plain.contiguous(memory_format=torch.channels_last), *args, **kwargs)

@@ -1,0 +1,62 @@
+"""Loading trained weights, checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+
+CHECKSUMS = "SHA256SUMS"
+
+
+def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Load a state dict into ``network``; half precision is widened to the network's own.
+
+    The file is a flat state dict, as written by training, or a training checkpoint, whose ``"network"`` is taken. If
+    the folder holds ``SHA256SUMS`` (of ``sha256sum``) and the file is named there, its checksum must agree. Only
+    tensors are unpickled.
+
+    Raises:
+        InputError: the file is missing, broken, altered, or of another network; the message says which layer differs.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights; train first, or give the path of a model.pt with --weights")
+    _check_sum(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        raise InputError(f"{path} is not a file of PyTorch weights ({str(error).splitlines()[0]})") from error
+    if isinstance(state, dict) and isinstance(state.get("network"), dict):
+        state = state["network"]
+    _check_fit(network, state, path)
+    network.load_state_dict(state)
+
+
+def _check_sum(path: Path) -> None:
+    sums = path.with_name(CHECKSUMS)
+    if not sums.is_file():
+        return
+    for line in sums.read_text().splitlines():
+        expected, _, name = line.partition("  ")
+        if name == path.name and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            raise InputError(f"{path} is damaged: its SHA-256 is not the one in {sums}; fetch it again")
+
+
+def _check_fit(network: nn.Module, state: object, path: Path) -> None:
+    if not isinstance(state, dict):
+        raise InputError(f"{path} holds a {type(state).__name__}, not a state dict of weights")
+    own = network.state_dict()
+    for name in sorted(own.keys() | state.keys()):
+        has = [tuple(weights[name].shape) if name in weights else "nothing" for weights in (own, state)]
+        if has[0] != has[1]:
+            raise InputError(
+                f"{path} does not fit the network: {name} is {has[0]} in the network and {has[1]} in the file; "
+                "give the experiment's config or --network_def arguments that the weights were trained with"
+            )
