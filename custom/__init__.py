@@ -1,4 +1,4 @@
-"""What MONAI lacks for the U-Net of 2015: the valid-padding network, its augmentation, weight map, inference and measures."""
+"""What MONAI lacks for the U-Net of 2015: valid-padding network, augmentation, weight map, inference, measures."""
 
 from . import cli, data, handlers, inferers, losses, networks, transforms
 

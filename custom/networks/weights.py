@@ -32,7 +32,9 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        raise InputError(f"{path} is not a file of PyTorch weights ({str(error).splitlines()[0]})") from error
+        raise InputError(
+            f"{path} is not a file of PyTorch weights ({type(error).__name__}): train again or fetch it again"
+        ) from error
     if isinstance(state, dict) and isinstance(state.get("network"), dict):
         state = state["network"]
     _check_fit(network, state, path)
