@@ -2,19 +2,22 @@
 
 from .datalist import Datalist, read_dataset, write_dataset
 from .image_io import count_pages, read_image, read_mask, to_gray, write_image
+from .inputs import InputImages, find_images
 from .labels import LabelFormat
-from .load import LoadMicroscopyd, LoadMicroscopyD, LoadMicroscopyDict
+from .load import LoadMicroscopyD, LoadMicroscopyd, LoadMicroscopyDict
 from .mirror import mirror_index, mirror_window
 from .synthetic import ensure_synthetic, make_synthetic
 
 __all__ = [
     "Datalist",
+    "InputImages",
     "LabelFormat",
     "LoadMicroscopyD",
     "LoadMicroscopyDict",
     "LoadMicroscopyd",
     "count_pages",
     "ensure_synthetic",
+    "find_images",
     "make_synthetic",
     "mirror_index",
     "mirror_window",

@@ -51,7 +51,7 @@ def make_synthetic(
     with new_folder(output_dir) as folder, ThreadPoolExecutor() as pool:
         tissues = pool.map(draw_tissue, generators, [size] * len(splits))
         for number, (split, (image, label)) in enumerate(zip(splits, tissues, strict=True)):
-            item = {"image": f"images/{number:02d}.png", "label": f"labels/{number:02d}.png"}
+            item = {key: f"{split}/{key}/{number:02d}.png" for key in ("image", "label")}
             write_image(folder / item["image"], image)
             write_image(folder / item["label"], label)
             items[split].append(item)
