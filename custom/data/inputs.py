@@ -64,5 +64,5 @@ def _files(source: Path) -> list[Path]:
     if source.is_dir():
         candidates = [file for file in source.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
     else:
-        candidates = [Path(name) for name in glob.glob(str(source), recursive=True)]
+        candidates = [Path(name) for name in glob.glob(str(source), recursive=True)]  # noqa: PTH207 (takes absolute patterns)
     return sorted(file for file in candidates if file.is_file() and not file.name.startswith("."))
