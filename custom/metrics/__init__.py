@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
-from .cumulative import IoU, PixelError
+from .cumulative import IoU, PixelError, RandError, Seg, VInfo, VRand, WarpingError
 from .iou import iou
 from .pixel_error import pixel_error
+from .rand import rand_error
+from .second_protocol import v_info, v_rand
+from .seg import seg
+from .warping import warping_error
 
-__all__ = ["IoU", "PixelError", "iou", "pixel_error"]
+__all__ = [
+    "IoU",
+    "PixelError",
+    "RandError",
+    "Seg",
+    "VInfo",
+    "VRand",
+    "WarpingError",
+    "iou",
+    "pixel_error",
+    "rand_error",
+    "seg",
+    "v_info",
+    "v_rand",
+    "warping_error",
+]

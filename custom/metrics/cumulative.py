@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from numpy.typing import NDArray
 
 from .iou import iou_counts, iou_of_counts
 from .pixel_error import pixel_counts, pixel_error_of_counts
+from .rand import rand_counts, rand_error_of_counts
+from .second_protocol import v_info_scores, v_of_scores, v_rand_scores
+from .seg import SegScore, seg_counts, seg_of_counts
 from .sweep import THRESHOLDS, Score
+from .warping import warping_counts, warping_error_of_counts
 
 
 class StackMetric(CumulativeIterationMetric):
@@ -24,22 +29,25 @@ class StackMetric(CumulativeIterationMetric):
     repeats no image.
 
     Args:
+        counts: function of label, prediction and validity of one image, all (H, W); gives counts of the shape `shape`.
+        reduce: function of the counts of all images, (N, *shape); gives the result.
+        shape: shape of the counts of one image.
         ignore: value of `y` that marks pixels without a label.
     """
 
-    shape: tuple[int, ...]
-
-    def __init__(self, ignore: int = 255) -> None:
+    def __init__(
+        self,
+        counts: Callable[[NDArray, NDArray, NDArray], NDArray],
+        reduce: Callable[[NDArray], Score | SegScore],
+        shape: tuple[int, ...],
+        ignore: int,
+    ) -> None:
         super().__init__()
-        self.ignore = ignore
+        self.counts, self.reduce, self.shape, self.ignore = counts, reduce, shape, ignore
 
-    def counts(self, label: NDArray, proposal: NDArray, valid: NDArray) -> NDArray:
-        """Counts of one image, of shape `self.shape`; all arguments are (H, W)."""
-        raise NotImplementedError
-
-    def score(self) -> Any:
-        """The result for all images seen by all ranks since the last reset."""
-        raise NotImplementedError
+    def score(self) -> Score | SegScore:
+        """The result for all images seen by all ranks since the last reset, see `reduce`."""
+        return self.reduce(self.gathered())
 
     def aggregate(self) -> torch.Tensor:
         """The value of `score()`, a scalar."""
@@ -82,22 +90,54 @@ def _numpy(images: torch.Tensor) -> NDArray:
 class PixelError(StackMetric):
     """Pixel error of ISBI 2012, see `pixel_error`."""
 
-    shape = (len(THRESHOLDS), 3)
-
-    def counts(self, label: NDArray, proposal: NDArray, valid: NDArray) -> NDArray:
-        return pixel_counts(label, proposal, valid)
-
-    def score(self) -> Score:
-        return pixel_error_of_counts(self.gathered())
+    def __init__(self, ignore: int = 255) -> None:
+        super().__init__(pixel_counts, pixel_error_of_counts, (len(THRESHOLDS), 3), ignore)
 
 
 class IoU(StackMetric):
     """Foreground IoU at threshold 0.5, see `iou`."""
 
-    shape = (2,)
+    def __init__(self, ignore: int = 255) -> None:
+        super().__init__(iou_counts, iou_of_counts, (2,), ignore)
 
-    def counts(self, label: NDArray, proposal: NDArray, valid: NDArray) -> NDArray:
-        return iou_counts(label, proposal, valid)
 
-    def score(self) -> Score:
-        return iou_of_counts(self.gathered())
+class RandError(StackMetric):
+    """Foreground-restricted Rand error of ISBI 2012, see `rand_error`."""
+
+    def __init__(self, ignore: int = 255) -> None:
+        super().__init__(rand_counts, rand_error_of_counts, (len(THRESHOLDS), 3), ignore)
+
+
+class VRand(StackMetric):
+    """V_rand of ISBI 2012, see `v_rand`."""
+
+    def __init__(self, ignore: int = 255) -> None:
+        super().__init__(v_rand_scores, v_of_scores, (len(THRESHOLDS),), ignore)
+
+
+class VInfo(StackMetric):
+    """V_info of ISBI 2012, see `v_info`."""
+
+    def __init__(self, ignore: int = 255) -> None:
+        super().__init__(v_info_scores, v_of_scores, (len(THRESHOLDS),), ignore)
+
+
+class WarpingError(StackMetric):
+    """Warping error of ISBI 2012, see `warping_error`."""
+
+    def __init__(self, ignore: int = 255) -> None:
+        super().__init__(warping_counts, warping_error_of_counts, (len(THRESHOLDS), 6), ignore)
+
+
+class Seg(StackMetric):
+    """SEG of the Cell Tracking Challenge, see `seg`.
+
+    Here `y_pred` and `y` hold the numbers of the predicted and the reference objects, 0 for background; pixels of `y`
+    with the value `ignore` are left out.
+    """
+
+    def __init__(self, ignore: int = -1) -> None:
+        super().__init__(seg_counts, seg_of_counts, (2,), ignore)
+
+    def _image(self, prediction: NDArray, reference: NDArray) -> NDArray:
+        return self.counts(reference, prediction, reference != self.ignore)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,14 +42,14 @@ class Score:
 def f_score(counts: ArrayLike) -> NDArray[np.float64]:
     """F = 2PR / (P + R) of counts (..., 3) = (TP, FP, FN).
 
-    P is 1 where nothing is falsely found and R is 1 where nothing is missed, as in the ISBI 2012 tools; F is 0 if both
-    are.
+    P is 1 where nothing is falsely found and R is 1 where nothing is missed, as in the ISBI 2012 tools. F is 0 where
+    both are 0 or where a count is NaN.
     """
     tp, fp, fn = np.moveaxis(np.asarray(counts, dtype=np.float64), -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         precision = np.where(fp == 0, 1.0, tp / (tp + fp))
         recall = np.where(fn == 0, 1.0, tp / (tp + fn))
-        return np.where(precision + recall == 0, 0.0, 2 * precision * recall / (precision + recall))
+        return np.where(precision + recall > 0, 2 * precision * recall / (precision + recall), 0.0)
 
 
 def levels(proposal: NDArray) -> NDArray[np.intp]:
@@ -57,6 +58,27 @@ def levels(proposal: NDArray) -> NDArray[np.intp]:
     Compared in double precision. NaN exceeds none, as in any comparison.
     """
     return np.searchsorted(THRESHOLDS, np.nan_to_num(np.asarray(proposal, dtype=np.float64), nan=0.0), side="left")
+
+
+def sweep(measure: Callable[[NDArray[np.bool_]], ArrayLike], proposal: NDArray) -> NDArray[np.float64]:
+    """`measure(proposal > t)` for each threshold t, (11, ...), in threads; equal masks are measured once.
+
+    Args:
+        measure: function of a mask (H, W); its results have one shape.
+        proposal: (H, W), foreground probability.
+    """
+    level = levels(proposal)
+    # The mask changes after threshold k only if some pixel lies between k and the next one.
+    changes = np.bincount(level.ravel(), minlength=len(THRESHOLDS) + 1)[: len(THRESHOLDS)] > 0
+    changes[0] = True
+    results = in_threads(measure, [level > k for k in np.flatnonzero(changes)])
+    return np.array(results, dtype=np.float64)[changes.cumsum() - 1]
+
+
+def in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """`[function(item) for item in items]` on all processors this process may use."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(function, items))
 
 
 def pairs(
