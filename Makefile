@@ -5,8 +5,8 @@ TORCH_INDEX ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-QUICK := [bundle/configs/train.json,bundle/configs/experiments/quick.json]
-EVALUATE := [bundle/configs/train.json,bundle/configs/experiments/quick.json,bundle/configs/evaluate.json]
+QUICK := ['bundle/configs/train.json','bundle/configs/experiments/quick.json']
+EVALUATE := ['bundle/configs/train.json','bundle/configs/experiments/quick.json','bundle/configs/evaluate.json']
 DEMO := runs/quick
 
 .PHONY: demo test lint setup clean

@@ -1,5 +1,6 @@
 """Files, data sets, and what lies beyond the border of an image."""
 
+from .atomic import require_writable
 from .datalist import Datalist, read_dataset, write_dataset
 from .image_io import count_pages, read_image, read_mask, to_gray, write_image
 from .inputs import InputImages, find_images
@@ -24,6 +25,7 @@ __all__ = [
     "read_dataset",
     "read_image",
     "read_mask",
+    "require_writable",
     "to_gray",
     "write_dataset",
     "write_image",

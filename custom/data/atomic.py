@@ -62,6 +62,18 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def require_writable(folder: str | os.PathLike[str]) -> Path:
+    """Make a folder if it is missing, and return it; raise InputError if files cannot be made in it."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise InputError(_cannot_write(folder, error)) from error
+    return folder
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

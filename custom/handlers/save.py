@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
-from ..data.atomic import replace_file
+from ..data.atomic import replace_file, require_writable
 from ..data.image_io import count_pages, write_image
 from ..errors import InputError
 
@@ -68,13 +68,7 @@ class SegmentationSaver:
     def check(self, evaluator: Engine) -> None:
         """Raise `InputError` if the output folder cannot be written to."""
         for key in self.keys:
-            folder = self.output_dir / self.folders[key]
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(f"{folder} cannot be made ({error.strerror}): choose another output_dir") from error
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise InputError(f"{folder} cannot be written to: choose another output_dir")
+            require_writable(self.output_dir / self.folders[key])
 
     def __call__(self, evaluator: Engine) -> None:
         for batch, output in zip(evaluator.state.batch, evaluator.state.output, strict=True):

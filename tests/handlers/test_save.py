@@ -86,5 +86,5 @@ def test_unknown_formats_are_refused(tmp_path, arguments):
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_run(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="choose another output_dir"):
+    with pytest.raises(InputError, match="choose a folder that you may write"):
         SegmentationSaver(tmp_path / "file" / "out").check(None)

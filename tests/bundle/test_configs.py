@@ -1,0 +1,120 @@
+"""The configs have what MONAI asks of a bundle, and say twice only what MONAI forces them to, equally."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
+
+from custom.networks import ValidUNet
+
+from .conftest import CONFIGS, ROOT
+
+METADATA = ROOT / CONFIGS / "metadata.json"
+EXPERIMENTS = sorted((ROOT / CONFIGS / "experiments").glob("*.json"))
+
+
+def load(name: str) -> dict:
+    return json.loads((ROOT / CONFIGS / name).read_text())
+
+
+@pytest.fixture(autouse=True)
+def from_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize(("config", "kind"), [("train.json", "train"), ("inference.json", "infer")])
+def test_all_properties_are_there(config, kind):
+    workflow = ConfigWorkflow(str(CONFIGS / config), meta_file=str(METADATA), logging_file=False, workflow_type=kind)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+@pytest.mark.parametrize("config", ["train.json", "inference.json"])
+def test_the_network_takes_and_gives_what_the_metadata_say(config):
+    verify_net_in_out(net_id="network_def", meta_file=str(METADATA), config_file=str(CONFIGS / config))
+
+
+def test_metadata_follow_the_schema(tmp_path):
+    reference = os.environ.get("UNET_REFERENCE")
+    if not reference:
+        pytest.skip("UNET_REFERENCE is not set: the schema is there")
+    schema = tmp_path / "schema.json"
+    schema.write_bytes((Path(reference) / "meta_schema_20240725.json").read_bytes())
+    verify_metadata(meta_file=str(METADATA), filepath=str(schema))
+
+
+def test_the_changelog_has_the_version():
+    metadata = load("metadata.json")
+    assert metadata["version"] in metadata["changelog"]
+
+
+def test_the_network_exports_to_torchscript(tmp_path):
+    torch.manual_seed(0)
+    network = ValidUNet(features=4).eval()
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(tmp_path / "model.ts"),
+        ckpt_file=str(tmp_path / "model.pt"),
+        meta_file=str(METADATA),
+        config_file=str(CONFIGS / "inference.json"),
+        **{"network_def#features": 4},
+    )
+    image = torch.rand(1, 1, 188, 204)
+    exported = torch.jit.load(tmp_path / "model.ts")
+    torch.testing.assert_close(exported(image), network(image), rtol=0, atol=1e-6)
+
+
+def test_training_and_inference_have_the_same_network_and_device():
+    train, inference = load("train.json"), load("inference.json")
+    for key in ("network_def", "network", "device", "bfloat16", "bundle_root"):
+        assert train[key] == inference[key], key
+    loading = train["train"]["deterministic_transforms"][0]["_target_"]
+    assert loading == inference["preprocessing"]["transforms"][0]["_target_"]
+    assert train["validate"]["inferer"] == inference["inferer"]
+
+
+def test_pinned_versions_agree_with_the_requirements():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    metadata = load("metadata.json")
+    stated = {
+        "monai": metadata["monai_version"],
+        "torch": metadata["pytorch_version"],
+        "numpy": metadata["numpy_version"],
+        **metadata["required_packages_version"],
+    }
+    assert {name: pins.get(name) for name in stated} == stated
+
+
+def test_every_config_defines_run():
+    for name, run_id in (("train.json", "training"), ("evaluate.json", "evaluating"), ("inference.json", "inferring")):
+        assert load(name)["run"] == f"%{run_id}"
+        assert run_id in load(name)
+
+
+@pytest.mark.parametrize("overlay", EXPERIMENTS, ids=lambda path: path.stem)
+def test_experiments_override_only_what_is_there_and_are_named_after_their_file(overlay):
+    base, content = ConfigParser(load("train.json")), json.loads(overlay.read_text())
+    assert content["name"] == overlay.stem
+    assert len(content) <= 25, "an experiment is a few lines"
+    for key in content:
+        assert key.replace("#", "::").rsplit("::", 1)[0] in base or "#" not in key, key
+        assert "#" in key or key in base, f"{key} overrides nothing"
+
+
+def test_train_json_is_the_experiment_of_the_paper():
+    train = load("train.json")
+    network = train["network_def"]
+    assert (network["features"], network["depth"], network["up"], network["init"]) == (64, 4, "transposed", "he")
+    assert (train["input_size"], train["batch_size"]) == (572, 1)
+    assert train["optimizer"]["_target_"] == "torch.optim.SGD"
+    assert train["optimizer"]["momentum"] == 0.99
+    window, weight = train["train"]["window"], train["train"]["deterministic_transforms"][1]
+    assert (window["grid_shape"], window["sigma"]) == ([3, 3], 10)
+    assert (weight["w0"], weight["sigma"]) == (10, 5)

@@ -1,0 +1,167 @@
+"""Training, evaluation and inference as a user runs them, from the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from .conftest import CONFIGS, QUICK, ROOT, TINY, TRAIN, command, configs, environment, run, train_tiny
+
+EVALUATE, INFERENCE = CONFIGS / "evaluate.json", CONFIGS / "inference.json"
+NETWORK = {"network_def#depth": 2, "network_def#features": 4}
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_training_leaves_best_and_last_checkpoints_curves_pictures_and_scores(trained):
+    assert weights(trained / "model.pt").keys() == weights(trained / "checkpoint.pt")["network"].keys()
+    tags: dict[str, set] = {"scalars": set(), "images": set()}
+    for file in trained.glob("events.out.tfevents.*"):
+        found = EventAccumulator(str(file)).Reload().Tags()
+        for kind, seen in tags.items():
+            seen.update(found[kind])
+    assert {"train_loss", "pixel_error", "iou", "val_loss"} <= tags["scalars"]
+    assert "image | label | weight | probability" in tags["images"]
+    rows = list(csv.reader((trained / "pixel_error_raw.csv").open()))
+    assert len(rows) == 1 + 2, rows
+    assert all(0 < float(row[1]) < 1 for row in rows[1:])
+
+
+def test_a_seed_repeats_a_run_and_a_kill_does_not_change_it(tiny_dataset, trained, tmp_path):
+    """SIGKILL in the middle of the second epoch, then `--resume true`: the weights of the uninterrupted run, bit for bit."""
+    line = train_tiny(tiny_dataset, tmp_path / "killed")
+    process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    checkpoint = tmp_path / "killed" / "checkpoint.pt"
+    deadline = time.monotonic() + 240
+    while not checkpoint.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    assert weights(checkpoint)["trainer"]["epoch"] == 1
+    done = run([*line, "--resume", "true"])
+    assert done.returncode == 0, done.stderr
+    ours, theirs = weights(checkpoint), weights(trained / "checkpoint.pt")
+    assert ours["trainer"] == theirs["trainer"] == {"epoch": 2, "iteration": 8}
+    assert same(ours["network"], theirs["network"])
+    assert ours["evaluator"] == theirs["evaluator"]
+    assert ours["lr_scheduler"] == theirs["lr_scheduler"]
+    assert same(weights(tmp_path / "killed" / "model.pt"), weights(trained / "model.pt"))
+
+
+def test_another_seed_is_another_run(tiny_dataset, trained, tmp_path):
+    done = run(train_tiny(tiny_dataset, tmp_path, seed=3, max_epochs=1))
+    assert done.returncode == 0, done.stderr
+    assert not same(weights(tmp_path / "model.pt"), weights(trained / "model.pt"))
+
+
+def test_evaluation_scores_each_image_of_a_split(tiny_dataset, trained):
+    options = {**NETWORK, "dataset_dir": tiny_dataset, "output_dir": trained, "split": "test"}
+    done = run(command("evaluating", TRAIN, QUICK, EVALUATE, **options))
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.reader((trained / "evaluation" / "iou_raw.csv").open()))
+    assert len(rows) == 2
+    assert rows[1][0].endswith(".png")
+
+
+def write_inputs(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Images of the usual formats, none square; returns the shape of what should come back for each."""
+    pixels = np.random.RandomState(0).randint(0, 256, (3, 61, 83)).astype(np.uint8)
+    folder.mkdir()
+    Image.fromarray(pixels[0]).save(folder / "gray.png")
+    Image.fromarray(np.moveaxis(pixels, 0, -1)).save(folder / "colour.jpg")
+    Image.fromarray(pixels[0][:1, :7]).save(folder / "tiny.bmp")
+    tifffile.imwrite(folder / "sixteen.tif", pixels[0].astype(np.uint16) * 16)
+    tifffile.imwrite(folder / "float.tiff", pixels[1] / np.float32(255))
+    tifffile.imwrite(folder / "stack.tif", pixels, photometric="minisblack")
+    shapes = dict.fromkeys(("gray.png", "colour.png", "sixteen.png", "float.png"), (61, 83))
+    return {**shapes, "tiny.png": (1, 7), "stack.tif": (3, 61, 83)}
+
+
+def test_inference_of_a_folder_goes_past_a_broken_file(trained, tmp_path):
+    shapes = write_inputs(tmp_path / "in")
+    (tmp_path / "in" / "broken.png").write_bytes((tmp_path / "in" / "gray.png").read_bytes()[:200])
+    options = {**NETWORK, "weights": trained / "model.pt", "dataset_dir": tmp_path / "in"}
+    save = "['mask', 'probability', 'instance']"
+    done = run(command("inferring", INFERENCE, **options, output_dir=tmp_path / "out", save=save))
+    assert done.returncode == 1
+    assert "1 of the inputs could not be segmented" in done.stderr
+    assert "broken.png" in done.stderr
+    assert "Traceback" not in done.stderr
+    masks = {file.name: tifffile.imread(file) if file.suffix == ".tif" else np.asarray(Image.open(file))
+             for file in (tmp_path / "out" / "masks").iterdir()}  # fmt: skip
+    assert {name: mask.shape for name, mask in masks.items()} == shapes
+    for name, mask in masks.items():
+        probability = tifffile.imread(tmp_path / "out" / "probabilities" / f"{Path(name).stem}.tif")
+        assert probability.shape == mask.shape
+        assert set(np.unique(mask)) <= {0, 255}
+        np.testing.assert_array_equal(mask == 255, probability > 0.5)
+        instances = tifffile.imread(tmp_path / "out" / "instances" / f"{Path(name).stem}.tif")
+        assert instances.shape == mask.shape
+        assert instances.dtype == np.uint16
+    np.testing.assert_array_equal(masks["stack.tif"][0], masks["gray.png"])
+
+
+@pytest.mark.parametrize("pattern", ["in/gray.png", "in/g*.png"])
+def test_inference_of_a_file_and_of_a_glob_as_tiff(trained, tmp_path, pattern):
+    write_inputs(tmp_path / "in")
+    options = {**NETWORK, "weights": trained / "model.pt", "dataset_dir": tmp_path / pattern, "mask_format": ".tif"}
+    done = run(command("inferring", INFERENCE, **options, output_dir=tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert [file.name for file in (tmp_path / "out" / "masks").iterdir()] == ["gray.tif"]
+
+
+def test_two_processes_train_together(tiny_dataset, tmp_path):
+    files = configs(TRAIN, QUICK, CONFIGS / "multi_gpu_train.json")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    line = [*launcher, "-m", "monai.bundle", "run", "training", "--config_file", files]
+    line += [text for option in TINY.items() for text in option]
+    done = run([*line, "--dataset_dir", str(tiny_dataset), "--output_dir", str(tmp_path)])
+    assert done.returncode == 0, done.stderr
+    assert weights(tmp_path / "checkpoint.pt")["trainer"] == {"epoch": 2, "iteration": 8}
+    rows = list(csv.reader((tmp_path / "pixel_error_raw.csv").open()))
+    assert sorted(Path(row[0]).name for row in rows[1:]) == validation_names(tiny_dataset)
+
+
+def validation_names(dataset: Path) -> list[str]:
+    content = json.loads((dataset / "dataset.json").read_text())
+    return sorted(Path(item["image"]).name for item in content["validation"])
+
+
+REFUSALS = {
+    "misspelt override": ({"max_epoch": 5}, "did you mean --max_epochs"),
+    "missing data set": ({"dataset_dir": "/nowhere/at/all"}, "/nowhere/at/all: no such data set folder"),
+    "inadmissible input size": ({"input_size": 100}, "input size 100 does not fit"),
+    "features that cannot be": ({"network_def#features": 0}, "features is 0"),
+    "output folder that cannot be": ({"output_dir": "/proc/nowhere"}, "/proc/nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_training_refuses_in_one_line_before_it_starts(case, tiny_dataset, tmp_path):
+    given, message = REFUSALS[case]
+    options = {"dataset_dir": tiny_dataset, "output_dir": tmp_path / "out", **given}
+    done = run(command("training", TRAIN, QUICK, **options))
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1, done.stderr
+    assert message in errors[0]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "checkpoint.pt").exists()
