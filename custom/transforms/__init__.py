@@ -1,0 +1,29 @@
+"""Transforms."""
+
+from .instances import (
+    InstancesToClasses,
+    InstancesToClassesD,
+    InstancesToClassesd,
+    InstancesToClassesDict,
+    ProbabilityToInstances,
+    ProbabilityToInstancesD,
+    ProbabilityToInstancesd,
+    ProbabilityToInstancesDict,
+)
+from .weight_map import WeightMap, WeightMapD, WeightMapd, WeightMapDict, class_weights
+
+__all__ = [
+    "InstancesToClasses",
+    "InstancesToClassesD",
+    "InstancesToClassesDict",
+    "InstancesToClassesd",
+    "ProbabilityToInstances",
+    "ProbabilityToInstancesD",
+    "ProbabilityToInstancesDict",
+    "ProbabilityToInstancesd",
+    "WeightMap",
+    "WeightMapD",
+    "WeightMapDict",
+    "WeightMapd",
+    "class_weights",
+]

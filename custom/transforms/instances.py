@@ -1,0 +1,294 @@
+"""Between instances and classes: carve a border between touching cells; find the cells in a probability map."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection, NdarrayOrTensor
+from monai.transforms import MapTransform, Transform
+from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.segmentation import expand_labels
+
+from ..errors import InputError
+
+IGNORE = 255
+EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+def to_plane(image: NdarrayOrTensor, name: str) -> NDArray[Any]:
+    """The (H, W) array in a (1, H, W) array or tensor; `name` is what the error calls it.
+
+    Raises:
+        TypeError: neither a NumPy array nor a tensor.
+        InputError: any other shape, or no pixels.
+    """
+    if not isinstance(image, (np.ndarray, torch.Tensor)):
+        raise TypeError(f"{name}: got {type(image).__name__}, expected a NumPy array or a tensor")
+    if len(image.shape) != 3 or image.shape[0] != 1 or 0 in image.shape:
+        raise InputError(f"{name}: got shape {tuple(image.shape)}, expected (1, H, W) with at least one pixel")
+    if isinstance(image, torch.Tensor) and image.dtype == torch.bfloat16:
+        image = image.float()  # NumPy has no bfloat16
+    return convert_to_numpy(image)[0]
+
+
+def to_integers(image: NdarrayOrTensor, name: str, lowest: int, highest: int) -> NDArray[np.int32]:
+    """A new (H, W) int32 array of whole numbers in [lowest, highest], from (1, H, W) of any type.
+
+    Raises:
+        TypeError: neither a NumPy array nor a tensor.
+        InputError: wrong shape, fractions (or NaN), or a value outside the range.
+    """
+    plane = to_plane(image, name)
+    with np.errstate(invalid="ignore"):  # NaN and huge values are caught by the comparison
+        integers = plane.astype(np.int32)
+    if not np.array_equal(integers, plane):
+        raise InputError(f"{name}: got values that are no 32-bit whole numbers, expected labels (not probabilities)")
+    low, high = int(integers.min()), int(integers.max())
+    if low < lowest or high > highest:
+        raise InputError(f"{name}: got values from {low} to {high}, expected {lowest} to {highest}")
+    return integers
+
+
+def to_instances(image: NdarrayOrTensor, name: str = "instance") -> NDArray[np.int32]:
+    """(1, H, W) instance ids as a new (H, W) int32 array: 0 background, -1 ignore. Errors as in `to_integers`."""
+    return to_integers(image, name, lowest=-1, highest=np.iinfo(np.int32).max)
+
+
+def check_single(keys: tuple[Hashable, ...], output_key: str) -> None:
+    """Raise `InputError` unless there is just one input key for the one output key."""
+    if len(keys) != 1:
+        raise InputError(f"keys: got {keys}, expected one, since `{output_key}` holds one array")
+
+
+def _near_another(instances: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
+    """Pixels of an instance whose size x size neighbourhood holds a pixel of another instance."""
+    nothing = np.iinfo(np.int32).max
+    inside = instances > 0
+    largest = ndimage.maximum_filter(instances, size=size)
+    smallest = ndimage.minimum_filter(np.where(inside, instances, nothing), size=size)
+    return inside & ((largest != instances) | (smallest != instances))
+
+
+def _keep_vanished(cells: NDArray[np.int32], instances: NDArray[np.int32]) -> None:
+    """Put back into `cells` the instances that have no pixel left there, the smallest first.
+
+    Of each, all pixels return that do not touch a pixel of another cell.
+    """
+    sizes = np.bincount(instances[instances > 0])
+    vanished = np.setdiff1d(instances[instances > 0], cells)
+    for cell in vanished[np.argsort(sizes[vanished], kind="stable")]:
+        rows, columns = np.nonzero(instances == cell)
+        window = np.s_[max(rows.min() - 1, 0) : rows.max() + 2, max(columns.min() - 1, 0) : columns.max() + 2]
+        occupied = ndimage.binary_dilation(cells[window] > 0, EIGHT_NEIGHBOURS)
+        cells[window][(instances[window] == cell) & ~occupied] = cell
+
+
+class InstancesToClasses(Transform):
+    """Two classes from instances, with a background border between touching cells (section 3 of the U-Net paper).
+
+    Background is 0, cells are 1, ignored pixels (instance -1) are 255. A pixel of a cell becomes background where the
+    square of `border_width` pixels around it holds a pixel of another cell. So touching cells end up `border_width - 1`
+    pixels apart, any two at least `(border_width - 1) / 2`, and neither 4- nor 8-connected foreground ever joins two.
+    The default, 3, is the thinnest symmetric border; a wider one makes the border easier to learn. Background and
+    ignored pixels erode nothing.
+
+    A cell too small to survive this keeps every pixel that does not touch another cell's remaining foreground. Only
+    where that leaves none (of two neighbouring one-pixel cells, say, the second) does the cell become background.
+
+    Args:
+        border_width: side of the square, in pixels; odd, at least 3.
+
+    Raises:
+        InputError: `border_width` is even or below 3.
+    """
+
+    backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own attribute)
+
+    def __init__(self, border_width: int = 3) -> None:
+        if border_width < 3 or border_width % 2 != 1:
+            raise InputError(f"border_width: got {border_width}, expected an odd number of pixels, at least 3")
+        self.border_width = border_width
+
+    def __call__(self, instance: NdarrayOrTensor) -> NdarrayOrTensor:
+        """
+        Args:
+            instance: ids (1, H, W) of any integer type (or float holding whole numbers): 0 background, -1 ignore.
+
+        Returns:
+            Classes (1, H, W) uint8 in the container of the input: 0, 1, or 255 where ignored.
+
+        Raises:
+            TypeError: neither a NumPy array nor a tensor.
+            InputError: wrong shape, fractions, or a value below -1.
+        """
+        instances = to_instances(instance)
+        cells = np.where(_near_another(instances, self.border_width), 0, instances)
+        _keep_vanished(cells, instances)
+        classes = (cells > 0).astype(np.uint8)
+        classes[instances < 0] = IGNORE
+        return convert_to_dst_type(classes[None], instance, dtype=np.uint8)[0]
+
+
+class InstancesToClassesd(MapTransform):
+    """Dictionary version of `InstancesToClasses`: `keys` holds ids and gets the classes; the ids are kept.
+
+    Args:
+        keys: the one key that holds the instance ids.
+        border_width: see `InstancesToClasses`.
+        instance_key: where the ids are kept, int32 (1, H, W).
+        allow_missing_keys: pass a dictionary without the key through.
+
+    Raises:
+        InputError: more than one key.
+    """
+
+    backend = InstancesToClasses.backend
+
+    def __init__(
+        self,
+        keys: KeysCollection = "label",
+        border_width: int = 3,
+        instance_key: str = "instance",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        check_single(self.keys, instance_key)
+        self.instance_key = instance_key
+        self.convert = InstancesToClasses(border_width)
+
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            ids = d[key]
+            d[key] = self.convert(ids)
+            d[self.instance_key] = convert_to_dst_type(to_instances(ids)[None], ids, dtype=np.int32)[0]
+        return d
+
+
+def _remove_small(instances: NDArray[np.int32], min_size: int) -> NDArray[np.int32]:
+    """Drop instances of fewer than `min_size` pixels and number the others from 1, in the same order."""
+    keep = np.bincount(instances.ravel()) >= min_size
+    keep[0] = False
+    return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[instances]
+
+
+def _fill_holes(instances: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Fill the background enclosed by one instance alone.
+
+    A border around a cell that lies inside another one is enclosed too, but by two, and has to stay.
+    """
+    mask = instances > 0
+    holes, count = ndimage.label(ndimage.binary_fill_holes(mask, EIGHT_NEIGHBOURS) & ~mask, EIGHT_NEIGHBOURS)
+    if count == 0:
+        return instances
+    neighbour = ndimage.maximum_filter(instances, size=3)
+    index = np.arange(count + 1)
+    highest = ndimage.maximum(neighbour, holes, index)
+    lowest = ndimage.minimum(np.where(neighbour > 0, neighbour, np.iinfo(np.int32).max), holes, index)
+    owner = np.where(highest == lowest, highest, 0).astype(np.int32)
+    owner[0] = 0
+    return np.where(mask, instances, owner[holes])
+
+
+class ProbabilityToInstances(Transform):
+    """Cells from foreground probability: threshold, 4-connected components, small ones removed, holes filled, regrown.
+
+    Holes are filled cell by cell: a hole is background that one cell encloses (8-connected, the counterpart of
+    4-connected cells). `min_size` counts the pixels before that, so that specks inside a hole do not keep it open.
+
+    `grow` undoes the border between touching cells that `InstancesToClasses` carves: each cell takes the background
+    nearest to it, up to `grow` pixels, but only where another cell, grown likewise, is within `grow` pixels too.
+    Outlines that face open background stay where the network saw them. Grown cells touch but stay distinct. The grow
+    that belongs to labels of `border_width` b is (b - 1) / 2.
+
+    Args:
+        threshold: a pixel is foreground from this probability on (as in MONAI's `AsDiscrete`).
+        min_size: the fewest pixels of a cell; 0 keeps all.
+        grow: distance in pixels; 0 leaves cells as they are.
+
+    Raises:
+        InputError: `threshold` outside (0, 1], or a negative `min_size` or `grow`.
+    """
+
+    backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own attribute)
+
+    def __init__(self, threshold: float = 0.5, min_size: int = 0, grow: int = 0) -> None:
+        if not 0 < threshold <= 1:
+            raise InputError(f"threshold: got {threshold}, expected a probability above 0 and at most 1")
+        if min_size < 0 or grow < 0:
+            raise InputError(f"min_size, grow: got {min_size}, {grow}, expected numbers of pixels, not below 0")
+        self.threshold = threshold
+        self.min_size = min_size
+        self.grow = grow
+
+    def __call__(self, probability: NdarrayOrTensor) -> NdarrayOrTensor:
+        """
+        Args:
+            probability: foreground probability (1, H, W) in [0, 1], any float type; a mask of 0 and 1 will do too.
+
+        Returns:
+            Instance ids (1, H, W) int32 in the container of the input: 0 background, cells consecutive from 1.
+
+        Raises:
+            TypeError: neither a NumPy array nor a tensor.
+            InputError: wrong shape, or a value outside [0, 1] (or NaN).
+        """
+        plane = to_plane(probability, "probability")
+        low, high = plane.min(), plane.max()
+        if not (low >= 0 and high <= 1):
+            raise InputError(f"probability: got values from {low} to {high}, expected 0 to 1 (soft-max before this)")
+        components = ndimage.label(plane >= self.threshold)[0].astype(np.int32)
+        instances = self._regrow(_fill_holes(_remove_small(components, self.min_size)))
+        return convert_to_dst_type(instances[None], probability, dtype=np.int32)[0]
+
+    def _regrow(self, instances: NDArray[np.int32]) -> NDArray[np.int32]:
+        if self.grow == 0:
+            return instances
+        grown = expand_labels(instances, distance=self.grow)
+        between = _near_another(grown, 2 * self.grow + 1)
+        return np.where(between, grown, instances)
+
+
+class ProbabilityToInstancesd(MapTransform):
+    """Dictionary version of `ProbabilityToInstances`: the probability stays, the instance ids go to a key of their own.
+
+    Args:
+        keys: the one key that holds the foreground probability.
+        threshold, min_size, grow: see `ProbabilityToInstances`.
+        instance_key: key the ids go to, int32 (1, H, W).
+        allow_missing_keys: pass a dictionary without the key through.
+
+    Raises:
+        InputError: a parameter out of range, or more than one key.
+    """
+
+    backend = ProbabilityToInstances.backend
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        threshold: float = 0.5,
+        min_size: int = 0,
+        grow: int = 0,
+        instance_key: str = "instance",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        check_single(self.keys, instance_key)
+        self.instance_key = instance_key
+        self.convert = ProbabilityToInstances(threshold, min_size, grow)
+
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[self.instance_key] = self.convert(d[key])
+        return d
+
+
+InstancesToClassesD = InstancesToClassesDict = InstancesToClassesd
+ProbabilityToInstancesD = ProbabilityToInstancesDict = ProbabilityToInstancesd
