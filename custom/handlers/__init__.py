@@ -3,7 +3,15 @@
 from .checkpoint import BestModelSaver, TrainingCheckpoint
 from .clip import GradientClip
 from .early_stop import ResumableEarlyStop
-from .metrics import IoUHandler, PixelErrorHandler
+from .metrics import (
+    IoUHandler,
+    PixelErrorHandler,
+    RandErrorHandler,
+    SegHandler,
+    VInfoHandler,
+    VRandHandler,
+    WarpingErrorHandler,
+)
 from .pictures import TrainingPictures
 from .reseed import EpochSeed
 from .save import SegmentationSaver
@@ -14,8 +22,13 @@ __all__ = [
     "GradientClip",
     "IoUHandler",
     "PixelErrorHandler",
+    "RandErrorHandler",
     "ResumableEarlyStop",
+    "SegHandler",
     "SegmentationSaver",
     "TrainingCheckpoint",
     "TrainingPictures",
+    "VInfoHandler",
+    "VRandHandler",
+    "WarpingErrorHandler",
 ]
