@@ -92,8 +92,8 @@ def prepare(
     frames within `GAP` of the held-out stretch are not trained on.
 
     A cell counts as not annotated where the silver mask of this frame, or of the one before or after, has a cell that
-    the annotation leaves out; that region is to be ignored. `annotations="both"` trains on gold masks, and on the silver
-    mask of a frame without gold or with a gold mask that lacks some of the silver cells.
+    the annotation leaves out; that region is to be ignored. `annotations="both"` trains on gold masks, and on the
+    silver mask of a frame without gold or with a gold mask that lacks some of the silver cells.
 
     Args:
         data: one of `DATASETS`.
