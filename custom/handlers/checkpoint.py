@@ -16,11 +16,7 @@ from torch import nn
 
 from ..data.atomic import replace_file
 from ..errors import InputError
-
-
-def bare(network: nn.Module) -> nn.Module:
-    """The network inside a `DistributedDataParallel` or compiled wrapper."""
-    return getattr(network, "module", getattr(network, "_orig_mod", network))
+from ..inferers.geometry import unwrap
 
 
 def is_first_rank() -> bool:
@@ -63,7 +59,7 @@ class BestModelSaver:
 
     def __call__(self, evaluator: Engine) -> None:
         if is_first_rank() and evaluator.state.best_metric_epoch == evaluator.state.epoch:
-            save(bare(self.network).state_dict(), self.path)
+            save(unwrap(self.network).state_dict(), self.path)
 
 
 class TrainingCheckpoint:
@@ -86,7 +82,7 @@ class TrainingCheckpoint:
         self, path: str | os.PathLike[str], state: Mapping[str, Any], evaluator: Engine, resume: bool = False
     ) -> None:
         self.path = Path(path)
-        self.state = {name: bare(item) if isinstance(item, nn.Module) else item for name, item in state.items()}
+        self.state = {name: unwrap(item) if isinstance(item, nn.Module) else item for name, item in state.items()}
         self.evaluator = evaluator
         self.resume = resume
 

@@ -136,12 +136,12 @@ class InstancesToClasses(Transform):
 
 
 class InstancesToClassesd(MapTransform):
-    """Dictionary version of `InstancesToClasses`: `keys` holds ids and gets the classes; the ids are kept.
+    """Dictionary version of `InstancesToClasses`: the ids stay, the classes go to a key of their own.
 
     Args:
-        keys: the one key that holds the instance ids.
+        keys: the one key that holds the instance ids (1, H, W).
         border_width: see `InstancesToClasses`.
-        instance_key: where the ids are kept, int32 (1, H, W).
+        label_key: key the classes go to, uint8 (1, H, W).
         allow_missing_keys: pass a dictionary without the key through.
 
     Raises:
@@ -152,22 +152,20 @@ class InstancesToClassesd(MapTransform):
 
     def __init__(
         self,
-        keys: KeysCollection = "label",
+        keys: KeysCollection = "instance",
         border_width: int = 3,
-        instance_key: str = "instance",
+        label_key: str = "label",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        check_single(self.keys, instance_key)
-        self.instance_key = instance_key
+        check_single(self.keys, label_key)
+        self.label_key = label_key
         self.convert = InstancesToClasses(border_width)
 
     def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
         d = dict(data)
         for key in self.key_iterator(d):
-            ids = d[key]
-            d[key] = self.convert(ids)
-            d[self.instance_key] = convert_to_dst_type(to_instances(ids)[None], ids, dtype=np.int32)[0]
+            d[self.label_key] = self.convert(d[key])
         return d
 
 

@@ -115,6 +115,6 @@ def test_train_json_is_the_experiment_of_the_paper():
     assert (train["input_size"], train["batch_size"]) == (572, 1)
     assert train["optimizer"]["_target_"] == "torch.optim.SGD"
     assert train["optimizer"]["momentum"] == 0.99
-    window, weight = train["train"]["window"], train["train"]["deterministic_transforms"][1]
+    window, weight = train["train"]["window"], train["train"]["deterministic_transforms"][2]
     assert (window["grid_shape"], window["sigma"]) == ([3, 3], 10)
     assert (weight["w0"], weight["sigma"]) == (10, 5)

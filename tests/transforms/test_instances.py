@@ -144,15 +144,14 @@ def test_classes_keep_the_container():
 
 
 def test_classes_dictionary():
-    given = {"image": 0, "label": mosaic(1)[None].astype(np.float32)}
-    result = InstancesToClassesd(keys="label", border_width=5)(given)
-    np.testing.assert_array_equal(result["label"], InstancesToClasses(5)(given["label"]))
-    assert result["instance"].dtype == np.int32
-    np.testing.assert_array_equal(result["instance"], given["label"])
-    assert set(given) == {"image", "label"}
-    assert InstancesToClassesd(keys="label", allow_missing_keys=True)({"image": 1}) == {"image": 1}
+    given = {"image": 0, "instance": mosaic(1)[None].astype(np.int32)}
+    result = InstancesToClassesd(border_width=5)(given)
+    np.testing.assert_array_equal(result["label"], InstancesToClasses(5)(given["instance"]))
+    assert result["instance"] is given["instance"]
+    assert set(given) == {"image", "instance"}
+    assert InstancesToClassesd(allow_missing_keys=True)({"image": 1}) == {"image": 1}
     assert InstancesToClassesd is InstancesToClassesD is InstancesToClassesDict
-    pickle.loads(pickle.dumps(InstancesToClassesd(keys="label")))(given)
+    pickle.loads(pickle.dumps(InstancesToClassesd()))(given)
 
 
 @pytest.mark.parametrize(
