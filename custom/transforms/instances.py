@@ -80,9 +80,9 @@ def _keep_vanished(cells: NDArray[np.int32], instances: NDArray[np.int32]) -> No
 
     Of each, all pixels return that do not touch a pixel of another cell.
     """
-    sizes = np.bincount(instances[instances > 0])
-    vanished = np.setdiff1d(instances[instances > 0], cells)
-    for cell in vanished[np.argsort(sizes[vanished], kind="stable")]:
+    ids, sizes = np.unique(instances[instances > 0], return_counts=True)
+    smallest_first = ids[np.argsort(sizes, kind="stable")]
+    for cell in np.setdiff1d(smallest_first, cells, assume_unique=True):
         rows, columns = np.nonzero(instances == cell)
         window = np.s_[max(rows.min() - 1, 0) : rows.max() + 2, max(columns.min() - 1, 0) : columns.max() + 2]
         occupied = ndimage.binary_dilation(cells[window] > 0, EIGHT_NEIGHBOURS)
@@ -98,8 +98,9 @@ class InstancesToClasses(Transform):
     The default, 3, is the thinnest symmetric border; a wider one makes the border easier to learn. Background and
     ignored pixels erode nothing.
 
-    A cell too small to survive this keeps every pixel that does not touch another cell's remaining foreground. Only
-    where that leaves none (of two neighbouring one-pixel cells, say, the second) does the cell become background.
+    A cell too small to survive this keeps every pixel that does not touch another cell's remaining foreground, so with
+    one pixel of border at least. Only where that leaves none (of two neighbouring one-pixel cells, say, the second)
+    does the cell become background.
 
     Args:
         border_width: side of the square, in pixels; odd, at least 3.
