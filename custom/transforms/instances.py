@@ -82,7 +82,7 @@ def _keep_vanished(cells: NDArray[np.int32], instances: NDArray[np.int32]) -> No
     """
     ids, sizes = np.unique(instances[instances > 0], return_counts=True)
     smallest_first = ids[np.argsort(sizes, kind="stable")]
-    for cell in np.setdiff1d(smallest_first, cells, assume_unique=True):
+    for cell in smallest_first[~np.isin(smallest_first, cells)]:
         rows, columns = np.nonzero(instances == cell)
         window = np.s_[max(rows.min() - 1, 0) : rows.max() + 2, max(columns.min() - 1, 0) : columns.max() + 2]
         occupied = ndimage.binary_dilation(cells[window] > 0, EIGHT_NEIGHBOURS)
