@@ -1,5 +1,6 @@
 """Transforms."""
 
+from .elastic_grid import RandElasticGrid, RandElasticGridD, RandElasticGridd, RandElasticGridDict
 from .instances import (
     InstancesToClasses,
     InstancesToClassesD,
@@ -21,6 +22,10 @@ __all__ = [
     "ProbabilityToInstancesD",
     "ProbabilityToInstancesDict",
     "ProbabilityToInstancesd",
+    "RandElasticGrid",
+    "RandElasticGridD",
+    "RandElasticGridDict",
+    "RandElasticGridd",
     "WeightMap",
     "WeightMapD",
     "WeightMapDict",
