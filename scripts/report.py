@@ -32,7 +32,10 @@ def learning_curve(run: Path) -> dict[str, tuple[list[int], list[float]]]:
         events = EventAccumulator(str(file), size_guidance={"scalars": 0}).Reload()
         for tag in events.Tags()["scalars"]:
             curves.setdefault(tag, []).extend((event.step, event.value) for event in events.Scalars(tag))
-    return {tag: tuple(map(list, zip(*sorted(points), strict=True))) for tag, points in curves.items()}
+    return {
+        tag: ([step for step, _ in sorted(points)], [value for _, value in sorted(points)])
+        for tag, points in curves.items()
+    }
 
 
 def image_scores(run: Path) -> dict[str, dict[str, float]]:

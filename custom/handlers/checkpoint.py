@@ -82,7 +82,9 @@ class TrainingCheckpoint:
         self, path: str | os.PathLike[str], state: Mapping[str, Any], evaluator: Engine, resume: bool = False
     ) -> None:
         self.path = Path(path)
-        self.state = {name: unwrap(item) if isinstance(item, nn.Module) else item for name, item in state.items()}
+        self.state: dict[str, Any] = {
+            name: unwrap(item) if isinstance(item, nn.Module) else item for name, item in state.items()
+        }
         self.evaluator = evaluator
         self.resume = resume
 
@@ -95,7 +97,7 @@ class TrainingCheckpoint:
         """Write the state of all objects and counters."""
         if not is_first_rank():
             return
-        best = self.evaluator.state
+        best: Any = self.evaluator.state
         checkpoint = {name: item.state_dict() for name, item in self.state.items()}
         checkpoint["trainer"] = {"epoch": trainer.state.epoch, "iteration": trainer.state.iteration}
         checkpoint["evaluator"] = {"best_metric": best.best_metric, "best_metric_epoch": best.best_metric_epoch}

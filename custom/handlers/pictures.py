@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
@@ -46,7 +47,8 @@ class TrainingPictures:
 
     def __call__(self, trainer: Engine) -> None:
         # The trainer decollates: its output is a list with one dictionary an image.
-        output = trainer.state.output[0]
+        state: Any = trainer.state
+        output = state.output[0]
         strip = training_strip(*(torch.as_tensor(output[key]).cpu() for key in ("image", "target", "pred")))
         with SummaryWriter(self.log_dir, filename_suffix=".pictures") as writer:
-            writer.add_image("image | label | weight | probability", strip.numpy(), trainer.state.iteration)
+            writer.add_image("image | label | weight | probability", strip.numpy(), state.iteration)

@@ -71,7 +71,8 @@ class SegmentationSaver:
             require_writable(self.output_dir / self.folders[key])
 
     def __call__(self, evaluator: Engine) -> None:
-        for batch, output in zip(evaluator.state.batch, evaluator.state.output, strict=True):
+        state: Any = evaluator.state  # decollated: one dictionary an image
+        for batch, output in zip(state.batch, state.output, strict=True):
             self.save(batch["image"].meta, output)
 
     def save(self, meta: dict[str, Any], output: dict[str, Any]) -> None:

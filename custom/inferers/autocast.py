@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from monai.data import MetaTensor
 from monai.inferers import SimpleInferer
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class AutocastInferer(SimpleInferer):
@@ -20,7 +21,7 @@ class AutocastInferer(SimpleInferer):
         super().__init__()
         self.enabled = enabled
 
-    def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Logits (B, C, H', W') of images (B, C, H, W)."""
         plain = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         with torch.autocast(plain.device.type, torch.bfloat16, enabled=self.enabled):
