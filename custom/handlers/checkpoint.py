@@ -58,7 +58,8 @@ class BestModelSaver:
         evaluator.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, evaluator: Engine) -> None:
-        if is_first_rank() and evaluator.state.best_metric_epoch == evaluator.state.epoch:
+        state: Any = evaluator.state
+        if is_first_rank() and state.best_metric_epoch == state.epoch:
             save(unwrap(self.network).state_dict(), self.path)
 
 

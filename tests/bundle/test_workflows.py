@@ -46,7 +46,7 @@ def test_training_leaves_best_and_last_checkpoints_curves_pictures_and_scores(tr
 
 
 def test_a_seed_repeats_a_run_and_a_kill_does_not_change_it(tiny_dataset, trained, tmp_path):
-    """SIGKILL in the middle of the second epoch, then `--resume true`: the weights of the uninterrupted run, bit for bit."""
+    """SIGKILL in the second epoch, then `--resume true`: the weights of the uninterrupted run, bit for bit."""
     line = train_tiny(tiny_dataset, tmp_path / "killed")
     process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     checkpoint = tmp_path / "killed" / "checkpoint.pt"
