@@ -1,0 +1,56 @@
+"""Average a prediction over rotated and mirrored versions of the image (paper section 3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import InputError
+
+# (quarter turns, mirrored first): the four rotations, then the four rotations of the mirrored image. The paper averages
+# "7 rotated versions" and does not say which; here 7 leaves out the last of the eight.
+DIHEDRAL = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
+
+
+def orient(x: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """Mirror (..., H, W) left to right if asked, then turn it by quarter turns; an odd number swaps H and W."""
+    return torch.rot90(x.flip(-1) if mirrored else x, turns, (-2, -1))
+
+
+def restore(x: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """Undo :func:`orient`."""
+    x = torch.rot90(x, -turns, (-2, -1))
+    return x.flip(-1) if mirrored else x
+
+
+def average_orientations(predict: Callable[[Tensor], Tensor], x: Tensor, count: int) -> Tensor:
+    """Mean class probability over the first `count` orientations of `x`, as a logarithm.
+
+    The result serves as logits: its soft-max is exactly the mean of the soft-maxes, since the means sum to 1.
+
+    Args:
+        predict: from images (B, C, H, W) of any orientation to float32 logits (B, K, h, w) of the same orientation.
+        x: images (B, C, H, W).
+        count: 1 (the logits as they are), 7 or 8.
+
+    Returns:
+        (B, K, h, w), float32.
+
+    Raises:
+        InputError: `predict` gives one channel, whose soft-max is 1 everywhere.
+    """
+    if count == 1:
+        return predict(x)
+    total: Tensor | None = None
+    for turns, mirrored in DIHEDRAL[:count]:
+        logits = restore(predict(orient(x, turns, mirrored)), turns, mirrored)
+        if logits.shape[1] == 1:
+            raise InputError("orientations averages soft-max probabilities, but the network has one channel: give 1")
+        log_probability = F.log_softmax(logits, dim=1)
+        total = log_probability if total is None else torch.logaddexp(total, log_probability)
+    assert total is not None
+    return total - math.log(count)
