@@ -60,7 +60,8 @@ class BestModelSaver:
     def __call__(self, evaluator: Engine) -> None:
         state: Any = evaluator.state
         if is_first_rank() and state.best_metric_epoch == state.epoch:
-            save(unwrap(self.network).state_dict(), self.path)
+            network: Any = unwrap(self.network)
+            save(network.state_dict(), self.path)
 
 
 class TrainingCheckpoint:
