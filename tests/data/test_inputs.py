@@ -1,0 +1,64 @@
+"""A file, a folder or a glob; broken files are told, never fatal alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from custom.data import find_images
+from custom.errors import InputError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pixels = np.random.RandomState(0).randint(0, 256, (3, 5, 7)).astype(np.uint8)
+    Image.fromarray(pixels[0]).save(tmp_path / "b.png")
+    Image.fromarray(pixels[1]).save(tmp_path / "a.bmp")
+    tifffile.imwrite(tmp_path / "stack.tif", pixels, photometric="minisblack")
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / ".hidden.png").write_text("not an image")
+    (tmp_path / "deeper").mkdir()
+    Image.fromarray(pixels[2]).save(tmp_path / "deeper" / "c.png")
+    return tmp_path
+
+
+def names(found) -> list[tuple[str, int]]:
+    return [(item["image"].rsplit("/", 1)[1], item["page"]) for item in found.items]
+
+
+def test_a_folder_gives_its_images_and_every_page(folder):
+    found = find_images(folder)
+    assert names(found) == [("a.bmp", 0), ("b.png", 0), ("stack.tif", 0), ("stack.tif", 1), ("stack.tif", 2)]
+    found.report()
+
+
+PATTERNS = {"b.png": ["b.png"], "*/*.png": ["c.png"], "**/[bc].png": ["b.png", "c.png"]}
+
+
+@pytest.mark.parametrize(("pattern", "expected"), PATTERNS.items())
+def test_a_file_and_globs(folder, pattern, expected):
+    assert [name for name, _ in names(find_images(folder / pattern))] == expected
+
+
+def test_broken_files_are_reported_after_the_others(folder):
+    (folder / "broken.png").write_bytes((folder / "b.png").read_bytes()[:40])
+    tifffile.imwrite(folder / "nan.tif", np.full((5, 7), np.nan, np.float32))
+    found = find_images(folder)
+    assert len(found.items) == 5
+    with pytest.raises(InputError, match=r"2 of the inputs could not be segmented(.|\n)*broken.png(.|\n)*nan.tif"):
+        found.report()
+
+
+def test_nothing_there_and_nothing_readable(folder, tmp_path):
+    with pytest.raises(InputError, match="no image there"):
+        find_images(tmp_path / "*.jpg")
+    with pytest.raises(InputError, match="none of the 1 inputs can be read"):
+        find_images(folder / "notes.txt")
+
+
+def test_outputs_of_the_same_name_are_refused(folder):
+    Image.fromarray(np.zeros((5, 7), np.uint8)).save(folder / "a.png")
+    with pytest.raises(InputError, match="a.bmp and .*a.png would have outputs of the same name"):
+        find_images(folder)

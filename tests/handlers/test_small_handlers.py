@@ -1,0 +1,70 @@
+"""Clipping, early stopping and pictures."""
+
+from __future__ import annotations
+
+import torch
+from ignite.engine import Engine
+from monai.engines.utils import IterationEvents
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+from custom.handlers import GradientClip, ResumableEarlyStop, TrainingPictures
+from custom.handlers.pictures import training_strip
+
+
+def test_the_gradient_of_all_parameters_is_clipped_together():
+    network = nn.Linear(3, 2)
+    trainer = Engine(lambda engine, batch: None)
+    trainer.register_events(*IterationEvents)
+    GradientClip(network, max_norm=0.5).attach(trainer)
+    for scale, expected in ((10.0, 0.5), (1e-3, None)):
+        network.zero_grad()
+        (network(torch.ones(1, 3)).sum() * scale).backward()
+        before = torch.cat([p.grad.flatten() for p in network.parameters()]).clone()
+        trainer.fire_event(IterationEvents.BACKWARD_COMPLETED)
+        after = torch.cat([p.grad.flatten() for p in network.parameters()])
+        torch.testing.assert_close(after.norm().item(), expected or before.norm().item(), rtol=1e-4, atol=0)
+        torch.testing.assert_close(after / after.norm(), before / before.norm())
+
+
+def test_early_stop_counts_on_where_it_was():
+    scores = iter([1.0, 0.5, 0.4, 0.3])
+    stopped = []
+    trainer = Engine(lambda engine, batch: None)
+    trainer.terminate = lambda: stopped.append(True)
+
+    def handler() -> ResumableEarlyStop:
+        return ResumableEarlyStop(patience=2, score_function=lambda engine: next(scores), trainer=trainer)
+
+    first = handler()
+    first(trainer)
+    first(trainer)
+    second = handler()
+    second.load_state_dict(first.state_dict())
+    assert not stopped
+    second(trainer)
+    assert stopped
+
+
+def test_the_strip_shows_centre_label_weight_and_probability():
+    image, probability = torch.rand(1, 12, 14), torch.rand(1, 6, 8)
+    target = torch.stack([torch.randint(0, 2, (6, 8)).float(), torch.rand(6, 8) * 11])
+    target[0, 0, 0] = 255
+    parts = training_strip(image, target, probability).split(8, dim=-1)
+    assert torch.equal(parts[0], image[:, 3:9, 3:11])
+    assert torch.equal(parts[1], target[:1].clamp(max=1))
+    assert parts[2].max() == 1
+    torch.testing.assert_close(parts[2] * target[1].max(), target[1:])
+    assert torch.equal(parts[3], probability)
+
+
+def test_pictures_reach_tensorboard_at_the_interval(tmp_path):
+    output = {"image": torch.rand(1, 6, 8), "target": torch.rand(2, 6, 8), "pred": torch.rand(1, 6, 8)}
+    trainer = Engine(lambda engine, batch: [output])
+    TrainingPictures(tmp_path, interval=2).attach(trainer)
+    trainer.run([0, 0, 0], max_epochs=4)
+    steps = []
+    for file in tmp_path.glob("*.pictures"):
+        events = EventAccumulator(str(file)).Reload()
+        steps += [event.step for event in events.Images("image | label | weight | probability")]
+    assert sorted(steps) == [6, 12]
