@@ -11,6 +11,7 @@ from .instances import (
     ProbabilityToInstancesd,
     ProbabilityToInstancesDict,
 )
+from .simard import RandSimardElastic, RandSimardElasticD, RandSimardElasticd, RandSimardElasticDict
 from .weight_map import WeightMap, WeightMapD, WeightMapd, WeightMapDict, class_weights
 
 __all__ = [
@@ -26,6 +27,10 @@ __all__ = [
     "RandElasticGridD",
     "RandElasticGridDict",
     "RandElasticGridd",
+    "RandSimardElastic",
+    "RandSimardElasticD",
+    "RandSimardElasticDict",
+    "RandSimardElasticd",
     "WeightMap",
     "WeightMapD",
     "WeightMapDict",

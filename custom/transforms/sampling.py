@@ -1,0 +1,185 @@
+"""One sampling of an image at any coordinates, with mirrored borders: the geometry of a window and its three kernels.
+
+Nothing is padded. Coordinates are folded into the image by the mirror rule of `custom.data.mirror`, so a window may
+lie any distance beyond the border. They are made and used in blocks of rows that stay in the processor's cache;
+a block is also too small for OpenCV to spread over threads, so a loader's worker keeps to its own core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor
+from monai.utils import convert_to_dst_type
+from numpy.typing import NDArray
+
+from ..data.mirror import mirror_window
+from ..errors import InputError
+from ..metrics.compiled import compiled
+
+Mode = Literal["nearest", "linear", "cubic"]
+MODES: tuple[str, ...] = get_args(Mode)
+
+BLOCK_PIXELS = 2**15  # OpenCV splits work from 2**16 pixels on
+CV2_LIMIT = 2**15 - 1  # cv2.remap takes images below this many pixels per side
+KERNEL_REACH = 3  # pixels around a coordinate that the cubic kernel may read
+CV2_MODE = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+TORCH_MODE = {"linear": "bilinear", "cubic": "bicubic"}
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Where in the source each pixel of a window is read: row = left @ right[0], column = left @ right[1].
+
+    The sum over a few terms holds the affine map and a smooth displacement; a displacement that has no such
+    factors comes dense in `offset`.
+
+    Args:
+        left: (rows, terms) float64.
+        right: (2, terms, columns) float64.
+        offset: (2, rows, columns) float32, pixels added to row and column; None for none.
+    """
+
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+    offset: NDArray[np.float32] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(rows, columns) of the window."""
+        return self.left.shape[0], self.right.shape[2]
+
+    def crop(self, size: tuple[int, int]) -> Warp:
+        """The centre (rows, columns) of this window; where the margin is odd, the smaller half comes first."""
+        rows, columns = (slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(self.size, size, strict=True))
+        offset = None if self.offset is None else self.offset[:, rows, columns]
+        return Warp(self.left[rows], np.ascontiguousarray(self.right[:, :, columns]), offset)
+
+    def coordinates(self, shape: tuple[int, int], rows: slice = slice(None)) -> NDArray[np.float32]:
+        """Source row and column of the window's pixels, folded into an image of `shape`: (2, rows, columns)."""
+        offset = None if self.offset is None else self.offset[:, rows]
+        left = self.left[rows]
+        out = np.empty((2, len(left), self.size[1]), np.float32)
+        _mirrored_coordinates(left, self.right, offset, shape, out)
+        return out
+
+    def blocks(self, shape: tuple[int, int]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Blocks of rows of the window with their coordinates."""
+        height, width = self.size
+        step = max(1, BLOCK_PIXELS // width)
+        for start in range(0, height, step):
+            rows = slice(start, min(start + step, height))
+            yield rows, self.coordinates(shape, rows)
+
+
+@compiled
+def _mirrored_coordinates(left: Any, right: Any, offset: Any, shape: Any, out: Any) -> None:
+    """Evaluate a `Warp` and fold it into [0, shape - 1]: the triangle wave |v - p round(v / p)|, p = 2 (shape - 1).
+
+    Sums run in one fixed order, so that a crop of the window gets bit-equal coordinates.
+    """
+    rows, terms = left.shape
+    columns = right.shape[2]
+    line = np.empty(columns, np.float64)
+    for axis in range(2):
+        period = 2.0 * (shape[axis] - 1)
+        for i in range(rows):
+            line[:] = 0.0
+            for k in range(terms):
+                for j in range(columns):
+                    line[j] += left[i, k] * right[axis, k, j]
+            if offset is not None:
+                for j in range(columns):
+                    line[j] += offset[axis, i, j]
+            if period == 0.0:
+                out[axis, i, :] = 0.0
+            else:
+                for j in range(columns):
+                    out[axis, i, j] = abs(line[j] - period * np.rint(line[j] / period))
+
+
+def resample(image: NdarrayOrTensor, warp: Warp, mode: Mode) -> NdarrayOrTensor:
+    """Read the window `warp` from an image: one interpolation, mirrored borders.
+
+    Kernels: "nearest" (halves to the even pixel), "linear", and "cubic": Keys' convolution with a = -0.75, as in
+    OpenCV and PyTorch. Each gives back the pixel itself at integer coordinates. Keys' kernel with this `a` is
+    sharper than Catmull-Rom's and shifts a ramp by at most 0.048 pixel.
+
+    Args:
+        image: array or tensor (C, H, W), on any device.
+        warp: the window to read.
+        mode: "nearest" keeps the dtype; "linear" and "cubic" return float32.
+
+    Returns:
+        (C, rows, columns) of the type of `image`, on its device; a MetaTensor keeps its meta data, with the affine
+        of the source image.
+    """
+    if isinstance(image, np.ndarray):
+        return _resample_array(image, warp, mode)
+    tensor = image.as_tensor() if isinstance(image, MetaTensor) else image
+    if tensor.device.type == "cpu":
+        out = torch.from_numpy(_resample_array(tensor.detach().numpy(), warp, mode))
+    else:
+        out = _resample_tensor(tensor, warp, mode)
+    return convert_to_dst_type(out, dst=image, dtype=out.dtype)[0]
+
+
+def _resample_array(image: NDArray[Any], warp: Warp, mode: Mode) -> NDArray[Any]:
+    channels, height, width = image.shape
+    if mode == "nearest":
+        out = np.empty((channels, *warp.size), image.dtype)
+        flat = image.reshape(channels, -1)
+        for rows, coordinates in warp.blocks((height, width)):
+            np.take(flat, _flat_index(coordinates, width), axis=1, out=out[:, rows], mode="clip")
+        return out
+
+    source = np.ascontiguousarray(image, dtype=np.float32)
+    if min(height, width) < 2:  # OpenCV's cubic kernel does not end on an axis of one pixel
+        source = mirror_window(source, (0, 0), (max(height, 2), max(width, 2)))
+    out = np.empty((channels, *warp.size), np.float32)
+    for rows, (y, x) in warp.blocks((height, width)):
+        part, y, x = _within_limit(source, y, x)
+        for channel in range(channels):
+            cv2.remap(part[channel], x, y, CV2_MODE[mode], out[channel, rows], cv2.BORDER_REFLECT_101)
+    return out
+
+
+def _flat_index(coordinates: NDArray[np.float32], width: int) -> NDArray[np.int64]:
+    """Index of the nearest pixel in an image flattened row by row."""
+    row, column = np.rint(coordinates).astype(np.int64)
+    return row * width + column
+
+
+def _within_limit(
+    source: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """The part of a very large image that the coordinates touch, and the coordinates in that part."""
+    if max(source.shape[1:]) < CV2_LIMIT:
+        return source, y, x
+    top, left = (max(0, int(v.min()) - KERNEL_REACH) for v in (y, x))
+    bottom, right = (int(v.max()) + KERNEL_REACH + 1 for v in (y, x))
+    part = source[:, top:bottom, left:right]
+    if max(part.shape[1:]) >= CV2_LIMIT:
+        raise InputError(f"window spans {part.shape[1:]} pixels of the image; at most {CV2_LIMIT - 1} can be read")
+    return part, y - top, x - left
+
+
+def _resample_tensor(image: torch.Tensor, warp: Warp, mode: Mode) -> torch.Tensor:
+    """The same window by PyTorch, on any device."""
+    channels, height, width = image.shape
+    coordinates = warp.coordinates((height, width))
+    if mode == "nearest":
+        index = torch.from_numpy(_flat_index(coordinates, width)).to(image.device)
+        return image.reshape(channels, -1)[:, index]
+    y, x = torch.from_numpy(coordinates).to(image.device)
+    grid = torch.stack([2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], dim=-1)
+    batch = image[None].float()
+    out = F.grid_sample(batch, grid[None], TORCH_MODE[mode], padding_mode="reflection", align_corners=True)
+    return out[0]
