@@ -1,0 +1,98 @@
+"""MONAI Label app: one packaged 2D bundle for annotators, with answers for 3D Slicer, QuPath and CVAT."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastapi import HTTPException, Request
+from fastapi.responses import JSONResponse
+from lib.entropy import Entropy
+from lib.tasks import InferTask, TrainTask
+from monailabel.interfaces.app import MONAILabelApp
+from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
+from monailabel.interfaces.tasks.strategy import Strategy
+from monailabel.tasks.activelearning.first import First
+from monailabel.tasks.activelearning.random import Random
+
+
+def input_error(error: BaseException | None) -> BaseException | None:
+    """The bundle's error about bad input that `error` is or was caused by, if any."""
+    while error is not None and type(error).__name__ != "InputError":
+        error = error.__cause__ or error.__context__
+    return error
+
+
+async def not_found(request: Request, error: Exception) -> JSONResponse:
+    """Answer of the server to an unknown image or label."""
+    return JSONResponse({"detail": getattr(error, "msg", str(error))}, status_code=404)
+
+
+class UNetApp(MONAILabelApp):
+    """The bundle named by `--conf models NAME`, in the folder `model` beside this file."""
+
+    def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
+        self.bundle_name = conf["models"]
+        self.bundle = str(Path(app_dir) / "model" / self.bundle_name)
+        super().__init__(app_dir, studies, conf, name="U-Net", description="Segmentation of 2D microscopy images")
+
+    def init_infers(self) -> dict[str, InferTask]:
+        return {self.bundle_name: InferTask(self.bundle, self.conf)}
+
+    def init_trainers(self) -> dict[str, TrainTask]:
+        return {self.bundle_name: TrainTask(self.bundle, self.conf)}
+
+    def init_strategies(self) -> dict[str, Strategy]:
+        return {"entropy": Entropy(self._infers[self.bundle_name]), "first": First(), "random": Random()}
+
+    def on_init_complete(self) -> None:
+        from monailabel.app import app  # the running server; absent from the processes that train
+
+        for kind in (ImageNotFoundException, LabelNotFoundException):
+            app.add_exception_handler(kind, not_found)
+        app.middleware_stack = app.build_middleware_stack()  # it was built before this app was
+        super().on_init_complete()
+
+    def infer(self, request: dict[str, Any], datastore: Any = None) -> dict[str, Any]:
+        """Segment an image of the datastore or a file; HTTP 404 for an unknown one, 400 for one that cannot be read."""
+        self.require(request.get("model"), self._infers, "model")
+        image = request["image"]
+        store = datastore or self.datastore()
+        if isinstance(image, str) and not os.path.isfile(image) and not store.get_image_uri(image):
+            raise HTTPException(404, f"there is no image '{image}'; /datastore/?output=all lists them")
+        try:
+            return super().infer(request, datastore)
+        except Exception as error:
+            cause = input_error(error)
+            if cause is None:
+                raise
+            raise HTTPException(400, str(cause)) from error
+
+    def infer_wsi(self, request: dict[str, Any], datastore: Any = None) -> dict[str, Any]:
+        """As `infer`: images are read whole, and the network's own tiles bound its memory."""
+        return self.infer(request, datastore)
+
+    def batch_infer(self, request: dict[str, Any], datastore: Any = None) -> dict[str, Any]:
+        """Segment many images; on the CPU where there is no GPU, whatever the client asks."""
+        if not torch.cuda.is_available():
+            request = {**request, "device": "cpu", "multi_gpu": False}
+        return super().batch_infer(request, datastore)
+
+    def next_sample(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The image to label next; HTTP 404 for an unknown strategy."""
+        self.require(request.get("strategy"), self._strategies, "strategy")
+        return super().next_sample(request)
+
+    def bundle_path(self, model: str | None) -> str | None:
+        """Folder of the bundle, asked for before each training or batch; HTTP 404 for an unknown one."""
+        if model is not None:
+            self.require(model, self._trainers, "model")
+        return super().bundle_path(model)
+
+    @staticmethod
+    def require(name: str | None, known: dict[str, Any], kind: str) -> None:
+        """HTTP 404 unless `name` is among the known."""
+        if name not in known:
+            raise HTTPException(404, f"there is no {kind} '{name}'; there is {', '.join(sorted(known))}")
