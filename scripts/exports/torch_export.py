@@ -1,0 +1,20 @@
+"""`torch.export`: the graph for AOTInductor, ExecuTorch and other compilers of PyTorch 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .sizes import InputSizes, require_equal
+
+PACKAGES: tuple[str, ...] = ()
+SUFFIX = ".pt2"
+
+
+def write(network: nn.Module, sizes: InputSizes, path: Path) -> None:
+    """Export with free batch, H and W, write it, and check what was written."""
+    program = torch.export.export(network, (sizes.example(),), dynamic_shapes=sizes.dynamic_shapes())
+    torch.export.save(program, path)
+    require_equal(torch.export.load(path).module(), network, sizes, path)

@@ -1,0 +1,19 @@
+"""TorchScript: for C++ (libtorch), for Java, and for Python programs that have torch but not this project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .sizes import InputSizes, require_equal
+
+PACKAGES: tuple[str, ...] = ()
+SUFFIX = ".ts"
+
+
+def write(network: nn.Module, sizes: InputSizes, path: Path) -> None:
+    """Script the network, write it, and check what was written."""
+    torch.jit.script(network).save(str(path))
+    require_equal(torch.jit.load(str(path)), network, sizes, path)
