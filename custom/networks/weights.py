@@ -16,14 +16,24 @@ CHECKSUMS = "SHA256SUMS"
 
 
 def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Load a state dict into ``network``; half precision is widened to the network's own.
-
-    The file is a flat state dict, as written by training, or a training checkpoint, whose ``"network"`` is taken. If
-    the folder holds ``SHA256SUMS`` (of ``sha256sum``) and the file is named there, its checksum must agree. Only
-    tensors are unpickled.
+    """Load the weights of :func:`read_state` into ``network``; half precision is widened to the network's own.
 
     Raises:
         InputError: the file is missing, broken, altered, or of another network; the message says which layer differs.
+    """
+    state = read_state(path)
+    _check_fit(network, state, Path(path))
+    network.load_state_dict(state)
+
+
+def read_state(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+    """Read a state dict from a file: a flat one, or a training checkpoint, whose ``"network"`` is taken.
+
+    If the folder holds ``SHA256SUMS`` (of ``sha256sum``) and the file is named there, its checksum must agree. Only
+    tensors are unpickled.
+
+    Raises:
+        InputError: the file is missing, broken or altered.
     """
     path = Path(path)
     if not path.is_file():
@@ -32,13 +42,12 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        raise InputError(
-            f"{path} is not a file of PyTorch weights ({type(error).__name__}): train again or fetch it again"
-        ) from error
+        raise InputError(f"{path} is not a file of PyTorch weights ({type(error).__name__}): fetch it again") from error
     if isinstance(state, dict) and isinstance(state.get("network"), dict):
         state = state["network"]
-    _check_fit(network, state, path)
-    network.load_state_dict(state)
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{path} holds no state dict of weights: give the model.pt of a training")
+    return state
 
 
 def _check_sum(path: Path) -> None:
@@ -51,9 +60,7 @@ def _check_sum(path: Path) -> None:
             raise InputError(f"{path} is damaged: its SHA-256 is not the one in {sums}; fetch it again")
 
 
-def _check_fit(network: nn.Module, state: object, path: Path) -> None:
-    if not isinstance(state, dict):
-        raise InputError(f"{path} holds a {type(state).__name__}, not a state dict of weights")
+def _check_fit(network: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
     own = network.state_dict()
     for name in sorted(own.keys() | state.keys()):
         has = [tuple(weights[name].shape) if name in weights else "nothing" for weights in (own, state)]
