@@ -70,8 +70,11 @@ def test_the_network_exports_to_torchscript(tmp_path):
     torch.testing.assert_close(exported(image), network(image), rtol=0, atol=1e-6)
 
 
-def test_training_and_inference_have_the_same_network_and_device():
-    train, inference = load("train.json"), load("inference.json")
+def test_inference_has_the_network_and_device_of_the_experiment_whose_weights_are_shipped():
+    train, compact, inference = load("train.json"), load("experiments/compact.json"), load("inference.json")
+    for key, value in compact.items():
+        if key.startswith("network_def#"):
+            train["network_def"][key.removeprefix("network_def#")] = value
     for key in ("network_def", "network", "device", "bfloat16", "bundle_root"):
         assert train[key] == inference[key], key
     loading = train["train"]["deterministic_transforms"][0]["_target_"]
