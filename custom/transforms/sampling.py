@@ -1,8 +1,9 @@
 """One sampling of an image at any coordinates, with mirrored borders: the geometry of a window and its three kernels.
 
 Nothing is padded. Coordinates are folded into the image by the mirror rule of `custom.data.mirror`, so a window may
-lie any distance beyond the border. They are made and used in blocks of rows that stay in the processor's cache;
-a block is also too small for OpenCV to spread over threads, so a loader's worker keeps to its own core.
+lie any distance beyond the border. They are made and used in blocks of rows that stay in the processor's cache.
+OpenCV gets each block as a single row, which it cannot spread over threads: a loader's worker keeps to its own core,
+and forks safely.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from ..metrics.compiled import compiled
 Mode = Literal["nearest", "linear", "cubic"]
 MODES: tuple[str, ...] = get_args(Mode)
 
-BLOCK_PIXELS = 2**15  # OpenCV splits work from 2**16 pixels on
-CV2_LIMIT = 2**15 - 1  # cv2.remap takes images below this many pixels per side
+CV2_LIMIT = 2**15 - 1  # cv2.remap reads and writes images below this many pixels per side
+BLOCK_PIXELS = CV2_LIMIT - 1
 KERNEL_REACH = 3  # pixels around a coordinate that the cubic kernel may read
 CV2_MODE = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 TORCH_MODE = {"linear": "bilinear", "cubic": "bicubic"}
@@ -90,6 +91,7 @@ def _mirrored_coordinates(left: Any, right: Any, offset: Any, shape: Any, out: A
     line = np.empty(columns, np.float64)
     for axis in range(2):
         period = 2.0 * (shape[axis] - 1)
+        frequency = 1.0 / period if period > 0.0 else 0.0  # a division per pixel would take longer than all the rest
         for i in range(rows):
             line[:] = 0.0
             for k in range(terms):
@@ -102,7 +104,7 @@ def _mirrored_coordinates(left: Any, right: Any, offset: Any, shape: Any, out: A
                 out[axis, i, :] = 0.0
             else:
                 for j in range(columns):
-                    out[axis, i, j] = abs(line[j] - period * np.rint(line[j] / period))
+                    out[axis, i, j] = abs(line[j] - period * np.rint(line[j] * frequency))
 
 
 def resample(image: NdarrayOrTensor, warp: Warp, mode: Mode) -> NdarrayOrTensor:
@@ -144,10 +146,11 @@ def _resample_array(image: NDArray[Any], warp: Warp, mode: Mode) -> NDArray[Any]
     if min(height, width) < 2:  # OpenCV's cubic kernel does not end on an axis of one pixel
         source = mirror_window(source, (0, 0), (max(height, 2), max(width, 2)))
     out = np.empty((channels, *warp.size), np.float32)
-    for rows, (y, x) in warp.blocks((height, width)):
-        part, y, x = _within_limit(source, y, x)
+    for rows, coordinates in warp.blocks((height, width)):
+        part, y, x = _within_limit(source, *coordinates.reshape(2, 1, -1))
         for channel in range(channels):
-            cv2.remap(part[channel], x, y, CV2_MODE[mode], out[channel, rows], cv2.BORDER_REFLECT_101)
+            block = out[channel, rows].reshape(1, -1)
+            cv2.remap(part[channel], x, y, CV2_MODE[mode], block, cv2.BORDER_REFLECT_101)
     return out
 
 
@@ -161,13 +164,13 @@ def _within_limit(
     source: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The part of a very large image that the coordinates touch, and the coordinates in that part."""
-    if max(source.shape[1:]) < CV2_LIMIT:
+    if max(*source.shape[1:], x.size) < CV2_LIMIT:
         return source, y, x
     top, left = (max(0, int(v.min()) - KERNEL_REACH) for v in (y, x))
     bottom, right = (int(v.max()) + KERNEL_REACH + 1 for v in (y, x))
     part = source[:, top:bottom, left:right]
-    if max(part.shape[1:]) >= CV2_LIMIT:
-        raise InputError(f"window spans {part.shape[1:]} pixels of the image; at most {CV2_LIMIT - 1} can be read")
+    if max(*part.shape[1:], x.size) >= CV2_LIMIT:
+        raise InputError(f"a row of the window spans {part.shape[1:]} pixels; at most {CV2_LIMIT - 1} can be read")
     return part, y - top, x - left
 
 

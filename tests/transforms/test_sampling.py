@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -142,6 +146,29 @@ def test_a_window_across_too_many_pixels_is_refused() -> None:
     image = np.zeros((1, 2, 40_000), np.float32)
     with pytest.raises(InputError, match="at most 32766"):
         resample(image, Warp(np.ones((1, 1)), np.array([[[0.0, 0.0]], [[0.0, 39_000.0]]])), "linear")
+
+
+def test_a_window_too_wide_is_refused() -> None:
+    with pytest.raises(InputError, match="at most 32766"):
+        resample(np.zeros((1, 5, 4), np.float32), shift_warp((0, 0), (1, 32_767)), "linear")
+
+
+COUNT_THREADS = """
+import numpy as np, cv2
+from pathlib import Path
+from custom.transforms import RandElasticGrid
+cv2.setNumThreads(4)
+transform, image = RandElasticGrid(572), np.zeros((1, 512, 512), np.float32)
+before = len(list(Path("/proc/self/task").iterdir()))
+transform(image)
+print(len(list(Path("/proc/self/task").iterdir())) - before, cv2.getNumThreads())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux lists them")
+def test_starts_no_threads_and_leaves_the_setting_of_opencv() -> None:
+    command = [sys.executable, "-c", COUNT_THREADS]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["0", "4"]
 
 
 def test_crop_is_the_centre_of_the_window_bit_by_bit() -> None:
