@@ -1,0 +1,1 @@
+"""Run the experiments and write the table of what each reached."""

@@ -1,0 +1,92 @@
+"""Each experiment's overlay makes a training batch, a forward pass and a loss, and is what its source says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+from custom.networks import ValidUNet
+from scripts.reproduce.experiments import EXPERIMENTS
+
+from .conftest import CONFIGS, ROOT
+
+OVERLAYS = sorted((ROOT / CONFIGS / "experiments").glob("*.json"))
+TUDELFT = ["tudelft_keras", "tudelft_upsample_xavier", "tudelft_transpose_xavier", "tudelft_transpose_kaiming"]
+BASELINES = ["baseline_unet", "baseline_basicunet", "baseline_dynunet"]
+
+
+def parser(name: str, dataset: Path, *more: str, **overrides: Any) -> ConfigParser:
+    """The merged config of an experiment on another data set."""
+    files = [ROOT / CONFIGS / file for file in ("train.json", f"experiments/{name}.json", *more)]
+    merged = ConfigParser()
+    merged.read_config([str(file) for file in files])
+    merged.update({"dataset_dir": str(dataset), "device": "$torch.device('cpu')", "bfloat16": False, **overrides})
+    return merged
+
+
+def narrow(name: str) -> dict[str, Any]:
+    """Overrides that give an experiment's network two features."""
+    for experiment in EXPERIMENTS:
+        if experiment.config == name:
+            return experiment.widths(2)
+    return {"network_def#features": 2}
+
+
+@pytest.mark.parametrize("name", [file.stem for file in OVERLAYS])
+def test_a_batch_goes_through_network_and_loss(name, tiny_dataset):
+    config = parser(name, tiny_dataset, batch_size=1, **narrow(name))
+    network, loss, optimizer, loader, output_size = (
+        config.get_parsed_content(key) for key in ("network", "loss", "optimizer", "train#dataloader", "output_size")
+    )
+    batch = next(iter(loader))
+    assert batch["label"].shape == (1, 2, output_size, output_size)
+    logits = network(batch["image"].as_tensor())
+    assert 0 <= logits.shape[-1] - output_size <= 4
+    value = loss(logits, batch["label"].as_tensor())
+    value.backward()
+    optimizer.step()
+    assert 0 < value.item() < 100
+    assert all(torch.isfinite(weight).all() for weight in network.parameters())
+
+
+@pytest.mark.parametrize("name", [file.stem for file in OVERLAYS])
+def test_orientations_are_averaged_at_the_test_alone(name, tiny_dataset):
+    wanted = json.loads((ROOT / CONFIGS / "experiments" / f"{name}.json").read_text()).get("test_orientations", 1)
+    training, test = (parser(name, tiny_dataset, *more, **narrow(name)) for more in ((), ("evaluate.json",)))
+    assert training.get_parsed_content("validate#inferer").orientations == 1
+    assert test.get_parsed_content("validate#inferer").orientations == wanted
+    asked = parser(name, tiny_dataset, "evaluate.json", orientations=8, **narrow(name))
+    assert asked.get_parsed_content("validate#inferer").orientations == 8
+
+
+@pytest.mark.parametrize("name", TUDELFT)
+def test_tudelft_trains_on_240_unweighted_images_an_epoch(name, tiny_dataset):
+    config = parser(name, tiny_dataset)
+    assert config["steps_per_epoch"] * config["batch_size"] == 240
+    assert (config["input_size"], config["learning_rate"], config["optimizer#momentum"]) == (700, 0.01, 0.99)
+    schedule = config["lr_scheduler"]
+    assert (schedule["factor"], schedule["patience"], schedule["min_lr"]) == (0.1, 10, 1e-5)
+    weight = config.get_parsed_content("train#dataset")[0]["label"][1]
+    assert set(weight.unique().tolist()) == {1.0}
+
+
+def test_the_networks_of_tudelft(tiny_dataset):
+    networks = [parser(name, tiny_dataset)["network_def"] for name in TUDELFT]
+    assert [(network["up"], network["init"]) for network in networks] == [
+        ("upsample", "xavier_uniform"),
+        ("upsample", "xavier_normal"),
+        ("transposed", "xavier_normal"),
+        ("transposed", "kaiming"),
+    ]
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_have_about_the_size_of_the_network_of_the_paper(name, tiny_dataset):
+    baseline = parser(name, tiny_dataset).get_parsed_content("network_def")
+    ours, theirs = (sum(weight.numel() for weight in net.parameters()) for net in (ValidUNet(), baseline))
+    assert 0.8 * ours < theirs < 1.2 * ours
