@@ -28,7 +28,8 @@ def check_port(port: int) -> None:
         try:
             server.bind((HOST, port))
         except OSError as error:
-            raise InputError(f"--port {port}: {error.strerror.lower()}; stop what uses it or choose another") from error
+            reason = (error.strerror or str(error)).lower()
+            raise InputError(f"--port {port}: {reason}; stop what uses it or choose another") from error
 
 
 def check_studies(folder: Path) -> int:

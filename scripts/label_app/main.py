@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ class UNetApp(MONAILabelApp):
         self.require(request.get("model"), self._infers, "model")
         image = request["image"]
         store = datastore or self.datastore()
-        if isinstance(image, str) and not os.path.isfile(image) and not store.get_image_uri(image):
+        if isinstance(image, str) and not Path(image).is_file() and not store.get_image_uri(image):
             raise HTTPException(404, f"there is no image '{image}'; /datastore/?output=all lists them")
         try:
             return super().infer(request, datastore)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -12,60 +13,7 @@ from custom.inferers.geometry import geometry_of
 
 Config = dict[str, Any]
 
-CARD = Template("""\
-# $name
-
-$description
-
-$task. Version $version, experiment `$experiment`. $use
-
-## Model
-
-$network with $parameters parameters. A tile of $input_shape pixels (n = 0, 1, ...) gives logits of $output_shape; $classes.
-Images of any size are segmented tile by tile, without seams.
-
-## Use
-
-Python 3.11 and the versions in `configs/metadata.json`: monai $monai, torch $torch, numpy $numpy,
-$packages.
-
-```
-python -m monai.bundle run inferring --config_file $name/configs/inference.json --dataset_dir "images/*.tif" --output_dir segmented
-python -m monai.bundle run training --config_file $name/configs/train.json --dataset_dir my_data
-python -m monai.bundle run evaluating --config_file "['$name/configs/train.json','$name/configs/evaluate.json']" --dataset_dir my_data
-```
-
-They run from any working directory. `dataset_dir` of training is a folder with `dataset.json`:
-
-```
-{"name": "mine", "label_kind": "classes", "labels": {"0": "background", "255": "cell"},
- "training": [{"image": "a.png", "label": "a_mask.png"}], "validation": [{"image": "b.png", "label": "b_mask.png"}]}
-```
-
-Training writes its logs to `$name/runs/` and replaces `models/model.pt`: keep a copy of the folder.
-
-In Python, with the bundle's folder on the path, as for every bundle that brings code:
-
-```
-import sys
-from monai.bundle import load
-
-sys.path.insert(0, "$name")
-network = load("$name", bundle_dir=".", workflow_type="inference")
-```
-
-`models/model.ts` is the same network as TorchScript, which needs neither this code nor MONAI. In MONAI Label the folder
-goes into the `model` folder of the `monaibundle` app. `sha256sum -c SHA256SUMS` checks that nothing was altered.
-
-## Data and licence
-
-$data. Code and model card: Apache-2.0 (`LICENSE`). Weights: the terms of the data they were trained on
-(`docs/data_license.txt`).
-
-## References
-
-$references
-""")
+CARD = Template(Path(__file__).with_name("card.md").read_text(encoding="utf-8"))
 
 
 def packaged_metadata(metadata: Config, name: str, experiment: str, network: nn.Module) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,7 +43,7 @@ class Entropy(Strategy):
 
     def score(self, image: str, request: dict[str, Any], datastore: Datastore) -> float:
         """Mean entropy of one image, remembered."""
-        weights = os.stat(self.task.get_path()).st_mtime
+        weights = Path(self.task.get_path()).stat().st_mtime
         known = datastore.get_image_info(image)
         if known.get(WEIGHTS) == weights:
             return known[KEY]
