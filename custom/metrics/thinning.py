@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled
+from ..compiled import compiled
 
 _INIT, _MASK, _IN_QUEUE, _BORDER = -1, -2, -3, -4
 

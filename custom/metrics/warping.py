@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label as components
 
-from .compiled import compiled
+from ..compiled import compiled
 from .pixel_error import pixel_counts, pixel_error_of_counts
 from .sweep import THRESHOLDS, Score, Stack, in_threads, pairs
 

@@ -21,9 +21,9 @@ from monai.data import MetaTensor
 from monai.utils import convert_to_dst_type
 from numpy.typing import NDArray
 
+from ..compiled import compiled
 from ..data.mirror import mirror_window
 from ..errors import InputError
-from ..metrics.compiled import compiled
 
 Mode = Literal["nearest", "linear", "cubic"]
 MODES: tuple[str, ...] = get_args(Mode)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type
-from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..compiled import compiled
 from ..errors import InputError
 from .instances import IGNORE, check_single, to_instances, to_integers
 
@@ -21,15 +21,7 @@ BAND = 256  # rows worked on at a time, which bounds the memory of the distance 
 MAX_CLASS = 255
 
 
-def _compiled(function: Callable) -> Callable:
-    """Compile once and keep the result beside the source, or in memory where no folder can be written."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no place for its cache
-        return njit(nogil=True)(function)
-
-
-@_compiled
+@compiled
 def _insert(d1, cell1, d2, cell2, d, cell):
     """The two nearest distinct cells after `cell` was seen at distance `d`."""
     if cell == cell1:
@@ -41,7 +33,7 @@ def _insert(d1, cell1, d2, cell2, d, cell):
     return d1, cell1, d2, cell2
 
 
-@_compiled
+@compiled
 def _nearest_in_column(cells, far):
     """The two nearest distinct cells of each pixel's column: distances up to `far`, ids (0: none), both (H, W, 2)."""
     height, width = cells.shape
@@ -62,7 +54,7 @@ def _nearest_in_column(cells, far):
     return distance, nearest
 
 
-@_compiled
+@compiled
 def _search_rows(distance, nearest, wanted, sigma, reach):
     """exp(-(d1 + d2)^2 / (2 sigma^2)) on the wanted pixels where d1 + d2 < reach, else 0: (H, W) float32.
 
