@@ -10,13 +10,11 @@ import pytest
 import tifffile
 import torch
 from monai.data import MetaTensor
-from numba import njit
 from PIL import Image
 from scipy import ndimage
 
 from custom.errors import InputError
 from custom.transforms import WeightMap, WeightMapD, WeightMapd, WeightMapDict, class_weights
-from custom.transforms.weight_map import _compiled
 
 
 def naive_border(cells: np.ndarray, w0: float, sigma: float) -> np.ndarray:
@@ -208,11 +206,3 @@ def test_bad_arguments():
     for bad in ({"w0": -1}, {"sigma": 0}, {"ignore": 256}, {"class_weights": [1, float("nan")]}):
         with pytest.raises(InputError, match=next(iter(bad))):
             WeightMap(**bad)
-
-
-def test_compiles_where_nothing_can_be_cached():
-    namespace: dict = {}
-    exec("def double(x):\n    return 2 * x", namespace)  # no source file: numba has no place for its cache
-    with pytest.raises(RuntimeError, match="cannot cache"):
-        njit(cache=True)(namespace["double"])
-    assert _compiled(namespace["double"])(21) == 42

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from custom.metrics.compiled import compiled
+from custom.compiled import compiled
 
 
 def test_function_without_a_place_for_its_cache():
