@@ -1,0 +1,108 @@
+"""The result as OME-Zarr (OME-NGFF 0.5): the probability as an image, the mask as its label, both as pyramids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+
+PROBABILITY, MASK = "", "labels/mask"
+_DTYPES = {PROBABILITY: np.float32, MASK: np.uint8}
+BYTES_PER_VOXEL = sum(np.dtype(dtype).itemsize for dtype in _DTYPES.values())
+
+
+def level_shapes(shape: Sequence[int], chunk: int) -> list[tuple[int, int, int]]:
+    """Shapes (Z, H, W) of the pyramid: rows and columns halved, rounded up, until a slice is one chunk."""
+    shapes = [(shape[0], shape[1], shape[2])]
+    while max(shapes[-1][1:]) > chunk:
+        depth, height, width = shapes[-1]
+        shapes.append((depth, -(-height // 2), -(-width // 2)))
+    return shapes
+
+
+def create(path: Path, shape: Sequence[int], chunk: int, scale: Sequence[float], unit: str | None) -> None:
+    """Make the empty arrays and their metadata; chunks of (1, chunk, chunk) pixels, Zstandard."""
+    root = zarr.create_group(path, zarr_format=3)
+    shapes = level_shapes(shape, chunk)
+    labels = root.create_group("labels")
+    labels.attrs["ome"] = {"version": "0.5", "labels": ["mask"]}
+    for name, dtype in _DTYPES.items():
+        group = root if name == PROBABILITY else root.create_group(name)
+        for level, level_shape in enumerate(shapes):
+            group.create_array(
+                str(level),
+                shape=level_shape,
+                chunks=(1, min(chunk, level_shape[1]), min(chunk, level_shape[2])),
+                dtype=dtype,
+                dimension_names=("z", "y", "x"),
+                compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+            )
+        group.attrs["ome"] = _metadata(name, len(shapes), scale, unit)
+
+
+def _metadata(name: str, levels: int, scale: Sequence[float], unit: str | None) -> dict[str, Any]:
+    """The `ome` attribute. A mean over 2 x 2 pixels lies half a pixel off, a picked pixel does not."""
+    space = {"type": "space", **({"unit": unit} if unit else {})}
+    datasets = []
+    for level in range(levels):
+        factors = (1, 2**level, 2**level)
+        offsets = [0.5 * (f - 1) * s if name == PROBABILITY else 0.0 for f, s in zip(factors, scale, strict=True)]
+        transformations = [
+            {"type": "scale", "scale": [f * s for f, s in zip(factors, scale, strict=True)]},
+            {"type": "translation", "translation": offsets},
+        ]
+        datasets.append({"path": str(level), "coordinateTransformations": transformations})
+    multiscale = {
+        "name": "probability" if name == PROBABILITY else "mask",
+        "axes": [{"name": axis, **space} for axis in "zyx"],
+        "datasets": datasets,
+        "type": "mean" if name == PROBABILITY else "nearest",
+    }
+    extra = {"image-label": {"source": {"image": "../../"}}} if name == MASK else {}
+    return {"version": "0.5", "multiscales": [multiscale], **extra}
+
+
+def open_level(path: Path, name: str, level: int, mode: str = "r+") -> Any:
+    """The array of one level."""
+    return zarr.open_array(path / name / str(level), mode=mode)
+
+
+def mean_2x2(block: NDArray) -> NDArray:
+    """Means of 2 x 2 pixels, (h, w) to half of it, rounded up; the last row or column of an odd size is repeated."""
+    block = np.pad(block, [(0, size % 2) for size in block.shape], mode="edge")
+    return block.reshape(block.shape[0] // 2, 2, block.shape[1] // 2, 2).mean(axis=(1, 3), dtype=np.float64)
+
+
+def every_second(block: NDArray) -> NDArray:
+    """Every second pixel, as labels cannot be averaged."""
+    return block[::2, ::2]
+
+
+def build_pyramid(path: Path) -> None:
+    """Fill the levels above the first, each from the one below, chunk by chunk."""
+    reduce: dict[str, Callable[[NDArray], NDArray]] = {PROBABILITY: mean_2x2, MASK: every_second}
+    for name in _DTYPES:
+        for level in range(1, len(level_paths(path, name))):
+            below, here = open_level(path, name, level - 1, "r"), open_level(path, name, level)
+            _fill(below, here, reduce[name])
+
+
+def level_paths(path: Path, name: str) -> list[str]:
+    """Names of the levels, finest first."""
+    ome: Any = zarr.open_group(path / name, mode="r").attrs["ome"]
+    return [dataset["path"] for dataset in ome["multiscales"][0]["datasets"]]
+
+
+def _fill(below: Any, here: Any, reduce: Callable[[NDArray], NDArray]) -> None:
+    depth, height, width = here.shape
+    _, rows, columns = here.chunks
+    for z in range(depth):
+        for top in range(0, height, rows):
+            for left in range(0, width, columns):
+                block = below[z, 2 * top : 2 * (top + rows), 2 * left : 2 * (left + columns)]
+                here[z, top : top + rows, left : left + columns] = reduce(block)
