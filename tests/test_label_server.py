@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -280,9 +281,8 @@ class Server:
 def multipart(fields: dict[str, str], files: dict[str, Path]) -> tuple[bytes, str]:
     """Body and content type of a form with files."""
     boundary = uuid.uuid4().hex
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()
-    ]
+    start = f"--{boundary}\r\nContent-Disposition: form-data; name="
+    parts = [f'{start}"{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
     for name, file in files.items():
         head = f'{start}"{name}"; filename="{file.name}"\r\n\r\n'
         parts.append(head.encode() + file.read_bytes() + b"\r\n")
@@ -375,6 +375,12 @@ class TestServer:
         assert info["models"][NAME]["dimension"] == 2
         assert set(info["strategies"]) == {"random", "first", "entropy"}
         assert info["datastore"]["total"] == len(STEMS)
+
+    def test_its_page_needs_no_internet(self, server):
+        status, kind, page = server.request("GET", "/")
+        assert (status, kind) == (200, "text/html")
+        for file in re.findall(r'(?:src|href)="([^"]+\.(?:js|css))"', page.decode()):
+            assert server.request("GET", file)[0] == 200, file
 
     @pytest.mark.parametrize("stem", STEMS)
     def test_a_mask_is_that_of_inferring(self, server, own_masks, stem):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import fastapi_offline
 import torch
 from fastapi import HTTPException, Request
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
 from lib.entropy import Entropy
 from lib.tasks import InferTask, TrainTask
 from monailabel.interfaces.app import MONAILabelApp
@@ -29,6 +34,14 @@ async def not_found(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": getattr(error, "msg", str(error))}, status_code=404)
 
 
+def serve_page_files(server: ModuleType) -> None:
+    """Let the server's page with all calls load its scripts from this machine, so that it works without internet."""
+    server.app.mount("/page", StaticFiles(directory=Path(fastapi_offline.__file__).with_name("static")))
+    server.get_swagger_ui_html = partial(  # type: ignore[attr-defined]
+        get_swagger_ui_html, swagger_js_url="/page/swagger-ui-bundle.js", swagger_css_url="/page/swagger-ui.css"
+    )
+
+
 class UNetApp(MONAILabelApp):
     """The bundle named by `--conf models NAME`, in the folder `model` beside this file."""
 
@@ -47,11 +60,12 @@ class UNetApp(MONAILabelApp):
         return {"entropy": Entropy(self._infers[self.bundle_name]), "first": First(), "random": Random()}
 
     def on_init_complete(self) -> None:
-        from monailabel.app import app  # the running server; absent from the processes that train
+        import monailabel.app as server  # the one that is running; the processes that train have none
 
         for kind in (ImageNotFoundException, LabelNotFoundException):
-            app.add_exception_handler(kind, not_found)
-        app.middleware_stack = app.build_middleware_stack()  # it was built before this app was
+            server.app.add_exception_handler(kind, not_found)
+        server.app.middleware_stack = server.app.build_middleware_stack()  # it was built before this app was
+        serve_page_files(server)
         super().on_init_complete()
 
     def infer(self, request: dict[str, Any], datastore: Any = None) -> dict[str, Any]:
