@@ -45,7 +45,7 @@ class Experiment:
 
     def setting(self, key: str) -> Any:
         """Value of a number in the merged config, without reading any data."""
-        content = {}
+        content: dict[str, Any] = {}
         for file in (CONFIGS / "train.json", CONFIGS / "experiments" / f"{self.config}.json"):
             content |= json.loads(file.read_text(encoding="utf-8"))
         return (content | self.overrides)[key]
@@ -72,7 +72,7 @@ class Budget:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def overrides(self, experiment: Experiment) -> dict[str, Any]:
-        """Overrides that fit an experiment into the budget; its early stopping would judge too few steps, and is off."""
+        """Overrides that fit an experiment into the budget; without early stopping, which would judge too few steps."""
         if self.features is None:
             return {**experiment.overrides, **self.extra}
         batch_size = experiment.setting("batch_size")

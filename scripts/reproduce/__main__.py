@@ -1,0 +1,108 @@
+"""Run experiments and folds one after another, and write the table of what each reached.
+
+python -m scripts.reproduce --budget compact
+python -m scripts.reproduce --budget quick --only paper_em notebook --folds 5
+
+What is done is skipped and what was interrupted goes on, so the same line can be given again at any time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from custom.data.datalist import FILE_NAME
+from custom.errors import InputError
+
+from .experiments import BUDGETS, EXPERIMENTS, PREPARE, Budget, Experiment
+from .figures import draw_example
+from .folds import write_fold
+from .record import make_record
+from .run import Run
+from .table import write_results
+
+FOLDS = 5
+
+
+def plan(experiments: Sequence[Experiment], budget: Budget, folds: int, data: Path, runs: Path) -> list[Run]:
+    """The runs: for EM the last of five blocks of sections, or all five; for cells the prepared split in time.
+
+    Raises:
+        InputError: a data set is not there; the message says how to prepare it.
+    """
+    for name in sorted({experiment.data for experiment in experiments}):
+        if not (data / name / FILE_NAME).is_file():
+            command = f"python -m scripts.prepare_data {PREPARE[name]} --output {data / name}"
+            raise InputError(f"{data / name} is no prepared data set; make it with `{command}`")
+    planned = []
+    for experiment in experiments:
+        source, folder = data / experiment.data, runs / budget.name / experiment.name
+        if experiment.data != "isbi2012":
+            planned.append(Run(experiment, budget, None, source, folder / "split"))
+            continue
+        for fold in range(FOLDS - 1, FOLDS - 1 - folds, -1):
+            dataset = write_fold(source, runs / "folds" / f"{experiment.data}-{fold}", FOLDS, fold)
+            planned.append(Run(experiment, budget, fold, dataset, folder / f"fold{fold}"))
+    return planned
+
+
+def reproduce(runs: Sequence[Run], output: Path) -> int:
+    """Execute runs and keep the table in `output` up to date; the number of runs that failed.
+
+    Raises:
+        InputError: a run was begun with other options (told before anything is run), or another process is at it.
+    """
+    for run in runs:
+        run.read()
+    failed = 0
+    for run in runs:
+        ledger = run.execute()
+        record = make_record(run, ledger)
+        if ledger["failed"] is None:
+            example = Path("results") / f"{run.budget.name}-{run.experiment.name}.jpg"
+            draw_example(run, output / example)
+            record["example"] = example.as_posix()
+        else:
+            failed += 1
+            print(f"{run.folder}: failed: {ledger['failed']}", file=sys.stderr)
+        write_results(output, [record])
+    return failed
+
+
+def choose(only: Sequence[str] | None) -> list[Experiment]:
+    """The experiments of these names, or all; InputError for a name that none has."""
+    names = [experiment.name for experiment in EXPERIMENTS]
+    unknown = sorted(set(only or []) - set(names))
+    if unknown:
+        raise InputError(f"--only: no experiment {', '.join(unknown)}; there are {', '.join(names)}")
+    return [experiment for experiment in EXPERIMENTS if not only or experiment.name in only]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all runs are done, 1 if one failed, 2 for bad input."""
+    summary = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m scripts.reproduce", description=summary)
+    parser.add_argument("--budget", choices=BUDGETS, required=True, help="how far each experiment is trained")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="experiments (default: all)")
+    parser.add_argument("--folds", type=int, choices=range(1, FOLDS + 1), default=1, help="how many of the 5 EM folds")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder with the prepared data sets")
+    parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="folder for trainings and ledgers")
+    parser.add_argument("--output", type=Path, default=Path("docs"), help="folder of the table")
+    given = parser.parse_args(argv)
+    # Ended by a signal, take the training that is running along: it would go on unseen.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        runs = plan(choose(given.only), BUDGETS[given.budget], given.folds, given.data, given.runs)
+        failed = reproduce(runs, given.output)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"table: {given.output / 'results.md'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""What a run reached, as one record of the table, read from the files that it left."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ..report import learning_curve
+from .folds import describe_split
+from .run import Run
+
+CURVE_POINTS = 60
+
+
+def make_record(run: Run, ledger: dict[str, Any]) -> dict[str, Any]:
+    """The record of a run that ended; without scores if it failed."""
+    record = {
+        "experiment": run.experiment.name,
+        "title": run.experiment.title,
+        "data": run.experiment.data,
+        "budget": run.budget.name,
+        "fold": run.fold,
+        "split": describe_split(run.dataset_dir),
+        "hardware": ", ".join(ledger["hardware"]),
+        "commands": ledger["commands"],
+        "failed": ledger["failed"],
+        "published": run.experiment.published,
+    }
+    if (run.folder / "checkpoint.pt").is_file():
+        record |= read_training(run.folder)
+    if ledger["failed"] is None:
+        record["parameters"] = count_parameters(run.folder / "model.pt")
+        record["scores"] = read_scores(run.folder / "evaluation" / "metrics.csv")
+    return record
+
+
+def read_scores(path: Path) -> dict[str, float]:
+    """Measures by name, of a file with a `name,value` line each."""
+    with path.open(newline="", encoding="utf-8") as lines:
+        return {name: float(value) for name, value in csv.reader(lines)}
+
+
+def count_parameters(weights: Path) -> int:
+    """Number of weights in a state dict; layers that it names twice (as `DynUNet` does) count once."""
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    return sum({tensor.data_ptr(): tensor.numel() for tensor in state.values()}.values())
+
+
+def read_training(folder: Path) -> dict[str, Any]:
+    """Steps, epochs, seconds and curves (loss and validation pixel error, against steps) of a training."""
+    reached = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True, mmap=True)["trainer"]
+    curves = learning_curve(folder)
+    scale = reached["iteration"] / reached["epoch"]
+    steps, errors = curves.get("pixel_error", ([], []))
+    return {
+        "steps": reached["iteration"],
+        "epochs": reached["epoch"],
+        "seconds": round(training_seconds(folder)),
+        "last_pixel_error": finite(errors[-1]) if errors else None,
+        "curves": {
+            "train_loss": thin_out(*curves.get("train_loss", ([], []))),
+            "pixel_error": [[round(epoch * scale), finite(error)] for epoch, error in zip(steps, errors, strict=True)],
+        },
+    }
+
+
+def thin_out(steps: list[int], values: list[float]) -> list[list[float | None]]:
+    """[step, mean value] of at most `CURVE_POINTS` stretches of a curve."""
+    parts = np.array_split(np.arange(len(steps)), min(CURVE_POINTS, max(1, len(steps))))
+    return [[steps[part[-1]], finite(np.mean(np.array(values)[part]))] for part in parts if len(part)]
+
+
+def finite(value: float) -> float | None:
+    """The number, or None for the NaN of a training that diverged, which JSON does not know."""
+    return float(value) if np.isfinite(value) else None
+
+
+def training_seconds(folder: Path) -> float:
+    """Time from the first to the last training step, summed over the times that the training was taken up."""
+    total = 0.0
+    for file in sorted(folder.glob("events.out.tfevents.*")):
+        events = EventAccumulator(str(file), size_guidance={"scalars": 0}).Reload()
+        if "train_loss" in events.Tags()["scalars"]:
+            times = [event.wall_time for event in events.Scalars("train_loss")]
+            total += max(times) - min(times)
+    return total

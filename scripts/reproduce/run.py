@@ -1,0 +1,131 @@
+"""One run: an experiment at a budget on a fold, trained and scored by command lines, with a ledger of what is done."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from custom.data.atomic import replace_file
+from custom.errors import InputError
+
+from .experiments import CONFIGS, Budget, Experiment
+from .hardware import hardware
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that is complete or not there."""
+    with replace_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment at a budget on one fold; its files lie in `folder`."""
+
+    experiment: Experiment
+    budget: Budget
+    fold: int | None
+    dataset_dir: Path
+    folder: Path
+
+    @property
+    def ledger(self) -> Path:
+        """File that says how far the run has come."""
+        return self.folder / "ledger.json"
+
+    def commands(self) -> dict[str, list[str]]:
+        """Arguments of `python`, by the step that they do."""
+        files = [CONFIGS / "train.json", CONFIGS / "experiments" / f"{self.experiment.config}.json"]
+        options = {
+            "dataset_dir": self.dataset_dir,
+            "output_dir": self.folder,
+            **self.budget.overrides(self.experiment),
+        }
+        return {
+            "training": _bundle_run("training", files, {**options, "resume": "true"}),
+            "evaluating": _bundle_run(
+                "evaluating",
+                [*files, CONFIGS / "evaluate.json"],
+                {**options, "split": "validation", "save_probability": "true"},
+            ),
+        }
+
+    def read(self) -> dict[str, Any]:
+        """The ledger, or a new one.
+
+        Raises:
+            InputError: the folder was begun with other commands.
+        """
+        commands = {step: shlex.join(["python", *line]) for step, line in self.commands().items()}
+        if not self.ledger.is_file():
+            return {"commands": commands, "done": [], "hardware": [], "failed": None}
+        ledger: dict[str, Any] = json.loads(self.ledger.read_text(encoding="utf-8"))
+        if ledger["commands"] != commands:
+            raise InputError(f"{self.folder} was begun with other options; delete it to begin anew")
+        return ledger
+
+    def execute(self) -> dict[str, Any]:
+        """Do the steps that are not done yet; the ledger says which were done, and why a step failed.
+
+        Raises:
+            InputError: another process is at this run, or began it with other commands.
+        """
+        with self._only_process() as lock:
+            ledger = self.read()
+            for step, line in self.commands().items():
+                if step in ledger["done"]:
+                    continue
+                ledger["failed"] = None
+                ledger["hardware"] = sorted({*ledger["hardware"], hardware()})
+                write_json(self.ledger, ledger)
+                ledger["failed"] = self._step(step, line, lock)
+                if ledger["failed"] is None:
+                    ledger["done"].append(step)
+                write_json(self.ledger, ledger)
+                if ledger["failed"] is not None:
+                    break
+        return ledger
+
+    def _step(self, step: str, line: list[str], lock: IO[str]) -> str | None:
+        """Run one command line, its output in `STEP.log`; None, or the line that says what was wrong."""
+        log = self.folder / f"{step}.log"
+        print(shlex.join(["python", *line]), f"  # output: {log}", sep="\n", flush=True)
+        with log.open("a", encoding="utf-8") as output:
+            # The child holds the lock, too: if this process is killed, no other trains into the folder meanwhile.
+            done = subprocess.run(
+                [sys.executable, *line], stdout=output, stderr=subprocess.STDOUT, pass_fds=[lock.fileno()], check=False
+            )
+        return None if done.returncode == 0 else _complaint(log, done.returncode)
+
+    @contextmanager
+    def _only_process(self) -> Iterator[IO[str]]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError(f"{self.folder}: another process is at this run; wait for it, or end it") from error
+            yield lock
+
+
+def _bundle_run(run_id: str, files: list[Path], options: dict[str, Any]) -> list[str]:
+    config = "[" + ",".join(f"'{file}'" for file in files) + "]"
+    line = ["-m", "monai.bundle", "run", run_id, "--config_file", config]
+    for name, value in options.items():
+        line += [f"--{name}", str(value)]
+    return line
+
+
+def _complaint(log: Path, code: int) -> str:
+    """The error line of a log, or its last line."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error:")]
+    return (errors or lines or [f"exit code {code}"])[-1][:300]

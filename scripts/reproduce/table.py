@@ -1,0 +1,150 @@
+"""The table of results: JSON that keeps all records, and Markdown made from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from custom.data.atomic import replace_file
+from custom.errors import InputError
+
+from .experiments import BUDGETS, EXPERIMENTS
+from .figures import draw_curves
+from .run import write_json
+
+Record = dict[str, Any]
+EM = ("pixel_error", "iou", "v_rand", "v_info", "rand_error", "warping_error", "warping_error_at_pixel_error_threshold")
+CELLS = ("seg", "iou", "pixel_error")
+DATA = {
+    "isbi2012": ("ISBI 2012 EM", EM),
+    "u373": ("PhC-C2DH-U373", CELLS),
+    "hela": ("DIC-C2DH-HeLa", CELLS),
+}
+HEADS = {
+    "pixel_error": "pixel error",
+    "iou": "IoU",
+    "v_rand": "V_rand",
+    "v_info": "V_info",
+    "rand_error": "Rand error",
+    "warping_error": "warping error",
+    "warping_error_at_pixel_error_threshold": "warping error at the pixel error's threshold",
+    "seg": "SEG",
+}
+PREAMBLE = """# Results
+
+Written by `python -m scripts.reproduce`; [results.json](results.json) has every number, the curves, the command lines.
+
+- Scores are of held-out images: training / held-out (first to last) are in the column "images"; the last-epoch column
+  and the curves are of single passes, all other scores average the orientations that the experiment asks for.
+- The weights are those of the epoch with the least pixel error on the held-out images, which flatters every row a
+  little; "last epoch" is the pixel error of the last epoch, which nothing was chosen by.
+- Published numbers stand in parentheses. The paper's EM numbers are of the challenge's test volume, those of TU Delft
+  of their own augmented split, those for U373 and HeLa of the challenge's secret sequences: compare with care.
+- Budgets: `quick` is 16 features and {quick} input tiles, `compact` 32 features and {compact}, both without early
+  stopping; `full` is the experiment as it is written. Steps times the batch size are tiles. Time is that of training.
+- Warping error is the minimum over thresholds, which an all-black proposal can win; beside it is its value at the
+  threshold of the pixel error.
+"""
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of `results.json`, none if it is not there.
+
+    Raises:
+        InputError: the file is not such JSON.
+    """
+    if not path.is_file():
+        return []
+    try:
+        records: list[Record] = json.loads(path.read_text(encoding="utf-8"))["records"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no table of results ({error}); delete it to write a new one") from error
+    return records
+
+
+def merge(old: Sequence[Record], new: Sequence[Record]) -> list[Record]:
+    """All records, new ones in the place of old ones of the same run, in the order of experiments and budgets."""
+    by_run = {(r["experiment"], r["budget"], r["fold"]): r for r in (*old, *new)}
+    names, budgets = [e.name for e in EXPERIMENTS], list(BUDGETS)
+
+    def order(record: Record) -> tuple[int, int, int]:
+        name, budget = record["experiment"], record["budget"]
+        place = names.index(name) if name in names else len(names)
+        return place, budgets.index(budget) if budget in budgets else len(budgets), record["fold"] or 0
+
+    return sorted(by_run.values(), key=order)
+
+
+def write_results(output: Path, new: Sequence[Record]) -> None:
+    """Merge records into `results.json` in a folder, and write `results.md` and the curves beside it."""
+    records = merge(read_records(output / "results.json"), new)
+    write_json(output / "results.json", {"records": records})
+    parts = [PREAMBLE.format(**{name: f"{BUDGETS[name].tiles:,}" for name in ("quick", "compact")})]
+    for data, (title, measures) in DATA.items():
+        of_data = [record for record in records if record["data"] == data]
+        if of_data:
+            draw_curves(of_data, output / "results" / f"curves_{data}.png")
+            parts.append(section(title, data, of_data, measures))
+    with replace_file(output / "results.md") as temporary:
+        temporary.write_text("\n".join(parts), encoding="utf-8")
+
+
+def section(title: str, data: str, records: Sequence[Record], measures: Sequence[str]) -> str:
+    """Table, curves and examples of one data set."""
+    heads = ["experiment", "budget", "images", "steps", "time", "hardware", "parameters"]
+    heads += [HEADS[measure] for measure in measures] + ["last epoch"]
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record["experiment"], record["budget"]), []).append(record)
+    rows = [row(group, measures) for group in groups.values()]
+    lines = [f"## {title}", "", _line(heads), _line(["---"] * len(heads)), *map(_line, rows), ""]
+    lines += [f"![Training loss and validation pixel error](results/curves_{data}.png)", ""]
+    lines += ["Image, label, probability, errors (orange: missed, blue: invented):", ""]
+    for record in records:
+        if "example" in record:
+            caption = f"{record['experiment']}, {record['budget']}"
+            lines += [f"{caption}: {record['title']}", "", f"![{caption}]({record['example']})", ""]
+    return "\n".join(lines)
+
+
+def row(group: Sequence[Record], measures: Sequence[str]) -> list[str]:
+    """Cells of one experiment at one budget: the mean over its folds, or why it failed."""
+    first = group[0]
+    scored = [record for record in group if "scores" in record]
+    images = first["split"] if len(group) == 1 else f"{len(scored)} folds, mean"
+    cells = [f"{first['experiment']}: {first['title']}", first["budget"], images]
+    cells += [_mean(group, "steps", "{:,.0f}"), _mean(group, "seconds", _duration), first["hardware"]]
+    cells += [_mean(scored, "parameters", "{:,.0f}")]
+    for measure in measures:
+        values = [record["scores"][measure] for record in scored if measure in record["scores"]]
+        text = _number(measure, sum(values) / len(values)) if values else ""
+        published = first["published"].get(measure)
+        cells.append(f"{text} ({_number(measure, published)})" if published is not None else text)
+    cells.append(_mean(scored, "last_pixel_error", "{:.4f}"))
+    failed = [record["failed"] for record in group if record["failed"]]
+    if failed:
+        cells[0] += f" (failed: {failed[0].replace('|', '/')})"
+    return cells
+
+
+def _mean(group: Sequence[Record], key: str, text: str | Callable[[float], str]) -> str:
+    values = [record[key] for record in group if record.get(key) is not None]
+    if not values:
+        return ""
+    mean = sum(values) / len(values)
+    return text.format(mean) if isinstance(text, str) else text(mean)
+
+
+def _number(measure: str, value: float) -> str:
+    return f"{value:.6f}" if measure.startswith("warping") else f"{value:.4f}"
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
