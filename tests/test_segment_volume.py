@@ -143,6 +143,7 @@ def test_resume_after_a_kill(files, reference, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs requirements-volume.txt")
 def test_cluster_with_a_worker_killed_half_way(files, reference, tmp_path, monkeypatch):
     from distributed import LocalCluster
@@ -163,6 +164,7 @@ def test_cluster_with_a_worker_killed_half_way(files, reference, tmp_path, monke
     assert equal(tmp_path / "out.zarr", reference)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs requirements-volume.txt")
 def test_no_scheduler_there(files, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(workers, "TIMEOUT", 1)
