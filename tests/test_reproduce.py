@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from scripts.reproduce.__main__ import choose, main, plan, reproduce
 from scripts.reproduce.experiments import BUDGETS, EXPERIMENTS, Budget
 from scripts.reproduce.folds import write_fold
 from scripts.reproduce.record import count_parameters, thin_out
-from scripts.reproduce.run import Run
+from scripts.reproduce.run import Run, shell_line
 from scripts.reproduce.table import merge, read_records, row, write_results
 
 ROOT = Path(__file__).parents[1]
@@ -125,6 +126,11 @@ def test_a_budget_is_a_number_of_tiles(experiment, budget):
 
 def test_the_full_budget_leaves_experiments_as_they_are():
     assert all(BUDGETS["full"].overrides(experiment) == experiment.overrides for experiment in EXPERIMENTS)
+
+
+def test_a_command_line_can_be_typed_again(data, tmp_path):
+    for line in plan([PAPER], TINY, 1, data, tmp_path / "runs")[0].commands().values():
+        assert shlex.split(shell_line(line)) == ["python", *line]
 
 
 def test_names_are_unique_and_chosen_in_the_order_of_the_table():

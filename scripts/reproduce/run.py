@@ -26,6 +26,11 @@ def write_json(path: Path, content: Any) -> None:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def shell_line(line: list[str]) -> str:
+    """A command line of `python`, as one types it: double quotes around what has single ones."""
+    return " ".join(["python", *(f'"{word}"' if "'" in word else shlex.quote(word) for word in line)])
+
+
 @dataclass(frozen=True)
 class Run:
     """An experiment at a budget on one fold; its files lie in `folder`."""
@@ -64,7 +69,7 @@ class Run:
         Raises:
             InputError: the folder was begun with other commands.
         """
-        commands = {step: shlex.join(["python", *line]) for step, line in self.commands().items()}
+        commands = {step: shell_line(line) for step, line in self.commands().items()}
         if not self.ledger.is_file():
             return {"commands": commands, "done": [], "hardware": [], "failed": None}
         ledger: dict[str, Any] = json.loads(self.ledger.read_text(encoding="utf-8"))
@@ -97,7 +102,7 @@ class Run:
     def _step(self, step: str, line: list[str], lock: IO[str]) -> str | None:
         """Run one command line, its output in `STEP.log`; None, or the line that says what was wrong."""
         log = self.folder / f"{step}.log"
-        print(shlex.join(["python", *line]), f"  # output: {log}", sep="\n", flush=True)
+        print(shell_line(line), f"  # output: {log}", sep="\n", flush=True)
         with log.open("a", encoding="utf-8") as output:
             # The child holds the lock, too: if this process is killed, no other trains into the folder meanwhile.
             done = subprocess.run(
