@@ -60,14 +60,17 @@ def find_experiment(configs: Path, experiment: str) -> Path:
 def merge(train: Path, overlay: Path) -> Config:
     """`train.json` with the ids of an overlay in their places.
 
+    The data stay the built-in set, whatever the overlay names: strangers have that, and name their own when they run it.
+
     Raises:
         InputError: the overlay is not JSON, or sets an id that `train.json` has no place for.
     """
     read(overlay)
     try:
-        return ConfigParser.load_config_files([str(train), str(overlay)])
+        config = ConfigParser.load_config_files([str(train), str(overlay)])
     except (KeyError, ValueError) as error:
         raise InputError(f"{overlay}: does not fit {train.name} ({error}); override ids that it has") from error
+    return {**config, "dataset_dir": read(train)["dataset_dir"]}
 
 
 def packaged_train(config: Config, code: str) -> Config:
