@@ -60,7 +60,7 @@ def find_experiment(configs: Path, experiment: str) -> Path:
 def merge(train: Path, overlay: Path) -> Config:
     """`train.json` with the ids of an overlay in their places.
 
-    The data stay the built-in set, whatever the overlay names: strangers have that, and name their own when they run it.
+    The data stay the built-in set, whatever the overlay names: strangers have that, and name their own in a run.
 
     Raises:
         InputError: the overlay is not JSON, or sets an id that `train.json` has no place for.
