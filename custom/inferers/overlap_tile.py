@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ..errors import InputError
 from .footprint import bytes_per_pixel, default_memory_budget
 from .geometry import Geometry, Network, geometry_of
+from .heap import freed_memory_kept
 from .orientations import average_orientations
 from .precision import bfloat16_is_fast
 from .tiling import AxisTiling, fewest_tiles, least_work, tilings
@@ -55,16 +56,15 @@ class OverlapTileInferer(Inferer):
     paper's own step of 388 pixels, no multiple of 16, is not seamless in this sense.
 
     The network says what it needs by attributes `margin`, `halo`, `divisor` and the method `next_admissible`
-    (see `ValidUNet`), also inside `DistributedDataParallel` or `torch.compile`. For
-    any other network give `halo` and `divisor` (and `margin`, if its convolutions are valid). The caller sets it to
-    evaluation mode.
+    (see `ValidUNet`), also inside `DistributedDataParallel` or `torch.compile`. For any other network give `halo` and
+    `divisor` (and `margin`, if its convolutions are valid). The caller sets it to evaluation mode.
 
     Args:
         tile_size: largest height and width of an input tile, in pixels; tiles shrink to just cover the image. "auto":
             the height and width that feed the network the fewest pixels in all, within the memory budget.
         batch_size: number of tiles in one forward pass.
         memory_budget: bytes for input, activations and output of one forward pass, for "auto". None: a quarter of the
-            free RAM, or half of the free GPU memory.
+            free RAM, at most 1 GiB, or half of the free GPU memory, at most 8 GiB.
         orientations: 1; or 7 or 8, the number of rotated and mirrored versions of each tile whose probabilities are
             averaged. The result is then the logarithm of the mean probability, whose soft-max is that mean. All
             orientations see the tile's own pixels, so the average is as seamless as a single pass.
@@ -171,7 +171,7 @@ class OverlapTileInferer(Inferer):
             return run_tiles(lambda tile: run(tile, *args, **kwargs), geometry, x)
 
         # One autocast context around all tiles, because it converts the weights once.
-        with torch.autocast(device.type, torch.bfloat16, enabled=amp):
+        with freed_memory_kept(), torch.autocast(device.type, torch.bfloat16, enabled=amp):
             for first in tqdm(range(0, len(tiles), self.batch_size), disable=not self.progress, desc="tiles"):
                 batch = tiles[first : first + self.batch_size]
                 x = torch.stack([read_window(source, image, (r.read, c.read), size) for image, r, c in batch])
