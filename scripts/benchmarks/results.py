@@ -1,0 +1,70 @@
+"""What a part of the benchmark hands back: tables, checks of correctness, and speeds with their floors."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Cell = str | float | None
+MISSING = "not installed"
+
+
+@dataclass
+class Table:
+    """Rows of one measurement; `chart` says how the figure shows it, if at all.
+
+    "bars": a bar for each row, the first column its name, the second its length. "lines": columns over the first one.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    chart: Literal["bars", "lines"] | None = None
+    note: str = ""
+
+
+@dataclass
+class Check:
+    """A difference measured in the same run, and the largest one that counts as equal."""
+
+    what: str
+    value: float
+    bound: float
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.bound
+
+
+@dataclass
+class Floor:
+    """A speed that the project promises: `value` is at least `bound`, or at most. `limit` says what bounds it."""
+
+    what: str
+    value: float
+    bound: float
+    at_most: bool = False
+    limit: str = ""
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+
+@dataclass
+class Part:
+    """The result of one part."""
+
+    name: str
+    about: str
+    tables: list[Table] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    floors: list[Floor] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with whether each check and floor is met."""
+        plain = asdict(self)
+        items: list[Check | Floor] = [*self.checks, *self.floors]
+        for entry, item in zip(plain["checks"] + plain["floors"], items, strict=True):
+            entry["met"] = item.met
+        return plain

@@ -1,0 +1,172 @@
+"""Training from the configs as they are: images a second, and how long the network waits for the loader."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events, RemovableEventHandle
+from monai.bundle import ConfigParser
+
+from custom.data import ensure_synthetic
+
+from .matrix import device_and_dtype, forward_operations, matrix_throughput
+from .results import Check, Floor, Part, Table
+from .sizes import Sizes
+from .timing import alternate, median, synchronise
+
+CONFIGS = Path(__file__).parents[2] / "bundle" / "configs"
+EXPERIMENTS: dict[str, list[str]] = {"full network": [], "quick": ["experiments/quick.json"]}
+MOST_WAIT = {"full network": 5.0, "quick": 20.0}  # per cent
+WARM_UP = 2  # steps
+
+
+@dataclass
+class Clock:
+    """Times of a trainer's events after the first steps; attach once, read after the run."""
+
+    waits: list[float] = field(default_factory=list)
+    marks: list[float] = field(default_factory=list)
+    asked: float = 0.0
+
+    def attach(self, trainer: Engine) -> list[RemovableEventHandle]:
+        return [
+            trainer.add_event_handler(Events.GET_BATCH_STARTED, self._ask),
+            trainer.add_event_handler(Events.GET_BATCH_COMPLETED, self._receive),
+            trainer.add_event_handler(Events.ITERATION_COMPLETED, self._complete),
+        ]
+
+    def _ask(self) -> None:
+        self.asked = time.perf_counter()
+
+    def _receive(self) -> None:
+        self.waits.append(time.perf_counter() - self.asked)
+
+    def _complete(self) -> None:
+        synchronise()
+        self.marks.append(time.perf_counter())
+
+    def wait_share(self) -> float:
+        return sum(self.waits[WARM_UP : len(self.marks)]) / (self.marks[-1] - self.marks[WARM_UP - 1])
+
+    def steps_per_second(self) -> float:
+        return (len(self.marks) - WARM_UP) / (self.marks[-1] - self.marks[WARM_UP - 1])
+
+
+@dataclass
+class Measured:
+    """One experiment: images a second with the loader and without, waiting share, time of a sample, operations."""
+
+    images: float
+    images_unloaded: float
+    wait: float
+    sample_ms: float
+    operations: int
+    loss: float
+
+
+def read_configs(files: list[str], folder: Path, steps: int, sizes: Sizes) -> ConfigParser:
+    """The training config with its overlay, on the synthetic data set, for two epochs without validation."""
+    parser = ConfigParser()
+    parser.read_config([CONFIGS / "train.json", *(CONFIGS / file for file in files)])
+    changes = {
+        "dataset_dir": str(folder / "synthetic"),
+        "output_dir": str(folder / "run"),
+        "steps_per_epoch": steps + WARM_UP,
+        "max_epochs": 2,
+        "val_interval": 1000,
+        **dict(sizes.overrides),
+    }
+    for name, value in changes.items():
+        parser[name] = value
+    return parser
+
+
+def run_epoch(trainer: Engine, clock: Clock, epochs: int) -> None:
+    """Go on until `epochs` are done, watched by `clock`."""
+    handlers = clock.attach(trainer)
+    trainer.state.max_epochs = epochs
+    trainer.run()
+    for handler in handlers:
+        handler.remove()
+
+
+def measure(files: list[str], folder: Path, steps: int, sizes: Sizes) -> Measured:
+    """Train one epoch with the config's loader, then one on a single batch kept in memory."""
+    parser = read_configs(files, folder, steps, sizes)
+    parser.get_parsed_content("initialize")
+    trainer = parser.get_parsed_content("train#trainer")
+    dataset = parser.get_parsed_content("train#dataset")
+    sample = median(alternate({"sample": lambda: dataset[0]}, sizes.rounds), "sample")
+    batch = next(iter(trainer.data_loader))
+
+    loaded, unloaded = Clock(), Clock()
+    run_epoch(trainer, loaded, 1)
+    loss = float(trainer.state.output[0]["loss"])
+    trainer.data_loader = [batch] * (steps + WARM_UP)
+    run_epoch(trainer, unloaded, 2)
+
+    input_size = parser.get_parsed_content("input_size")
+    size = parser.get_parsed_content("batch_size")
+    # Backward takes twice the operations of forward: gradients of activations and of weights.
+    operations = 3 * size * forward_operations(parser.get_parsed_content("network_def"), input_size)
+    rates = size * loaded.steps_per_second(), size * unloaded.steps_per_second()
+    return Measured(*rates, loaded.wait_share(), 1e3 * sample, operations, loss)
+
+
+def run(sizes: Sizes) -> Part:
+    """Train each experiment for some steps, on the device that its config chooses."""
+    with tempfile.TemporaryDirectory() as folder:
+        return compare(sizes, Path(folder))
+
+
+def compare(sizes: Sizes, folder: Path) -> Part:
+    """As `run`, with data and results in `folder`."""
+    device, dtype = device_and_dtype()
+    limit = matrix_throughput(device, dtype, sizes.matrix)
+    ensure_synthetic(folder / "synthetic")
+    part = Part(
+        "training",
+        f"The trainer of the configs with all its handlers, on {device.type} with {torch.get_num_threads()} threads, "
+        f"{str(dtype).removeprefix('torch.')}. The first {WARM_UP} steps are not counted. Without loader: the same "
+        "batch again and again."
+        + ("" if device.type == "cuda" else " No GPU here: the GPU's step time, rate and share were not measured."),
+    )
+    rows: list[list[Any]] = []
+    for (name, files), steps in zip(EXPERIMENTS.items(), sizes.steps, strict=True):
+        result = measure(files, folder, steps, sizes)
+        reached = result.images * result.operations
+        rows.append(
+            [
+                name,
+                result.images,
+                1 / result.images,
+                result.images_unloaded,
+                100 * result.wait,
+                result.sample_ms,
+                reached / 1e12,
+                100 * reached / limit,
+            ]
+        )
+        part.checks.append(Check(f"{name}: loss is finite (0) or not (1)", float(not math.isfinite(result.loss)), 0))
+        part.floors.append(
+            Floor(f"{name}: % of time waiting for the loader", 100 * result.wait, MOST_WAIT[name], at_most=True)
+        )
+    columns = [
+        "",
+        "images/s",
+        "s per step",
+        "images/s without loader",
+        "% waiting",
+        "ms per sample",
+        "Tflop/s",
+        "% of matrix products",
+    ]
+    note = f"Matrix products alone reach {limit / 1e12:.2f} Tflop/s here."
+    part.tables.append(Table("Training", columns, rows, "bars", note))
+    return part
