@@ -96,7 +96,8 @@ def report(run: Path, dataset_dir: Path, segmentations: Path, split: str, output
     draw_curve(figure.add_subplot(grid[-1, :3]), figure.add_subplot(grid[-1, 3:]), run)
     means = {name: np.mean([score[name] for score in scores.values()]) for name in next(iter(scores.values()))}
     text = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in means.items())
-    figure.suptitle(f"{run.name} on {dataset.about['name']}, mean of {len(scores)} {split} images: {text}")
+    heading = f"{run.name} on {dataset.about['name']}, mean of {len(scores)} {split} images"
+    figure.suptitle(f"{heading}\n{text}", fontsize=10)
     with replace_file(output) as temporary:
         figure.savefig(temporary, dpi=100)
     plt.close(figure)
@@ -114,7 +115,8 @@ def draw_row(row: NDArray, item: dict, segmentations: Path, scores: dict[str, fl
         label = to_classes(read_image(label_path), item["label_format"], label_path)
     probability = read_image(segmentations / "probabilities" / f"{name.stem}.tif")
     mask = read_image(segmentations / "masks" / f"{name.stem}.png") > 0
-    text = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in scores.items())
+    shown = {key: scores[key] for key in ("pixel_error", "iou", "seg") if key in scores}
+    text = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in shown.items())
     pictures = {
         f"image {name.name}": gray,
         "label": np.where(label == 255, 0.5, label),
