@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -34,13 +33,13 @@ def source() -> str:
 def pieces() -> list[Pair]:
     """Images (512, 512) in [0, 1] and labels, 1 in a cell and 0 on membrane."""
     folder = real_folder()
-    drawn: Iterable[tuple[NDArray[Any], NDArray[Any]]]
+    drawn: Any
     if folder is None:
         drawn = (draw_tissue(np.random.default_rng(seed), (PIECE, PIECE)) for seed in range(DRAWN))
     else:
         names = sorted(path.name for path in (folder / "image").glob("*.png"))
-        drawn = [(read_image(folder / "image" / name), read_image(folder / "label" / name)) for name in names]
-    return [(image.astype(np.float32) / 255, (label > 0).astype(np.uint8)) for image, label in drawn]
+        drawn = ((read_image(folder / "image" / name), read_image(folder / "label" / name)) for name in names)
+    return [((image / 255).astype(np.float32), (label > 0).astype(np.uint8)) for image, label in drawn]
 
 
 def mosaic(size: int) -> Pair:

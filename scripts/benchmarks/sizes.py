@@ -32,7 +32,7 @@ class Sizes:
 
     rounds: int = 15
     long_rounds: int = 3
-    network_rounds: int = 2
+    network_rounds: int = 3
     image: int = 512
     window: int = 572
     mosaic: int = 2048

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -87,7 +88,8 @@ def segment_block(job: Job, block: Block) -> Block:
 @lru_cache(maxsize=1)
 def _network(options: NetworkOptions) -> nn.Module:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return options.build().to(device, memory_format=torch.channels_last)
+    network: Any = options.build()  # the stubs of Module.to know no memory_format
+    return network.to(device, memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=1)

@@ -23,8 +23,8 @@ class GraySlice:
 
     volume: Volume
     z: int
-    low: np.generic
-    high: np.generic
+    low: Any
+    high: Any
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def _to_keys(block: NDArray, dtype: np.dtype) -> NDArray:
     return bits
 
 
-def _from_key(key: int, dtype: np.dtype) -> np.generic:
+def _from_key(key: int, dtype: np.dtype) -> Any:
     unsigned = np.dtype(f"u{dtype.itemsize}")
     sign = 1 << (8 * dtype.itemsize - 1)
     if dtype.kind == "i":

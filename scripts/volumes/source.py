@@ -107,7 +107,7 @@ class Volume:
             names = getattr(node.metadata, "dimension_names", None)
             plain = "zyx" if node.ndim == 3 else "?" * node.ndim
             return node, "".join(names) if names and all(name and len(name) == 1 for name in names) else plain
-        attributes = node.attrs.asdict()
+        attributes: Any = node.attrs.asdict()
         multiscales = attributes.get("ome", attributes).get("multiscales")
         if not multiscales:
             raise InputError(
