@@ -68,7 +68,9 @@ class OverlapTileInferer(Inferer):
         orientations: 1; or 7 or 8, the number of rotated and mirrored versions of each tile whose probabilities are
             averaged. The result is then the logarithm of the mean probability, whose soft-max is that mean. All
             orientations see the tile's own pixels, so the average is as seamless as a single pass.
-        amp: bfloat16 autocast; None: where the hardware has it. The logits come as float32 either way.
+        amp: bfloat16 autocast; None: where the hardware has it. The logits come as float32 either way. No probability
+            moves by more than 0.06 (tested on random networks; by 0.024 at most in a trained one, where 0.04 % of the
+            pixels changed class).
         compile: run the network through `torch.compile`; pays on a GPU, with many images.
         margin: overrides the network's attribute: input pixels lost per side.
         halo: overrides the network's attribute: output pixels per side to throw away.

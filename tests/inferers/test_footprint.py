@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import platform
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from monai.networks.nets import BasicUNet
+
+from custom.errors import InputError
+from custom.inferers.footprint import LiveBytes, bytes_per_pixel
+from custom.inferers.geometry import geometry_of
+from custom.inferers.heap import freed_memory_kept
+
+from .oracle import random_network
+
+
+def test_live_bytes_counts_what_is_alive_at_once() -> None:
+    with LiveBytes() as count:
+        a = torch.zeros(1000)
+        b = a + 1
+        view = b[:500]
+        del a, b
+        c = torch.zeros(100)
+    assert (count.peak, count.live) == (8000, 4400)
+    assert len(view) + len(c) == 600
+
+
+@pytest.mark.parametrize("up", ["transposed", "upsample"])
+def test_estimate_bounds_a_real_pass(up: str) -> None:
+    network = random_network(depth=2, up=up)
+    estimate = bytes_per_pixel(network, geometry_of(network), channels=2, dtype=torch.float32)
+    height, width = (network.next_admissible(size) for size in (300, 500))
+    image = torch.zeros((1, 2, height, width))
+    with torch.no_grad(), LiveBytes() as count:
+        network(image)
+    assert 0.8 < (count.peak + image.nbytes) / (height * width) / estimate <= 1
+
+
+def test_bfloat16_takes_half() -> None:
+    network = random_network()
+    single, half = (bytes_per_pixel(network, geometry_of(network), 2, t) for t in (torch.float32, torch.bfloat16))
+    assert half == single / 2
+
+
+def test_networks_with_buffers_are_measured_and_left_alone() -> None:
+    network = BasicUNet(spatial_dims=2, in_channels=1, features=(4, 4, 8, 8, 16, 4), norm="batch")
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert bytes_per_pixel(network, geometry_of(network, halo=64, divisor=16), 1, torch.float32) > 4 * 4
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_a_function_cannot_be_measured() -> None:
+    with pytest.raises(InputError, match="give tile_size"):
+        bytes_per_pixel(torch.relu, geometry_of(torch.relu, halo=0, divisor=1), 1, torch.float32)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_freed_memory_is_kept_inside_and_returned_after() -> None:
+    process, size = psutil.Process(), 200 * 2**20
+    before = process.memory_info().rss
+    with freed_memory_kept():
+        block = np.ones(size, dtype=np.uint8)
+        del block
+        assert process.memory_info().rss - before > 0.9 * size
+    assert process.memory_info().rss - before < 0.2 * size
