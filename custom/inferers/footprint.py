@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import psutil
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -51,6 +51,21 @@ class LiveBytes(TorchDispatchMode):
         self.live -= size
 
 
+def without_values(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy of a module whose parameters and buffers have shapes but no values; the floating-point ones get `dtype`.
+
+    The module itself stays untouched, because another thread may be running it.
+    """
+
+    def meta(tensor: Tensor) -> Tensor:
+        return torch.empty_like(tensor, device="meta", dtype=dtype if tensor.is_floating_point() else None)
+
+    # A deep copy takes from its memo what stands there for an object, and so never copies a weight.
+    memo: dict[int, Any] = {id(x): nn.Parameter(meta(x), requires_grad=False) for x in module.parameters()}
+    memo |= {id(x): meta(x) for x in module.buffers()}
+    return copy.deepcopy(module, memo)
+
+
 def bytes_per_pixel(network: Network, geometry: Geometry, channels: int, dtype: torch.dtype) -> float:
     """Most bytes alive at once during a forward pass, per input pixel: input, activations and output.
 
@@ -72,13 +87,10 @@ def bytes_per_pixel(network: Network, geometry: Geometry, channels: int, dtype: 
             "give tile_size in pixels"
         )
     size = geometry.next_admissible(LARGE_TILE)
-    state = {
-        name: torch.empty_like(tensor, device="meta", dtype=dtype if tensor.is_floating_point() else None)
-        for name, tensor in (*module.named_parameters(), *module.named_buffers())
-    }
+    stand_in = without_values(module, dtype)
     image = torch.empty((1, channels, size, size), device="meta", dtype=dtype)
     with torch.no_grad(), LiveBytes() as count:
-        functional_call(module, state, (image,))
+        stand_in(image)
     return (count.peak + image.nbytes) / size**2
 
 

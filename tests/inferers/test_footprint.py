@@ -51,6 +51,13 @@ def test_networks_with_buffers_are_measured_and_left_alone() -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
+def test_measuring_leaves_a_network_usable_by_other_threads() -> None:
+    network, seen = random_network(), []
+    network.register_forward_pre_hook(lambda *_: seen.extend(p.device.type for p in network.parameters()))
+    bytes_per_pixel(network, geometry_of(network), 2, torch.float32)
+    assert set(seen) == {"cpu"}
+
+
 def test_a_function_cannot_be_measured() -> None:
     with pytest.raises(InputError, match="give tile_size"):
         bytes_per_pixel(torch.relu, geometry_of(torch.relu, halo=0, divisor=1), 1, torch.float32)
