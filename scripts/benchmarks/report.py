@@ -79,8 +79,9 @@ def to_markdown(machine: dict[str, str], parts: list[Part], shortened: bool) -> 
     lines = [
         "# Benchmark",
         "",
-        "Written by `python -m scripts.benchmark`. Candidates take turns in one process; times are medians, ratios the "
-        "medians of the ratios of each round. One thread is timed by the processor's clock, several by the wall's.",
+        "Written by `python -m scripts.benchmark`. Candidates take turns of at least 0.1 s in one process; times are "
+        "medians over the rounds, ratios the medians of the ratios of each round. One thread is timed by the "
+        "processor's clock, several by the wall's.",
         "",
         *warning,
         *(f"- {name}: {value}" for name, value in machine.items()),

@@ -14,6 +14,7 @@ import torch
 
 Call = Callable[[], Any]
 Times = dict[str, list[float]]
+TURN = 0.1  # seconds, at least: one call of a slow candidate, several of a fast one
 
 
 def synchronise() -> None:
@@ -32,15 +33,23 @@ def seconds(call: Call) -> float:
     return clock() - start
 
 
+def turn(call: Call) -> float:
+    """Mean time of the calls of one turn, as many as it holds."""
+    taken = [seconds(call)]
+    while sum(taken) < TURN:
+        taken.append(seconds(call))
+    return statistics.mean(taken)
+
+
 def alternate(candidates: Mapping[str, Call], rounds: int, warm_up: bool = True) -> Times:
-    """Seconds of each candidate in each round. In a round all are called once, in order; a warm-up is not counted."""
+    """Seconds of each candidate in each round, in which each has one turn; a warm-up call is not counted."""
     if warm_up:
         for call in candidates.values():
             call()
     times: Times = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, call in candidates.items():
-            times[name].append(seconds(call))
+            times[name].append(turn(call))
     return times
 
 

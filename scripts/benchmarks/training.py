@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ CONFIGS = Path(__file__).parents[2] / "bundle" / "configs"
 EXPERIMENTS: dict[str, list[str]] = {"full network": [], "quick": ["experiments/quick.json"]}
 MOST_WAIT = {"full network": 5.0, "quick": 20.0}  # per cent
 WARM_UP = 2  # steps
+TURNS = 2
 
 
 @dataclass
@@ -71,14 +73,14 @@ class Measured:
 
 
 def read_configs(files: list[str], folder: Path, steps: int, sizes: Sizes) -> ConfigParser:
-    """The training config with its overlay, on the synthetic data set, for two epochs without validation."""
+    """The training config with its overlay, on the synthetic data set, for a few epochs without validation."""
     parser = ConfigParser()
     parser.read_config([CONFIGS / "train.json", *(CONFIGS / file for file in files)])
     changes = {
         "dataset_dir": str(folder / "synthetic"),
         "output_dir": str(folder / "run"),
         "steps_per_epoch": steps + WARM_UP,
-        "max_epochs": 2,
+        "max_epochs": 2 * TURNS,
         "val_interval": 1000,
         **dict(sizes.overrides),
     }
@@ -97,7 +99,7 @@ def run_epoch(trainer: Engine, clock: Clock, epochs: int) -> None:
 
 
 def measure(files: list[str], folder: Path, steps: int, sizes: Sizes) -> Measured:
-    """Train one epoch with the config's loader, then one on a single batch kept in memory."""
+    """Train epochs with the config's loader and on a single batch kept in memory, in turn."""
     parser = read_configs(files, folder, steps, sizes)
     parser.get_parsed_content("initialize")
     trainer = parser.get_parsed_content("train#trainer")
@@ -105,18 +107,22 @@ def measure(files: list[str], folder: Path, steps: int, sizes: Sizes) -> Measure
     sample = median(alternate({"sample": lambda: dataset[0]}, sizes.rounds), "sample")
     batch = next(iter(trainer.data_loader))
 
-    loaded, unloaded = Clock(), Clock()
-    run_epoch(trainer, loaded, 1)
+    loaders = (trainer.data_loader, [batch] * (steps + WARM_UP))
+    clocks = [Clock() for _ in range(2 * TURNS)]
+    for epoch, clock in enumerate(clocks):
+        trainer.data_loader = loaders[epoch % 2]
+        run_epoch(trainer, clock, epoch + 1)
     loss = float(trainer.state.output[0]["loss"])
-    trainer.data_loader = [batch] * (steps + WARM_UP)
-    run_epoch(trainer, unloaded, 2)
 
     input_size = parser.get_parsed_content("input_size")
     size = parser.get_parsed_content("batch_size")
     # Backward takes twice the operations of forward: gradients of activations and of weights.
     operations = 3 * size * forward_operations(parser.get_parsed_content("network_def"), input_size)
-    rates = size * loaded.steps_per_second(), size * unloaded.steps_per_second()
-    return Measured(*rates, loaded.wait_share(), 1e3 * sample, operations, loss)
+    loaded, alone = (
+        size * statistics.median([clock.steps_per_second() for clock in clocks[first::2]]) for first in (0, 1)
+    )
+    wait = statistics.median([clock.wait_share() for clock in clocks[::2]])
+    return Measured(loaded, alone, wait, 1e3 * sample, operations, loss)
 
 
 def run(sizes: Sizes) -> Part:
