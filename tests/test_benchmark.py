@@ -13,7 +13,7 @@ from scipy import ndimage
 from custom.data import make_synthetic
 from custom.networks import ValidUNet
 from scripts import benchmark
-from scripts.benchmarks import augmentation_peers, inference, samples, training
+from scripts.benchmarks import augmentation_peers, inference, samples, timing, training
 from scripts.benchmarks.inference_peers import SamePaddingUNet, one_pass, plain_tiles
 from scripts.benchmarks.memory import peak_memory
 from scripts.benchmarks.report import number, to_markdown
@@ -56,6 +56,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "DEFAULT", TINY)
+    monkeypatch.setattr(timing, "TURN", 0.0)
     monkeypatch.setattr(inference, "peak_memory", lambda *_: (1.0, 2.0))
     counts = {"training": 1, "validation": 1, "test": 1}
     monkeypatch.setattr(training, "ensure_synthetic", lambda folder: make_synthetic(folder, 0, (64, 80), counts))
@@ -120,7 +121,8 @@ def test_networks_of_the_peers() -> None:
     assert not torch.allclose(plain[..., 388:, :], whole[..., 388:, :], atol=1e-5)  # 388 is no multiple of 16
 
 
-def test_ratios_are_medians_of_rounds() -> None:
+def test_ratios_are_medians_of_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "TURN", 0.0)
     times = {"slow": [2.0, 12.0, 9.0], "fast": [1.0, 2.0, 3.0]}
     assert speedup(times, "slow", "fast") == 3.0
     order: list[str] = []

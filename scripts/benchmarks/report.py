@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from custom.data.atomic import replace_file
 
@@ -102,7 +103,7 @@ def draw(parts: list[Part], path: Path) -> None:
     """One panel for each table that has a chart."""
     tables = [table for part in parts for table in part.tables if table.chart]
     rows = max(1, -(-len(tables) // 2))
-    figure, axes = plt.subplots(rows, 2, figsize=(14, 3.6 * rows), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(rows, 2, figsize=(18, 3.6 * rows), layout="constrained", squeeze=False)
     for axis, table in zip(axes.flat, tables, strict=False):
         (draw_bars if table.chart == "bars" else draw_lines)(axis, table)
         axis.set_title(table.title, fontsize=10)
@@ -121,7 +122,8 @@ def draw_bars(axis: Axes, table: Table) -> None:
     bars = axis.barh(names, values, color=colours)
     axis.bar_label(bars, [number(value) for value in values], padding=3, fontsize=8)
     axis.set(xlabel=table.columns[1], xscale="log")
-    axis.margins(x=0.15)
+    axis.margins(x=0.2)
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.tick_params(labelsize=8)
 
 
@@ -131,4 +133,6 @@ def draw_lines(axis: Axes, table: Table) -> None:
         if name != "cells" and points:
             axis.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)
     axis.set(xlabel=table.columns[0], xscale="log", yscale="log")
+    axis.set_xticks([row[0] for row in table.rows], [number(row[0]) for row in table.rows], minor=False)
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.legend(frameon=False, fontsize=8)

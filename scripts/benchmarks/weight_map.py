@@ -18,7 +18,7 @@ from .weight_map_peers import SIGMA, W0, boxed, naive, opencv_distance, scipy_di
 
 OWN = "WeightMap"
 EVERYWHERE = "WeightMap, border_everywhere"
-NAIVE = "one distance transform a cell, stacked, sorted"
+NAIVE = "one distance transform a cell"
 BOXED = "bounding boxes, scipy"
 BOXED_OPENCV = "bounding boxes, OpenCV"
 FEW = 8  # cells from which the naive way is extrapolated
