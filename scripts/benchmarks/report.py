@@ -133,6 +133,6 @@ def draw_lines(axis: Axes, table: Table) -> None:
         if name != "cells" and points:
             axis.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)
     axis.set(xlabel=table.columns[0], xscale="log", yscale="log")
-    axis.set_xticks([row[0] for row in table.rows], [number(row[0]) for row in table.rows], minor=False)
+    axis.set_xticks([float(row[0] or 0) for row in table.rows], [number(row[0]) for row in table.rows])
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.legend(frameon=False, fontsize=8)
