@@ -11,6 +11,7 @@ CONFIGS = Path("bundle/configs")
 PREPARE = {"isbi2012": "isbi2012", "u373": "phc-u373", "hela": "dic-hela"}  # folder: data set of `prepare_data`
 
 PAPER_EM = {"pixel_error": 0.0611, "v_rand": 0.97276, "v_info": 0.98662, "rand_error": 0.0382, "warping_error": 353e-6}
+U373, HELA = {"seg": 0.9203}, {"seg": 0.7756}
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,11 @@ _WEIGHT_MAP = "train#deterministic_transforms#2#w0"
 
 EXPERIMENTS = (
     Experiment("best_em", "best_em", "AdamW, one cycle, 8 orientations"),
+    Experiment("best_u373", "best_u373", "AdamW, one cycle, 8 orientations", "u373", U373),
+    Experiment("best_hela", "best_hela", "AdamW, one cycle, 8 orientations", "hela", HELA),
     Experiment("paper_em", "paper_em", "the paper, 7 orientations", published=PAPER_EM),
-    Experiment("paper_u373", "paper_u373", "the paper, 7 orientations", "u373", {"seg": 0.9203}),
-    Experiment("paper_hela", "paper_hela", "the paper, 7 orientations", "hela", {"seg": 0.7756}),
+    Experiment("paper_u373", "paper_u373", "the paper, 7 orientations", "u373", U373),
+    Experiment("paper_hela", "paper_hela", "the paper, 7 orientations", "hela", HELA),
     Experiment(
         "tudelft_keras",
         "tudelft_keras",
