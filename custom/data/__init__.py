@@ -7,6 +7,7 @@ from .inputs import InputImages, find_images
 from .labels import LabelFormat
 from .load import LoadMicroscopyD, LoadMicroscopyd, LoadMicroscopyDict
 from .mirror import mirror_index, mirror_window
+from .shares import share_images
 from .synthetic import ensure_synthetic, make_synthetic
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "read_image",
     "read_mask",
     "require_writable",
+    "share_images",
     "to_gray",
     "write_dataset",
     "write_image",

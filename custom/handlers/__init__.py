@@ -15,6 +15,7 @@ from .metrics import (
 from .pictures import TrainingPictures
 from .reseed import EpochSeed
 from .save import SegmentationSaver
+from .time_limit import SharedTimeLimit
 
 __all__ = [
     "BestModelSaver",
@@ -26,6 +27,7 @@ __all__ = [
     "ResumableEarlyStop",
     "SegHandler",
     "SegmentationSaver",
+    "SharedTimeLimit",
     "TrainingCheckpoint",
     "TrainingPictures",
     "VInfoHandler",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from .conftest import CONFIGS, QUICK, ROOT, TINY, TRAIN, command, configs, environment, run, train_tiny
+from .conftest import CONFIGS, QUICK, ROOT, TRAIN, command, environment, run, train_tiny
 
 EVALUATE, INFERENCE = CONFIGS / "evaluate.json", CONFIGS / "inference.json"
 NETWORK = {"network_def#depth": 2, "network_def#features": 4}
@@ -126,23 +124,6 @@ def test_inference_of_a_file_and_of_a_glob_as_tiff(trained, tmp_path, pattern):
     done = run(command("inferring", INFERENCE, **options, output_dir=tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert [file.name for file in (tmp_path / "out" / "masks").iterdir()] == ["gray.tif"]
-
-
-def test_two_processes_train_together(tiny_dataset, tmp_path):
-    files = configs(TRAIN, QUICK, CONFIGS / "multi_gpu_train.json")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    line = [*launcher, "-m", "monai.bundle", "run", "training", "--config_file", files]
-    line += [text for option in TINY.items() for text in option]
-    done = run([*line, "--dataset_dir", str(tiny_dataset), "--output_dir", str(tmp_path)])
-    assert done.returncode == 0, done.stderr
-    assert weights(tmp_path / "checkpoint.pt")["trainer"] == {"epoch": 2, "iteration": 8}
-    rows = list(csv.reader((tmp_path / "pixel_error_raw.csv").open()))
-    assert sorted(Path(row[0]).name for row in rows[1:]) == validation_names(tiny_dataset)
-
-
-def validation_names(dataset: Path) -> list[str]:
-    content = json.loads((dataset / "dataset.json").read_text())
-    return sorted(Path(item["image"]).name for item in content["validation"])
 
 
 REFUSALS = {

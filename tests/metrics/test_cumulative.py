@@ -88,23 +88,24 @@ def test_no_image():
         PixelError().aggregate()
 
 
-def _rank(rank: int, file: str, results) -> None:
+def _rank(rank: int, cls: type, file: str, results) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
-    three = [images(PixelError, 1, (9 + n, 14), n) for n in range(3)]
+    three = [images(cls, 1, (9 + n, 14), n) for n in range(3)]
     shares = {"uneven": [three[:1], three[1:]], "one rank idle": [three, []]}
     for name, share in shares.items():
-        metric = PixelError()
+        metric = cls()
         for batch in share[rank]:
             metric(*batch)
         results[name, rank] = metric.score()
     torch.distributed.destroy_process_group()
 
 
-def test_ranks_count_every_image_once(tmp_path):
-    three = [images(PixelError, 1, (9 + n, 14), n) for n in range(3)]
+@pytest.mark.parametrize(("cls", "function"), PAIRS)
+def test_ranks_count_every_image_once(cls, function, tmp_path):
+    three = [images(cls, 1, (9 + n, 14), n) for n in range(3)]
     with multiprocessing.Manager() as manager:
         results = manager.dict()
         # Forked, because importing everything anew in each rank takes longer than all other tests together.
-        multiprocessing.start_processes(_rank, (str(tmp_path / "store"), results), nprocs=2, start_method="fork")
-        assert set(results.values()) == {expected(PixelError, metrics.pixel_error, three)}
+        multiprocessing.start_processes(_rank, (cls, str(tmp_path / "store"), results), nprocs=2, start_method="fork")
+        assert set(results.values()) == {expected(cls, function, three)}
         assert len(results) == 4
