@@ -15,6 +15,7 @@ import monai.bundle
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from custom.data import make_synthetic, read_image
 from custom.errors import InputError
@@ -146,7 +147,23 @@ def test_every_experiment_can_be_packaged(overlay):
     assert json.dumps(train).count("@max_epochs") == 1
     assert inference["network_def"] == train["network_def"]
     assert inference["inferer"] == train["validate"]["inferer"]
+    assert inference["orientations"] == train["test_orientations"]
+    assert (inference["min_size"], inference["grow"]) == (train["min_size"], train["grow"])
     assert not names_in(json.dumps([train, inference]))
+
+
+def test_it_infers_as_its_experiment_is_tested():
+    configs = BUNDLE / "configs"
+    overlay = {"test_orientations": 8, "min_size": 40, "grow": 3}
+    train = {**read(configs / "train.json"), **overlay}
+    parser = ConfigParser(packaged_inference(read(configs / "inference.json"), train, "custom"))
+    parser.update({"inputs": SimpleNamespace(items=[]), "save": ["mask", "instance"]})
+    assert parser.get_parsed_content("inferer").orientations == 8
+    instances = parser.get_parsed_content("postprocessing").transforms[-1]
+    assert (instances.convert.min_size, instances.convert.grow) == (40, 3)
+    for name, orientations in (("best_em", 8), ("paper_em", 7), ("compact", 1)):
+        merged = merge(configs / "train.json", configs / "experiments" / f"{name}.json")
+        assert packaged_inference(read(configs / "inference.json"), merged, "a")["orientations"] == orientations
 
 
 def test_only_code_in_use_is_taken(tmp_path):

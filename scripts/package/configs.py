@@ -28,7 +28,7 @@ from custom.errors import InputError
 from .code import PACKAGE
 
 Config = dict[str, Any]
-SHARED = ("network_def", "network", "device", "bfloat16", "orientations")
+SHARED = ("network_def", "network", "device", "bfloat16", "min_size", "grow")
 RUNS = ("training", "evaluating", "inferring")
 WEIGHTS = "$@bundle_root + '/models/model.pt'"
 VALIDATED = "(@validate#dataset#data and @train#trainer#max_epochs >= @val_interval)"
@@ -100,8 +100,8 @@ def packaged_train(config: Config, code: str) -> Config:
 
 
 def packaged_inference(config: Config, train: Config, code: str) -> Config:
-    """The inference config with the network and inferer of the merged training config; see the module."""
-    config = {**config, **{key: train[key] for key in SHARED if key in train}}
+    """The inference config with what the merged training config tests with; see the module."""
+    config = {**config, **{key: train[key] for key in SHARED}, "orientations": train["test_orientations"]}
     config["inferer"] = train["validate"]["inferer"]
     config["bundle_root"] = _root(code)
     config["imports"] = [*config["imports"], "$from pathlib import Path"]
