@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..errors import InputError
 from .footprint import bytes_per_pixel, default_memory_budget
 from .geometry import Geometry, Network, geometry_of
-from .heap import freed_memory_kept
+from .heap import keep_freed_memory
 from .orientations import average_orientations
 from .precision import bfloat16_is_fast
 from .tiling import AxisTiling, fewest_tiles, least_work, tilings
@@ -172,8 +172,10 @@ class OverlapTileInferer(Inferer):
         def predict(x: Tensor) -> Tensor:
             return run_tiles(lambda tile: run(tile, *args, **kwargs), geometry, x)
 
+        if device.type == "cpu":
+            keep_freed_memory()
         # One autocast context around all tiles, because it converts the weights once.
-        with freed_memory_kept(), torch.autocast(device.type, torch.bfloat16, enabled=amp):
+        with torch.autocast(device.type, torch.bfloat16, enabled=amp):
             for first in tqdm(range(0, len(tiles), self.batch_size), disable=not self.progress, desc="tiles"):
                 batch = tiles[first : first + self.batch_size]
                 x = torch.stack([read_window(source, image, (r.read, c.read), size) for image, r, c in batch])
