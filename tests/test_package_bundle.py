@@ -44,13 +44,12 @@ OVERLAY = {
 }
 
 
-def make_inputs(folder: Path, half: bool = True) -> tuple[Path, Path]:
-    """A tiny experiment and weights for it."""
-    overlay, weights = folder / "tiny.json", folder / "weights.pt"
-    overlay.write_text(json.dumps(OVERLAY))
+def make_inputs(folder: Path, features: int = 4) -> tuple[Path, Path]:
+    """A tiny experiment and weights for it, in half precision."""
+    overlay, weights = folder / f"tiny_{features}.json", folder / f"weights_{features}.pt"
+    overlay.write_text(json.dumps({**OVERLAY, "network_def#features": features}))
     torch.manual_seed(0)
-    network = ValidUNet(features=4, depth=2)
-    torch.save((network.half() if half else network).state_dict(), weights)
+    torch.save(ValidUNet(features=features, depth=2).half().state_dict(), weights)
     return overlay, weights
 
 
@@ -101,6 +100,7 @@ def test_the_bundle_has_what_a_bundle_needs(bundle):
         "configs/inference.json",
         "configs/logging.conf",
         "configs/metadata.json",
+        "configs/multi_gpu_evaluate.json",
         "configs/multi_gpu_train.json",
         "configs/train.json",
         "docs/README.md",
