@@ -27,18 +27,36 @@ def restore(x: Tensor, turns: int, mirrored: bool) -> Tensor:
     return x.flip(-1) if mirrored else x
 
 
-def average_orientations(predict: Callable[[Tensor], Tensor], x: Tensor, count: int) -> Tensor:
+def reversed_axes(turns: int, mirrored: bool) -> tuple[bool, bool]:
+    """Whether :func:`orient` reads the rows, and the columns, of an image from their end."""
+    return turns in (2, 3), (turns in (1, 2)) != mirrored
+
+
+def without(x: Tensor, count: tuple[int, int], first: tuple[bool, bool]) -> Tensor:
+    """(..., H, W) without `count` rows and columns: the first ones of an axis where `first` says so, else the last."""
+    for axis, n, from_start in zip((-2, -1), count, first, strict=True):
+        x = x.narrow(axis, n if from_start else 0, x.shape[axis] - n)
+    return x
+
+
+def average_orientations(
+    predict: Callable[[Tensor], Tensor], x: Tensor, count: int, shift: tuple[int, int] = (0, 0)
+) -> Tensor:
     """Mean class probability over the first `count` orientations of `x`, as a logarithm.
 
     The result serves as logits: its soft-max is exactly the mean of the soft-maxes, since the means sum to 1.
 
     Args:
-        predict: from images (B, C, H, W) of any orientation to float32 logits (B, K, h, w) of the same orientation.
+        predict: from images (B, C, h, w) of any orientation to float32 logits (B, K, ...) of the same orientation, from
+            which the same number of pixels is missing on all sides.
         x: images (B, C, H, W).
         count: 1 (the logits as they are), 7 or 8.
+        shift: rows and columns of `x` beyond those that `predict` takes, H - h and W - w. Orientations that read an axis
+            from its end leave out the last ones, the others the first; kept are the pixels that all predict. See
+            `AxisTiling`.
 
     Returns:
-        (B, K, h, w), float32.
+        (B, K, ...), float32.
 
     Raises:
         InputError: `predict` gives one channel, whose soft-max is 1 everywhere.
@@ -47,7 +65,9 @@ def average_orientations(predict: Callable[[Tensor], Tensor], x: Tensor, count: 
         return predict(x)
     total: Tensor | None = None
     for turns, mirrored in DIHEDRAL[:count]:
-        logits = restore(predict(orient(x, turns, mirrored)), turns, mirrored)
+        rows, columns = reversed_axes(turns, mirrored)
+        tile = orient(without(x, shift, (not rows, not columns)), turns, mirrored)
+        logits = without(restore(predict(tile), turns, mirrored), shift, (rows, columns))
         if logits.shape[1] == 1:
             raise InputError("orientations averages soft-max probabilities, but the network has one channel: give 1")
         log_probability = F.log_softmax(logits, dim=1)

@@ -19,7 +19,7 @@ class Span:
     """One tile along one axis: the network reads from `read`, and its kept logits from `crop` on go to `write`.
 
     `read` is the image coordinate of the first input pixel (negative: in the mirrored surroundings), `crop` the slice
-    of the network's output, `write` the slice of the window that is being predicted.
+    of the kept logits, `write` the slice of the window that is being predicted.
     """
 
     read: int
@@ -33,6 +33,10 @@ class AxisTiling:
 
     The first tile's kept pixels begin at the last multiple of the divisor that is not after `start`. All tiles but the
     last keep `stride` pixels, the last keeps what is left, up to `kept`.
+
+    An image that is read from its end has its pooling grid there. So a tile that is to be read in both directions comes
+    with `shift` more pixels before it (`shift_to_end`); backwards the network gets the first `input_size` pixels,
+    forwards the last, and only the logits that both give are kept.
     """
 
     geometry: Geometry
@@ -40,6 +44,7 @@ class AxisTiling:
     stop: int
     count: int
     input_size: int
+    shift: int
 
     @property
     def length(self) -> int:
@@ -49,7 +54,12 @@ class AxisTiling:
     @property
     def kept(self) -> int:
         """Pixels of logits that one tile can keep."""
-        return self.input_size - 2 * self.geometry.border
+        return self.input_size - 2 * self.geometry.border - self.shift
+
+    @property
+    def read_size(self) -> int:
+        """Pixels to read for one tile."""
+        return self.input_size + self.shift
 
     @property
     def stride(self) -> int:
@@ -68,30 +78,39 @@ class AxisTiling:
             origin = first + i * self.stride
             low = max(origin, self.start)
             high = self.stop if i == self.count - 1 else origin + self.stride
-            halo = self.geometry.halo
             yield Span(
-                read=origin - self.geometry.border,
-                crop=slice(halo + low - origin, halo + high - origin),
+                read=origin - self.geometry.border - self.shift,
+                crop=slice(low - origin, high - origin),
                 write=slice(low - self.start, high - self.start),
             )
 
 
-def tilings(geometry: Geometry, start: int, stop: int) -> list[AxisTiling]:
+def shift_to_end(geometry: Geometry, size: int) -> int:
+    """How many pixels earlier a tile has to end for its kept logits to begin on the reversed image's pooling grid.
+
+    Args:
+        geometry: of the network.
+        size: pixels of the whole image along this axis.
+    """
+    return (geometry.input_size(1) - 2 * geometry.border - size) % geometry.divisor
+
+
+def tilings(geometry: Geometry, start: int, stop: int, shift: int = 0) -> list[AxisTiling]:
     """All ways to cover the pixels [start, stop) that are not wasteful: for each number of tiles the smallest tile.
 
-    Ordered from one large tile to many small ones.
+    Ordered from one large tile to many small ones. `shift`: see `AxisTiling`.
     """
     divisor = geometry.divisor
     length = stop - start // divisor * divisor
     smallest = geometry.input_size(1)
-    rest = (smallest - 2 * geometry.border) % divisor
+    rest = (smallest - 2 * geometry.border - shift) % divisor
     blocks = max(0, math.ceil((length - rest) / divisor))
     found: list[AxisTiling] = []
     for count in range(1, max(1, blocks) + 1):
         # `count` strides plus the rest that only the last tile keeps have to reach the end.
-        input_size = geometry.input_size(max(1, math.ceil(blocks / count) * divisor + rest))
+        input_size = geometry.input_size(max(1, math.ceil(blocks / count) * divisor + rest) + shift)
         if not found or input_size < found[-1].input_size:
-            found.append(AxisTiling(geometry, start, stop, count, input_size))
+            found.append(AxisTiling(geometry, start, stop, count, input_size, shift))
     return found
 
 

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from custom.errors import InputError
 from custom.inferers import OverlapTileInferer
-from custom.inferers.orientations import DIHEDRAL, average_orientations, orient, restore
+from custom.inferers.orientations import DIHEDRAL, average_orientations, orient, restore, reversed_axes
 
-from .oracle import mirrored, random_images, random_network
+from .oracle import one_pass, random_images, random_network
 
 
 def test_eight_distinct_orientations_that_restore_undoes() -> None:
@@ -20,23 +22,43 @@ def test_eight_distinct_orientations_that_restore_undoes() -> None:
         assert not any(y.shape == z.shape and torch.equal(y, z) for z in oriented[:i])
 
 
+@pytest.mark.parametrize(("turns", "mirrored"), DIHEDRAL)
+def test_axes_that_are_read_from_their_end(turns: int, mirrored: bool) -> None:
+    places = torch.arange(15).reshape(3, 5)
+    origin = int(orient(places, turns, mirrored)[0, 0])
+    assert (origin // 5 == 2, origin % 5 == 4) == reversed_axes(turns, mirrored)
+
+
+def mean_of_whole_images(network: Any, images: Tensor, orientations: int) -> Tensor:
+    """The definition: turn the image, predict all of it, turn the probabilities back, average."""
+    versions = [restore(one_pass(network, orient(images, *o)).softmax(1), *o) for o in DIHEDRAL[:orientations]]
+    return torch.stack(versions).mean(0)
+
+
 @pytest.mark.parametrize("orientations", [7, 8])
 @pytest.mark.parametrize("up", ["transposed", "upsample"])
-def test_softmax_of_the_result_is_the_mean_probability(orientations: int, up: str) -> None:
-    network, images = random_network(up=up), random_images(29, 46, count=2)
-    whole = mirrored(network, images)
-    with torch.no_grad():
-        versions = [restore(network(orient(whole, *o)).softmax(1), *o) for o in DIHEDRAL[:orientations]]
-    mean = torch.stack(versions).mean(0)[..., network.halo : network.halo + 29, network.halo : network.halo + 46]
-    for tile_size in ("auto", network.next_admissible(2 * network.margin + 2 * network.halo + 12)):
-        logits = OverlapTileInferer(tile_size, orientations=orientations, amp=False)(images, network)
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (28, 35), (29, 46), (11, 64)])
+def test_softmax_of_the_result_is_the_mean_probability(orientations: int, up: str, height: int, width: int) -> None:
+    network, images = random_network(up=up, features=2), random_images(height, width, count=2)
+    mean = mean_of_whole_images(network, images, orientations)
+    small = network.next_admissible(2 * (network.margin + network.halo) + 15)
+    for tile_size, batch_size in (("auto", 1), (small, 3)):
+        logits = OverlapTileInferer(tile_size, batch_size, orientations=orientations, amp=False)(images, network)
         torch.testing.assert_close(logits.softmax(1), mean, atol=1e-5, rtol=0)
 
 
+def test_windows_of_an_average_equal_the_whole() -> None:
+    network, images = random_network(features=2), random_images(45, 70)
+    mean = mean_of_whole_images(network, images, 8)
+    inferer = OverlapTileInferer(network.next_admissible(2 * network.margin + 20), orientations=8, amp=False)
+    for rows, columns in ((slice(0, 32), slice(32, 70)), (slice(13, 45), slice(5, 6))):
+        logits = inferer.predict_roi(images, network, (rows, columns))
+        torch.testing.assert_close(logits.softmax(1), mean[:, :, rows, columns], atol=1e-5, rtol=0)
+
+
 def test_average_of_eight_turns_with_the_image() -> None:
-    # Where the mirrored image has just an admissible size, each of its orientations has the same pooling grid.
-    network, inferer = random_network(), OverlapTileInferer(orientations=8, amp=False)
-    images = random_images(network.output_size(60), network.output_size(84))
+    network, inferer = random_network(features=2), OverlapTileInferer(orientations=8, amp=False)
+    images = random_images(26, 39)
     expected = inferer(images, network)
     for orientation in DIHEDRAL:
         turned = inferer(orient(images, *orientation), network)

@@ -6,7 +6,7 @@ import pytest
 
 from custom.errors import InputError
 from custom.inferers.geometry import Geometry
-from custom.inferers.tiling import fewest_tiles, least_work, tilings
+from custom.inferers.tiling import fewest_tiles, least_work, shift_to_end, tilings
 from custom.networks.valid_unet import ValidUNet
 
 
@@ -15,24 +15,38 @@ def paper_geometry(halo: int = 0) -> Geometry:
     return Geometry(network.margin, halo, network.divisor, network.next_admissible)
 
 
-@pytest.mark.parametrize("halo", [0, 16])
+@pytest.mark.parametrize(("halo", "shift"), [(0, 0), (0, 4), (0, 15), (16, 0), (16, 7)])
 @pytest.mark.parametrize(
     ("start", "stop"), [(0, 1), (0, 4), (0, 5), (0, 16), (0, 388), (0, 512), (37, 611), (64, 1700)]
 )
-def test_every_tiling_covers_each_pixel_once_from_aligned_admissible_tiles(halo: int, start: int, stop: int) -> None:
+def test_every_tiling_covers_each_pixel_once_from_aligned_admissible_tiles(
+    halo: int, shift: int, start: int, stop: int
+) -> None:
     geometry = paper_geometry(halo)
-    for tiling in tilings(geometry, start, stop):
+    for tiling in tilings(geometry, start, stop, shift):
         assert geometry.next_admissible(tiling.input_size) == tiling.input_size
         spans = list(tiling.spans())
         assert len(spans) == tiling.count
         written = [i for span in spans for i in range(span.write.start, span.write.stop)]
         assert written == list(range(stop - start))
         for span in spans:
-            origin = span.read + geometry.border
+            origin = span.read + shift + geometry.border
             assert origin % geometry.divisor == 0
-            assert geometry.halo <= span.crop.start < span.crop.stop <= geometry.halo + tiling.kept
-            assert origin + span.crop.start - geometry.halo == start + span.write.start
+            assert 0 <= span.crop.start < span.crop.stop <= tiling.kept
+            assert origin + span.crop.start == start + span.write.start
             assert span.crop.stop - span.crop.start == span.write.stop - span.write.start
+
+
+@pytest.mark.parametrize("halo", [0, 16])
+@pytest.mark.parametrize("size", [1, 16, 500, 512, 517])
+def test_shifted_tiles_read_backwards_are_aligned_too(halo: int, size: int) -> None:
+    geometry = paper_geometry(halo)
+    shift = shift_to_end(geometry, size)
+    assert 0 <= shift < geometry.divisor
+    for tiling in tilings(geometry, 0, size, shift):
+        for span in tiling.spans():
+            end = span.read + tiling.input_size  # of the pixels that a backward reading takes, the first of all
+            assert (size - end + geometry.border) % geometry.divisor == 0
 
 
 @pytest.mark.parametrize("stop", [1, 20, 21, 512, 2048])
