@@ -51,8 +51,8 @@ def average_orientations(
             which the same number of pixels is missing on all sides.
         x: images (B, C, H, W).
         count: 1 (the logits as they are), 7 or 8.
-        shift: rows and columns of `x` beyond those that `predict` takes, H - h and W - w. Orientations that read an axis
-            from its end leave out the last ones, the others the first; kept are the pixels that all predict. See
+        shift: rows and columns of `x` beyond those that `predict` takes, H - h and W - w. Orientations that read an
+            axis from its end leave out the last ones, the others the first; kept are the pixels that all predict. See
             `AxisTiling`.
 
     Returns:
