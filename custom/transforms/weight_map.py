@@ -211,6 +211,7 @@ class WeightMap(Transform):
             if cells.shape != classes.shape:
                 raise InputError(f"instance: got size {cells.shape}, expected {classes.shape} as the label has")
             classes[cells < 0] = self.ignore
+            cells[classes == self.ignore] = 0
         weight = self._balanced(classes)
         if self.w0 > 0:
             wanted = classes != self.ignore if self.border_everywhere else classes == 0

@@ -128,6 +128,15 @@ def test_ignored_instance_gets_weight_0():
     assert weight[0, 2] == pytest.approx(3 + 10 * np.exp(-4 / 50))
 
 
+def test_an_instance_under_an_ignored_label_is_no_cell():
+    instances = np.zeros((1, 9, 30), np.int32)
+    instances[0, 2:7, 3:9], instances[0, 2:7, 12:18] = 1, 2
+    label = np.where(instances == 2, 255, instances)
+    alone = np.where(instances == 2, -1, instances)
+    np.testing.assert_array_equal(WeightMap()(label, instances), WeightMap()(label, alone))
+    assert (WeightMap(class_weights=[0, 0])(label, instances) == 0).all()
+
+
 def test_bands_of_rows_change_nothing(monkeypatch):
     label = (np.random.RandomState(5).random_sample((1, 90, 61)) < 0.1).astype(np.uint8)
     expected = WeightMap()(label)
