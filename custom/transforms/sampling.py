@@ -126,7 +126,7 @@ def resample(image: NdarrayOrTensor, warp: Warp, mode: Mode) -> NdarrayOrTensor:
     if isinstance(image, np.ndarray):
         return _resample_array(image, warp, mode)
     tensor = image.as_tensor() if isinstance(image, MetaTensor) else image
-    if tensor.device.type == "cpu":
+    if tensor.device.type == "cpu" and tensor.dtype != torch.bfloat16:  # NumPy has no bfloat16
         out = torch.from_numpy(_resample_array(tensor.detach().numpy(), warp, mode))
     else:
         out = _resample_tensor(tensor, warp, mode)

@@ -126,6 +126,15 @@ def test_nearest_keeps_any_dtype(dtype: type) -> None:
     np.testing.assert_array_equal(out, mirror_window(image, (-2, 1), (9, 4)))
 
 
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_bfloat16_tensors(mode: Mode) -> None:
+    image = torch.rand(2, 13, 17).bfloat16()
+    out = resample(image, wild_warp((13, 17)), mode)
+    assert out.dtype == (torch.bfloat16 if mode == "nearest" else torch.float32)
+    expected = resample(image.float(), wild_warp((13, 17)), mode)
+    torch.testing.assert_close(out.float(), expected, rtol=0, atol=4e-5)
+
+
 def test_interpolation_of_whole_numbers_returns_float32() -> None:
     image = np.array([[[0, 1], [2, 3]]], dtype=np.uint8)
     out = resample(image, shift_warp((0.5, 0.5), (1, 1)), "linear")
