@@ -36,12 +36,18 @@ def assert_same(logits: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 9), (7, 50), (61, 33), (100, 37)])
 def test_tiled_equals_one_pass(depth: int, up: str, height: int, width: int) -> None:
-    network, images = random_network(depth, up), random_images(height, width, count=2)
+    network, images = random_network(depth, up, features=2), random_images(height, width, count=2)
     expected = one_pass(network, images)
     assert expected.shape == (2, 3, height, width)
-    for tile_size in ("auto", tile(network, network.divisor), tile(network, 23)):
-        for batch_size in (1, 3):
-            assert_same(OverlapTileInferer(tile_size, batch_size, amp=False)(images, network), expected)
+    smallest = max(tile(network, network.divisor), tile(network, 8))  # hundreds of tiles of fewer pixels take long
+    for tile_size, batch_size in (("auto", 1), (smallest, 3), (tile(network, 23), 1), (tile(network, 23), 4)):
+        assert_same(OverlapTileInferer(tile_size, batch_size, amp=False)(images, network), expected)
+
+
+def test_smallest_tiles_equal_one_pass() -> None:
+    network, images = random_network(depth=1, features=2), random_images(17, 9)
+    expected = one_pass(network, images)
+    assert_same(OverlapTileInferer(tile(network, 1), 5, amp=False)(images, network), expected)
 
 
 def test_tiled_equals_one_pass_at_the_paper_depth() -> None:
@@ -223,21 +229,30 @@ def process_group(tmp_path: Path) -> Iterator[None]:
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.usefixtures("process_group")
+@pytest.fixture
+def nothing_compiled() -> Iterator[None]:
+    """What was compiled for other tests would make the compiler try free sizes, which takes a minute."""
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
+
+
+@pytest.mark.usefixtures("process_group", "nothing_compiled")
 def test_wrapped_networks() -> None:
-    network, images = random_network(), random_images(33, 50)
+    network, images = random_network(depth=1, features=2), random_images(33, 50)
     expected = one_pass(network, images)
     compiled = torch.compile(network, backend="eager")
     for wrapped in (DataParallel(network), DistributedDataParallel(network), compiled, DataParallel(compiled)):
         assert_same(OverlapTileInferer(amp=False)(images, wrapped), expected)
 
 
+@pytest.mark.usefixtures("nothing_compiled")
 def test_compile_happens_once_for_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     eager = functools.partial(torch.compile, backend="eager")
     monkeypatch.setattr(torch, "compile", lambda network: calls.append(network) or eager(network))
     inferer, images = OverlapTileInferer(compile=True, amp=False), random_images(20, 31)
-    first, second = random_network(depth=1), random_network(depth=2)
+    first, second = random_network(depth=1, features=2), random_network(depth=1, features=4)
     for network in (first, first, second):
         assert_same(inferer(images, network), one_pass(network, images))
     assert calls == [first, second]
