@@ -1,4 +1,4 @@
-"""Start MONAI Label with a packaged bundle, for a folder of images.
+"""Start MONAI Label with a packaged bundle, or several, for a folder of images.
 
     python -m scripts.label_server --studies my_images --bundle unet_em_segmentation
 
@@ -28,10 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_port(arguments.port)
         images = check_studies(arguments.studies)
         app = install_app(arguments.app)
-        bundle = install_bundle(arguments.bundle, app)
+        installed = (install_bundle(bundle, app).name for bundle in arguments.bundle or [None])
+        bundles = list(dict.fromkeys(installed))
         python = prepare(arguments.environment)
-        print(f"{images} images in {arguments.studies}, bundle {bundle.name}; the server starts ...", flush=True)
-        serve(python, app, arguments.studies, bundle.name, arguments.port)
+        print(f"{images} images in {arguments.studies}, bundle {', '.join(bundles)}; the server starts ...", flush=True)
+        serve(python, app, arguments.studies, bundles, arguments.port)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -42,7 +43,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.label_server", description="Start MONAI Label.")
     parser.add_argument("--studies", type=Path, required=True, help="folder with the images; labels are put into it")
-    parser.add_argument("--bundle", help="name in dist/, zip or folder (default: the one in dist/)")
+    parser.add_argument(
+        "--bundle", action="append", help="name in dist/, zip or folder; may be repeated (default: the one in dist/)"
+    )
     parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1 (default: 8000)")
     parser.add_argument("--app", type=Path, default=Path("runs/label"), help="the app's folder (default: runs/label)")
     parser.add_argument(

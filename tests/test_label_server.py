@@ -1,4 +1,10 @@
-"""MONAI Label with a packaged bundle: refusals and polygons at once, the real server over HTTP with `-m slow`."""
+"""MONAI Label with packaged bundles: refusals and polygons at once, the real server over HTTP with `make slow`.
+
+The server's tests are no step of continuous integration, which starts on a fresh machine each time: they install MONAI
+Label and its own PyTorch first, 3.6 GB from package servers, to run for less than two minutes. Run them by `make slow`,
+or alone by `python -m pytest -m slow tests/test_label_server.py`, before a release and after a change to
+`scripts/label*` or `scripts/package*`; `.venv-label` stays for the next time.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +53,8 @@ from scripts.package_bundle import package
 from .test_package_bundle import make_inputs
 
 ROOT = Path(__file__).parents[1]
-NAME = "unet_tiny_segmentation"
+NAME, OTHER = "unet_tiny_segmentation", "unet_wider_segmentation"
+WIDTHS = {NAME: 4, OTHER: 6}
 SIZE = (150, 210)  # (H, W)
 STEMS = ("gray", "sixteen", "colour", "bitmap", "plain0", "plain1")
 
@@ -228,11 +235,11 @@ class TestInstallation:
 
 @dataclass
 class Server:
-    """A running server, its images, and the bundle it was given."""
+    """A running server, its images, and the bundles it was given by name."""
 
     address: str
     studies: Path
-    bundle: Path
+    bundles: dict[str, Path]
     labels: Path
 
     def request(
@@ -272,8 +279,8 @@ class Server:
             time.sleep(1)
         raise AssertionError("the training does not end")
 
-    def weights(self) -> bytes:
-        status, _, content = self.request("GET", f"/model/{NAME}")
+    def weights(self, name: str = NAME) -> bytes:
+        status, _, content = self.request("GET", f"/model/{name}")
         assert status == 200
         return content
 
@@ -311,13 +318,15 @@ def free_port() -> int:
 def server(tmp_path_factory) -> Iterator[Server]:
     """The server as a user starts it, in `.venv-label`, which is made if it is not there."""
     folder = tmp_path_factory.mktemp("label")
-    overlay, weights = make_inputs(folder)
-    bundle = package(str(overlay), weights, NAME, folder / "dist")
+    bundles = {}
+    for name, features in WIDTHS.items():
+        overlay, weights = make_inputs(folder, features)
+        bundles[name] = package(str(overlay), weights, name, folder / "dist")
     drawn = make_synthetic(folder / "drawn", seed=2, size=SIZE, counts={"training": len(STEMS)})
     make_studies(folder / "studies", drawn)
     port = free_port()
     line = [sys.executable, "-m", "scripts.label_server", "--studies", str(folder / "studies"), "--port", str(port)]
-    line += ["--bundle", f"{bundle}.zip", "--app", str(folder / "app")]
+    line += ["--bundle", f"{bundles[NAME]}.zip", "--bundle", str(bundles[OTHER]), "--app", str(folder / "app")]
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     process = subprocess.Popen(line, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -328,16 +337,16 @@ def server(tmp_path_factory) -> Iterator[Server]:
             break
     assert process.poll() is None, said
     assert f"ready: http://127.0.0.1:{port}/" in "".join(said)
-    yield Server(f"http://127.0.0.1:{port}", folder / "studies", bundle, drawn / "training" / "label")
+    yield Server(f"http://127.0.0.1:{port}", folder / "studies", bundles, drawn / "training" / "label")
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def network_of(bundle: Path) -> ValidUNet:
-    network = ValidUNet(features=4, depth=2)
-    load_weights(network, bundle / "models" / "model.pt")
+def network_of(server: Server, name: str) -> ValidUNet:
+    network = ValidUNet(features=WIDTHS[name], depth=2)
+    load_weights(network, server.bundles[name] / "models" / "model.pt")
     return network.eval()
 
 
@@ -345,10 +354,8 @@ def file_of(server: Server, stem: str) -> Path:
     return next(file for file in server.studies.iterdir() if file.stem == stem)
 
 
-@pytest.fixture(scope="module")
-def own_masks(server, tmp_path_factory) -> dict[str, NDArray]:
-    """What `inferring` writes for the same images, as 0 and 1."""
-    output = tmp_path_factory.mktemp("own")
+def masks_of(server: Server, name: str, output: Path) -> dict[str, NDArray]:
+    """What `inferring` writes for the same images and weights, as 0 and 1."""
     hook, folder = sys.excepthook, Path.cwd()
     try:
         os.chdir(ROOT)
@@ -357,8 +364,8 @@ def own_masks(server, tmp_path_factory) -> dict[str, NDArray]:
             config_file="bundle/configs/inference.json",
             dataset_dir=str(server.studies),
             output_dir=str(output),
-            weights=str(server.bundle / "models" / "model.pt"),
-            **{"network_def#features": 4, "network_def#depth": 2},
+            weights=str(server.bundles[name] / "models" / "model.pt"),
+            **{"network_def#features": WIDTHS[name], "network_def#depth": 2},
         )
     finally:
         sys.excepthook = hook
@@ -366,13 +373,18 @@ def own_masks(server, tmp_path_factory) -> dict[str, NDArray]:
     return {stem: read_image(output / "masks" / f"{stem}.png") // 255 for stem in STEMS}
 
 
+@pytest.fixture(scope="module")
+def own_masks(server, tmp_path_factory) -> dict[str, NDArray]:
+    return masks_of(server, NAME, tmp_path_factory.mktemp("own"))
+
+
 @pytest.mark.slow
 class TestServer:
     def test_it_tells_what_it_has(self, server):
         info = server.json("GET", "/info/")
-        assert list(info["models"]) == list(info["trainers"]) == [NAME]
+        assert list(info["models"]) == list(info["trainers"]) == [NAME, OTHER]
         assert info["labels"] == ["cell"]
-        assert info["models"][NAME]["dimension"] == 2
+        assert {model["dimension"] for model in info["models"].values()} == {2}
         assert set(info["strategies"]) == {"random", "first", "entropy"}
         assert info["datastore"]["total"] == len(STEMS)
 
@@ -389,6 +401,13 @@ class TestServer:
         mask = server.mask(f"/infer/{NAME}?image={stem}&output=image")
         assert mask.dtype == np.uint8
         np.testing.assert_array_equal(mask, own_masks[stem])
+
+    def test_a_second_bundle_answers_as_its_own_source(self, server, own_masks, tmp_path):
+        others = masks_of(server, OTHER, tmp_path / "other")
+        for stem in STEMS:
+            np.testing.assert_array_equal(server.mask(f"/infer/{OTHER}?image={stem}&output=image"), others[stem])
+        assert any((others[stem] != own_masks[stem]).any() for stem in STEMS)
+        np.testing.assert_array_equal(server.mask(f"/infer/{NAME}?image=gray&output=image"), own_masks["gray"])
 
     @pytest.mark.parametrize("stem", ["gray", "sixteen", "colour"])
     def test_an_uploaded_file_gives_the_same_mask(self, server, own_masks, stem):
@@ -471,14 +490,15 @@ class TestServer:
     def test_the_next_image_by_each_strategy(self, server):
         assert server.json("POST", "/activelearning/first")["id"] == min(STEMS)
         assert server.json("POST", "/activelearning/random")["id"] in STEMS
-        network, inferer, entropies = network_of(server.bundle), OverlapTileInferer(), {}
-        for stem in STEMS:
-            image = torch.from_numpy(to_gray(read_image(file_of(server, stem))))[None, None]
-            p = torch.softmax(inferer(image, network), dim=1)
-            entropies[stem] = float(-(p * p.log()).sum(dim=1).mean())
-        chosen = server.json("POST", "/activelearning/entropy")
-        assert chosen["id"] == max(entropies, key=lambda stem: entropies[stem])
-        assert chosen["entropy"] == pytest.approx(entropies[chosen["id"]], abs=1e-3)
+        for name in (NAME, OTHER, NAME):
+            network, inferer, entropies = network_of(server, name), OverlapTileInferer(), {}
+            for stem in STEMS:
+                image = torch.from_numpy(to_gray(read_image(file_of(server, stem))))[None, None]
+                p = torch.softmax(inferer(image, network), dim=1)
+                entropies[stem] = float(-(p * p.log()).sum(dim=1).mean())
+            chosen = server.json("POST", "/activelearning/entropy", {} if name == NAME else {"model": name})
+            assert chosen["id"] == max(entropies, key=lambda stem: entropies[stem])
+            assert chosen["entropy"] == pytest.approx(entropies[chosen["id"]], abs=1e-3)
 
     def test_a_batch_is_segmented(self, server, own_masks):
         assert server.json("POST", f"/batch/infer/{NAME}?run_sync=true").keys() == set(STEMS)
@@ -499,6 +519,7 @@ class TestServer:
         before = server.weights()
         assert server.train(max_epochs=1)["status"] == "DONE"
         assert server.weights() != before
+        assert server.weights(OTHER) == (server.bundles[OTHER] / "models" / "model.pt").read_bytes()
         after = server.mask(f"/infer/{NAME}?image=gray&output=image")
         assert after.shape == SIZE
         assert (after != own_masks["gray"]).any()

@@ -46,7 +46,7 @@ def check_studies(folder: Path) -> int:
     return len(images)
 
 
-def serve(python: Path, app: Path, studies: Path, bundle: str, port: int) -> None:
+def serve(python: Path, app: Path, studies: Path, bundles: list[str], port: int) -> None:
     """Run the server until Ctrl-C or a request to terminate.
 
     Raises:
@@ -55,7 +55,7 @@ def serve(python: Path, app: Path, studies: Path, bundle: str, port: int) -> Non
     log = app.absolute() / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            command(python, app, studies, bundle, port),
+            command(python, app, studies, bundles, port),
             cwd=app,
             env=environment(),
             stdout=output,
@@ -66,7 +66,8 @@ def serve(python: Path, app: Path, studies: Path, bundle: str, port: int) -> Non
         try:
             wait_until_ready(server, port, log)
             print(f"ready: http://{HOST}:{port}/ in a browser, the same address in 3D Slicer, QuPath or CVAT")
-            print(f"labels go to {studies / 'labels' / 'final'}, weights to {app / 'model' / bundle / 'models'}")
+            weights = ", ".join(str(app / "model" / bundle / "models") for bundle in bundles)
+            print(f"labels go to {studies / 'labels' / 'final'}, weights to {weights}")
             print(f"messages: {log}; Ctrl-C stops the server", flush=True)
             server.wait()
         except KeyboardInterrupt:
@@ -76,12 +77,12 @@ def serve(python: Path, app: Path, studies: Path, bundle: str, port: int) -> Non
             stop(server)
 
 
-def command(python: Path, app: Path, studies: Path, bundle: str, port: int) -> list[str]:
+def command(python: Path, app: Path, studies: Path, bundles: list[str], port: int) -> list[str]:
     """The server's command line. `zoo_source local` keeps it from asking the internet for a list of bundles."""
     return [
         *(str(python), "-m", "monailabel.main", "start_server"),
         *("--app", str(app.absolute()), "--studies", str(studies.absolute())),
-        *("--conf", "models", bundle, "--conf", "zoo_source", "local"),
+        *("--conf", "models", ",".join(bundles), "--conf", "zoo_source", "local"),
         *("--host", HOST, "--port", str(port)),
     ]
 

@@ -1,4 +1,4 @@
-"""MONAI Label app: one packaged 2D bundle for annotators, with answers for 3D Slicer, QuPath and CVAT."""
+"""MONAI Label app: packaged 2D bundles for annotators, with answers for 3D Slicer, QuPath and CVAT."""
 
 from __future__ import annotations
 
@@ -43,21 +43,20 @@ def serve_page_files(server: ModuleType) -> None:
 
 
 class UNetApp(MONAILabelApp):
-    """The bundle named by `--conf models NAME`, in the folder `model` beside this file."""
+    """The bundles named by `--conf models NAME,NAME`, in the folder `model` beside this file."""
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
-        self.bundle_name = conf["models"]
-        self.bundle = str(Path(app_dir) / "model" / self.bundle_name)
+        self.bundles = {name: str(Path(app_dir) / "model" / name) for name in conf["models"].split(",")}
         super().__init__(app_dir, studies, conf, name="U-Net", description="Segmentation of 2D microscopy images")
 
     def init_infers(self) -> dict[str, InferTask]:
-        return {self.bundle_name: InferTask(self.bundle, self.conf)}
+        return {name: InferTask(folder, self.conf) for name, folder in self.bundles.items()}
 
     def init_trainers(self) -> dict[str, TrainTask]:
-        return {self.bundle_name: TrainTask(self.bundle, self.conf)}
+        return {name: TrainTask(folder, self.conf) for name, folder in self.bundles.items()}
 
     def init_strategies(self) -> dict[str, Strategy]:
-        return {"entropy": Entropy(self._infers[self.bundle_name]), "first": First(), "random": Random()}
+        return {"entropy": Entropy(self._infers), "first": First(), "random": Random()}
 
     def on_init_complete(self) -> None:
         import monailabel.app as server  # the one that is running; the processes that train have none
@@ -94,8 +93,10 @@ class UNetApp(MONAILabelApp):
         return super().batch_infer(request, datastore)
 
     def next_sample(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The image to label next; HTTP 404 for an unknown strategy."""
+        """The image to label next; HTTP 404 for an unknown strategy or model."""
         self.require(request.get("strategy"), self._strategies, "strategy")
+        if request.get("model"):
+            self.require(request["model"], self._infers, "model")
         return super().next_sample(request)
 
     def bundle_path(self, model: str | None) -> str | None:

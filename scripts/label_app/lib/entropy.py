@@ -10,7 +10,7 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.tasks.infer.basic_infer import BasicInferTask, CallBackTypes
 
-KEY, WEIGHTS = "entropy", "entropy_weights"  # what is kept with each image: score, and the time of the weights
+KEY, WEIGHTS = "entropy", "entropy_weights"  # what is kept with each image: score, and file and time of the weights
 
 
 def mean_entropy(logits: torch.Tensor) -> float:
@@ -22,36 +22,39 @@ def mean_entropy(logits: torch.Tensor) -> float:
 class Entropy(Strategy):
     """Gives the unlabelled image with the largest mean entropy under the present weights.
 
-    Scores are kept with the images, together with the weights' time: after a training they are computed anew, when
-    they are asked for.
+    Scores are kept with the images, together with the weights' file and time: after a training they are computed anew,
+    when they are asked for.
 
     Args:
-        task: inference with the network that is to be taught.
+        tasks: inference with the networks that are to be taught, by name; a request names one as `model`, or the first
+            is meant.
     """
 
-    def __init__(self, task: BasicInferTask) -> None:
+    def __init__(self, tasks: dict[str, BasicInferTask]) -> None:
         super().__init__("Image whose segmentation is least certain: entropy of the probability, averaged over pixels")
-        self.task = task
+        self.tasks = tasks
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
         images = datastore.get_unlabeled_images(request.get("label_tag"), request.get("labels"))
         if not images:
             return None
-        scores = {image: self.score(image, request, datastore) for image in sorted(images)}
+        task = self.tasks[request.get("model") or next(iter(self.tasks))]
+        scores = {image: self.score(task, image, request, datastore) for image in sorted(images)}
         image = max(scores, key=lambda name: scores[name])
         return {"id": image, KEY: scores[image]}
 
-    def score(self, image: str, request: dict[str, Any], datastore: Datastore) -> float:
+    def score(self, task: BasicInferTask, image: str, request: dict[str, Any], datastore: Datastore) -> float:
         """Mean entropy of one image, remembered."""
-        weights = Path(self.task.get_path()).stat().st_mtime
+        file = Path(task.get_path())
+        weights = [str(file), file.stat().st_mtime]
         known = datastore.get_image_info(image)
         if known.get(WEIGHTS) == weights:
             return known[KEY]
-        value = self.measure(datastore.get_image_uri(image), request)
+        value = self.measure(task, datastore.get_image_uri(image), request)
         datastore.update_image_info(image, {KEY: value, WEIGHTS: weights})
         return value
 
-    def measure(self, path: str, request: dict[str, Any]) -> float:
+    def measure(self, task: BasicInferTask, path: str, request: dict[str, Any]) -> float:
         """Mean entropy of an image file."""
         found = []
 
@@ -60,5 +63,5 @@ class Entropy(Strategy):
             return data
 
         options = {key: request[key] for key in ("device",) if key in request}
-        self.task({"image": path, "skip_writer": True, **options}, callbacks={CallBackTypes.INFERER: keep})
+        task({"image": path, "skip_writer": True, **options}, callbacks={CallBackTypes.INFERER: keep})
         return found[0]

@@ -49,12 +49,12 @@ class InferTask(BundleInferTask):
 
 
 class TrainTask(BundleTrainTask):
-    """Training on the labels in the datastore."""
+    """Training on the labels in the datastore, on one GPU: a few labels leave none to validate on for a second."""
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         if not datastore.datalist():
             raise ValueError("there is no final label yet: save at least one, then train")
-        return super().__call__(request, datastore)
+        return super().__call__({**request, "multi_gpu": False}, datastore)
 
     def _load_checkpoint(self, model_pytorch: str, pretrained: bool, train_handlers: list[dict[str, Any]]) -> None:
         if pretrained:  # MONAI Label 0.8.5 fails when it is false
