@@ -1,4 +1,5 @@
-# make demo: set up, train for minutes, evaluate, segment, draw. make test: set up, check, test.
+# make demo: set up, train for minutes, evaluate, segment, draw. make test: set up, check, test. make slow: the tests
+# that make test leaves out, which start servers, clusters and several processes, and set up MONAI Label (3.6 GB).
 PYTHON ?= python3
 # On Linux without a GPU, TORCH_INDEX=https://download.pytorch.org/whl/cpu saves gigabytes of CUDA libraries.
 TORCH_INDEX ?=
@@ -9,7 +10,7 @@ QUICK := ['bundle/configs/train.json','bundle/configs/experiments/quick.json']
 EVALUATE := ['bundle/configs/train.json','bundle/configs/experiments/quick.json','bundle/configs/evaluate.json']
 DEMO := runs/quick
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test slow lint setup clean
 
 demo: $(VENV)/demo data/synthetic
 	$(RUN) -m monai.bundle run training --config_file "$(QUICK)"
@@ -23,6 +24,9 @@ data/synthetic: | $(VENV)/demo
 
 test: $(VENV)/test lint
 	$(RUN) -m pytest
+
+slow: $(VENV)/test
+	$(RUN) -m pytest -m slow
 
 lint: $(VENV)/test
 	$(VENV)/bin/ruff check .
