@@ -16,7 +16,7 @@ from pathlib import Path
 
 from custom.errors import InputError
 
-from .label.bundle import install_app, install_bundle
+from .label.bundle import check_weights, install_app, install_bundle
 from .label.environment import prepare
 from .label.server import check_port, check_studies, serve
 
@@ -28,8 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_port(arguments.port)
         images = check_studies(arguments.studies)
         app = install_app(arguments.app)
-        installed = (install_bundle(bundle, app).name for bundle in arguments.bundle or [None])
-        bundles = list(dict.fromkeys(installed))
+        folders = [install_bundle(bundle, app) for bundle in arguments.bundle or [None]]
+        for folder in folders:
+            check_weights(folder)
+        bundles = list(dict.fromkeys(folder.name for folder in folders))
         python = prepare(arguments.environment)
         print(f"{images} images in {arguments.studies}, bundle {', '.join(bundles)}; the server starts ...", flush=True)
         serve(python, app, arguments.studies, bundles, arguments.port)

@@ -186,6 +186,33 @@ class TestRefusals:
         with pytest.raises(InputError, match="another bundle of that name"):
             install_bundle(str(fake_bundle(tmp_path / "other" / "cells", "[]")), app)
 
+    @pytest.mark.parametrize(("content", "message"), [(None, "no such weights"), (b"torn", "not a file of PyTorch")])
+    def test_weights_that_are_lost_or_broken(self, tmp_path, capsys, content, message):
+        (tmp_path / "studies").mkdir()
+        Image.fromarray(np.zeros((3, 5), np.uint8)).save(tmp_path / "studies" / "a.png")
+        bundle, app = fake_bundle(tmp_path / "cells"), tmp_path / "app"
+        models = install_bundle(str(bundle), install_app(app)) / "models"
+        models.mkdir()
+        if content is not None:
+            (models / "model.pt").write_bytes(content)
+        line = ["--studies", str(tmp_path / "studies"), "--bundle", str(bundle), "--app", str(app)]
+        assert main([*line, "--port", str(free_port()), "--environment", str(tmp_path / "environment")]) == 2
+        said = capsys.readouterr().err
+        assert message in said
+        assert f"or move {app / 'model' / 'cells'} away" in said
+        assert len(said.splitlines()) == 1
+        assert not (tmp_path / "environment").exists()
+
+    def test_a_disk_that_fills_up_leaves_no_half_bundle(self, tmp_path, monkeypatch):
+        def fill(*given: Any, **options: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        app, bundle = install_app(tmp_path / "app"), fake_bundle(tmp_path / "cells")
+        monkeypatch.setattr("scripts.label.bundle.shutil.copytree", fill)
+        with pytest.raises(InputError, match="No space left"):
+            install_bundle(str(bundle), app)
+        assert list((app / "model").iterdir()) == []
+
     def test_an_app_folder_with_something_else(self, tmp_path):
         (tmp_path / "thesis.tex").touch()
         with pytest.raises(InputError, match="holds something else"):

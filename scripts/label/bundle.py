@@ -8,6 +8,7 @@ from pathlib import Path
 
 from custom.data.atomic import new_folder, require_writable
 from custom.errors import InputError
+from custom.networks.weights import read_state
 
 from ..package.archive import CHECKSUMS, altered_files
 from .environment import APP
@@ -57,6 +58,14 @@ def install_bundle(bundle: str | None, app: Path) -> Path:
         if altered:
             raise InputError(f"{source}: {', '.join(altered)} not as packaged; package it again, or fetch it again")
     return target
+
+
+def check_weights(bundle: Path) -> None:
+    """Raise `InputError` if the weights of an installed bundle are not there or cannot be read."""
+    try:
+        read_state(bundle / "models" / "model.pt")
+    except InputError as error:
+        raise InputError(f"{error}; or move {bundle} away, and begin anew with the weights as packaged") from error
 
 
 def find_bundle(bundle: str | None) -> Path:

@@ -43,7 +43,7 @@ def test_missing_weights_say_what_to_do(tmp_path):
         load_weights(network(), tmp_path / "model.pt")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 torn"])
+@pytest.mark.parametrize("content", [b"", b"torn", b"not a model", b"PK\x03\x04 torn"])
 def test_broken_weights_are_refused(tmp_path, content):
     (tmp_path / "model.pt").write_bytes(content)
     with pytest.raises(InputError, match="model.pt is not a file of PyTorch weights"):
