@@ -3,6 +3,7 @@
 from .checkpoint import BestModelSaver, TrainingCheckpoint
 from .clip import GradientClip
 from .early_stop import ResumableEarlyStop
+from .finite_loss import FiniteLoss
 from .metrics import (
     IoUHandler,
     PixelErrorHandler,
@@ -20,6 +21,7 @@ from .time_limit import SharedTimeLimit
 __all__ = [
     "BestModelSaver",
     "EpochSeed",
+    "FiniteLoss",
     "GradientClip",
     "IoUHandler",
     "PixelErrorHandler",

@@ -1,14 +1,16 @@
-"""Clipping, early stopping and pictures."""
+"""Clipping, divergence, early stopping and pictures."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from custom.handlers import GradientClip, ResumableEarlyStop, TrainingPictures
+from custom.errors import InputError
+from custom.handlers import FiniteLoss, GradientClip, ResumableEarlyStop, TrainingPictures
 from custom.handlers.pictures import training_strip
 
 
@@ -25,6 +27,18 @@ def test_the_gradient_of_all_parameters_is_clipped_together():
         after = torch.cat([p.grad.flatten() for p in network.parameters()])
         torch.testing.assert_close(after.norm().item(), expected or before.norm().item(), rtol=1e-4, atol=0)
         torch.testing.assert_close(after / after.norm(), before / before.norm())
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_training_that_diverged_ends_before_the_step(loss):
+    trainer = Engine(lambda engine, batch: None)
+    trainer.register_events(*IterationEvents)
+    FiniteLoss().attach(trainer)
+    trainer.state.output, trainer.state.iteration = {"loss": torch.tensor(1e30)}, 7
+    trainer.fire_event(IterationEvents.LOSS_COMPLETED)
+    trainer.state.output = {"loss": torch.tensor(loss)}
+    with pytest.raises(InputError, match=f"loss is {loss} in step 7: .* --learning_rate"):
+        trainer.fire_event(IterationEvents.LOSS_COMPLETED)
 
 
 def test_early_stop_counts_on_where_it_was():

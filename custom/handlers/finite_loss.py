@@ -1,0 +1,29 @@
+"""An end to a training that diverged."""
+
+from __future__ import annotations
+
+import math
+
+from ignite.engine import Engine
+from monai.engines.utils import IterationEvents
+
+from ..errors import InputError
+
+
+class FiniteLoss:
+    """Handler of a trainer: raises `InputError` at the first loss that is infinite or no number, before the step.
+
+    Ignite's `TerminateOnNan` ends such a run as if it had succeeded. Here the command fails and says what helps.
+    """
+
+    def attach(self, trainer: Engine) -> None:
+        """Look at every loss."""
+        trainer.add_event_handler(IterationEvents.LOSS_COMPLETED, self)
+
+    def __call__(self, trainer: Engine) -> None:
+        loss = float(trainer.state.output["loss"])
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss} in step {trainer.state.iteration}: the training diverged; lower --learning_rate, "
+                "or clip the gradient (--max_norm 1); what was saved before stays"
+            )
