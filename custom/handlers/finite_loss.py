@@ -21,7 +21,7 @@ class FiniteLoss:
         trainer.add_event_handler(IterationEvents.LOSS_COMPLETED, self)
 
     def __call__(self, trainer: Engine) -> None:
-        loss = float(trainer.state.output["loss"])
+        loss = trainer.state.output["loss"].item()
         if not math.isfinite(loss):
             raise InputError(
                 f"the loss is {loss} in step {trainer.state.iteration}: the training diverged; lower --learning_rate, "
