@@ -218,5 +218,6 @@ class OverlapTileInferer(Inferer):
         if not self.compile:
             return network
         if self._compiled is None or self._compiled[0] is not network:
-            self._compiled = network, torch.compile(network)
+            # For each tile size by itself: with free sizes, tracing takes ten times as long, and again for new sizes.
+            self._compiled = network, torch.compile(network, dynamic=False)
         return self._compiled[1]

@@ -250,12 +250,29 @@ def test_wrapped_networks() -> None:
 def test_compile_happens_once_for_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     eager = functools.partial(torch.compile, backend="eager")
-    monkeypatch.setattr(torch, "compile", lambda network: calls.append(network) or eager(network))
+    monkeypatch.setattr(torch, "compile", lambda network, **how: calls.append(network) or eager(network, **how))
     inferer, images = OverlapTileInferer(compile=True, amp=False), random_images(20, 31)
     first, second = random_network(depth=1, features=2), random_network(depth=1, features=4)
     for network in (first, first, second):
         assert_same(inferer(images, network), one_pass(network, images))
     assert calls == [first, second]
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_tile_sizes_are_compiled_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[list[Any]] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Any]) -> Any:
+        compiled.append(inputs)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    inferer, network = OverlapTileInferer(compile=True, amp=False), random_network(depth=1, features=2)
+    for height in (20, 31):
+        images = random_images(height, 25)
+        assert_same(inferer(images, network), one_pass(network, images))
+    assert len(compiled) == 2
+    assert all(isinstance(x, Tensor) for inputs in compiled for x in inputs)  # a free size would be an input, too
 
 
 class SamePadding(nn.Module):
