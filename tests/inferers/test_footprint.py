@@ -4,14 +4,16 @@ import platform
 import subprocess
 import sys
 from textwrap import dedent
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 from monai.networks.nets import BasicUNet
 
 from custom.errors import InputError
 from custom.inferers import heap
-from custom.inferers.footprint import LiveBytes, bytes_per_pixel
+from custom.inferers.footprint import LiveBytes, bytes_per_pixel, default_memory_budget
 from custom.inferers.geometry import geometry_of
 
 from .oracle import random_network
@@ -62,6 +64,15 @@ def test_measuring_leaves_a_network_usable_by_other_threads() -> None:
 def test_a_function_cannot_be_measured() -> None:
     with pytest.raises(InputError, match="give tile_size"):
         bytes_per_pixel(torch.relu, geometry_of(torch.relu, halo=0, divisor=1), 1, torch.float32)
+
+
+def test_default_budget_is_a_share_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, budget in ((4000, 1000), (2**40, 2**30)):
+        monkeypatch.setattr(psutil, "virtual_memory", lambda free=free: SimpleNamespace(available=free))
+        assert default_memory_budget(torch.device("cpu")) == budget
+    for free, budget in ((4000, 2000), (2**40, 8 * 2**30)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 2**41))
+        assert default_memory_budget(torch.device("cuda")) == budget
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")

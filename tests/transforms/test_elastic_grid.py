@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
+from monai.data import CacheDataset, DataLoader, MetaTensor
 from monai.transforms import Compose, MapTransform, RandomizableTransform
 from scipy import ndimage
 
@@ -301,7 +301,8 @@ def test_pickled_transform_continues_the_same() -> None:
 
 def test_workers_draw_differently_and_repeatably() -> None:
     def run() -> list[torch.Tensor]:
-        data = Dataset([make_item()] * 4, Compose([make_transform(**FULL)]).set_random_state(3))
+        transform = Compose([make_transform(**FULL)]).set_random_state(3)
+        data = CacheDataset([make_item()] * 4, transform, progress=False)
         torch.manual_seed(0)
         return [batch["image"] for batch in DataLoader(data, batch_size=1, num_workers=2)]
 

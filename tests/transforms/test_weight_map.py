@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from custom.errors import InputError
 from custom.transforms import WeightMap, WeightMapD, WeightMapd, WeightMapDict, class_weights
+from custom.transforms.weight_map import BAND, _nearest_in_column
 
 
 def naive_border(cells: np.ndarray, w0: float, sigma: float) -> np.ndarray:
@@ -142,6 +143,19 @@ def test_bands_of_rows_change_nothing(monkeypatch):
     expected = WeightMap()(label)
     monkeypatch.setattr("custom.transforms.weight_map.BAND", 7)
     np.testing.assert_array_equal(WeightMap()(label), expected)
+
+
+def test_distance_tables_hold_a_band_of_rows_alone(monkeypatch):
+    heights = []
+
+    def noted(cells, far):
+        heights.append(len(cells))
+        return _nearest_in_column(cells, far)
+
+    monkeypatch.setattr("custom.transforms.weight_map._nearest_in_column", noted)
+    WeightMap(sigma=5)(np.zeros((1, 1500, 3), np.uint8))
+    assert len(heights) > 1
+    assert max(heights) <= BAND + 2 * 27
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, np.float32, bool])
