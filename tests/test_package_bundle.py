@@ -258,6 +258,38 @@ print(metadata["version"], sorted(extra))
     assert (tmp_path / "verify.ts").is_file()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["verify_metadata", "--filepath", "schema.json"],
+        ["verify_net_in_out", "--net_id", "network_def", "--config_file", "configs/inference.json"],
+        [
+            *("ckpt_export", "--net_id", "network_def", "--config_file", "configs/inference.json"),
+            *("--filepath", "models/exported.ts", "--ckpt_file", "models/model.pt"),
+        ],
+    ],
+    ids=lambda line: line[0],
+)
+def test_the_checks_work_as_command_lines_inside_the_bundle(bundle, tmp_path, line):
+    copy = tmp_path / NAME
+    shutil.copytree(bundle, copy)
+    if "schema.json" in line:
+        if "UNET_REFERENCE" not in os.environ:
+            pytest.skip("UNET_REFERENCE is not set: the schema is there")
+        shutil.copyfile(Path(os.environ["UNET_REFERENCE"]) / "meta_schema_20240725.json", copy / "schema.json")
+    done = subprocess.run(
+        [sys.executable, "-m", "monai.bundle", *line, "--meta_file", "configs/metadata.json"],
+        cwd=copy,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (copy / "models" / "exported.ts").is_file() == (line[0] == "ckpt_export")
+
+
 def test_the_metadata_describe_this_network(bundle):
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     data_format = metadata["network_data_format"]
@@ -265,7 +297,7 @@ def test_the_metadata_describe_this_network(bundle):
     smallest = network.next_admissible(1)
     assert data_format["inputs"]["image"]["spatial_shape"] == [f"4*n+{smallest}"] * 2
     assert data_format["outputs"]["pred"]["spatial_shape"] == [f"4*n+{network.output_size(smallest)}"] * 2
-    assert metadata["version"] in metadata["changelog"]
+    assert next(iter(metadata["changelog"])) == metadata["version"]
     card = (bundle / "docs" / "README.md").read_text()
     assert NAME in card
     assert metadata["version"] in card

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -48,9 +51,9 @@ def test_metadata_follow_the_schema(tmp_path):
     verify_metadata(meta_file=str(METADATA), filepath=str(schema))
 
 
-def test_the_changelog_has_the_version():
+def test_the_changelog_begins_with_the_version():
     metadata = load("metadata.json")
-    assert metadata["version"] in metadata["changelog"]
+    assert next(iter(metadata["changelog"])) == metadata["version"]
 
 
 def test_the_network_exports_to_torchscript(tmp_path):
@@ -93,6 +96,19 @@ def test_pinned_versions_agree_with_the_requirements():
         **metadata["required_packages_version"],
     }
     assert {name: pins.get(name) for name in stated} == stated
+
+
+def test_metadata_name_all_packages_that_the_code_imports():
+    metadata = load("metadata.json")
+    trees = [ast.parse(file.read_text()) for file in (ROOT / "custom").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    tops = {module.split(".")[0] for module in modules} - sys.stdlib_module_names
+    known = packages_distributions()
+    stated = {"monai", "torch", "numpy", *metadata["required_packages_version"]}
+    assert tops
+    assert {top: known[top] for top in tops if stated.isdisjoint(known[top])} == {}
 
 
 def test_every_config_defines_run():
