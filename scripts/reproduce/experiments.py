@@ -89,7 +89,7 @@ class Budget:
 
 
 BUDGETS = {
-    "quick": Budget("quick", features=16, tiles=600, epochs=6, val_interval=2),
+    "quick": Budget("quick", features=16, tiles=1800, epochs=18, val_interval=2),
     "compact": Budget("compact", features=32, tiles=3000, epochs=30, val_interval=3),
     "full": Budget("full"),
 }
