@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .arguments import Size, check_choice, check_range, check_size, image_shape
-from .sampling import MODES, Mode, Warp, resample
+from .sampling import MODES, Mode, Warp, resample, resample_together
 
 Center = Literal["image", "uniform", "weighted", "tiles"]
 CENTERS: tuple[str, ...] = get_args(Center)
@@ -220,6 +220,10 @@ class RandWindowd(RandomizableTransform, MapTransform):
             raise InputError(f"weight_key is {self.weight_key!r}, but the item has only {sorted(map(str, item))}")
         self.randomize(next(iter(shapes.values())), item.get(self.weight_key))
         warp = self.window.warp()
+        keys_of_size: dict[tuple[int, int], list[tuple[Hashable, Mode]]] = {}
         for key, size, mode in self.key_iterator(item, self.sizes, self.modes):
-            item[key] = resample(item[key], warp.crop(size), mode)
+            keys_of_size.setdefault(size, []).append((key, mode))
+        for size, chosen in keys_of_size.items():
+            keys, modes = zip(*chosen, strict=True)
+            item.update(zip(keys, resample_together([item[key] for key in keys], warp.crop(size), modes), strict=True))
         return item

@@ -8,7 +8,7 @@ and forks safely.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -123,35 +123,73 @@ def resample(image: NdarrayOrTensor, warp: Warp, mode: Mode) -> NdarrayOrTensor:
         (C, rows, columns) of the type of `image`, on its device; a MetaTensor keeps its meta data, with the affine
         of the source image.
     """
+    return resample_together([image], warp, [mode])[0]
+
+
+def resample_together(images: Sequence[NdarrayOrTensor], warp: Warp, modes: Sequence[Mode]) -> list[NdarrayOrTensor]:
+    """The same window of several images of one (H, W), each as by `resample`; coordinates are computed once."""
+    arrays = [_as_array(image) for image in images]
+    on_cpu = [(array, mode) for array, mode in zip(arrays, modes, strict=True) if array is not None]
+    read = iter(_resample_arrays(warp, *zip(*on_cpu, strict=True)) if on_cpu else [])
+    found: list[NdarrayOrTensor] = []
+    for image, array, mode in zip(images, arrays, modes, strict=True):
+        if isinstance(image, np.ndarray):
+            found.append(next(read))
+            continue
+        tensor = image.as_tensor() if isinstance(image, MetaTensor) else image
+        out = _resample_tensor(tensor, warp, mode) if array is None else torch.from_numpy(next(read))
+        found.append(convert_to_dst_type(out, dst=image, dtype=out.dtype)[0])
+    return found
+
+
+def _as_array(image: NdarrayOrTensor) -> NDArray[Any] | None:
+    """The image as an array on the same memory; None for a tensor that NumPy cannot see."""
     if isinstance(image, np.ndarray):
-        return _resample_array(image, warp, mode)
+        return image
     tensor = image.as_tensor() if isinstance(image, MetaTensor) else image
-    if tensor.device.type == "cpu" and tensor.dtype != torch.bfloat16:  # NumPy has no bfloat16
-        out = torch.from_numpy(_resample_array(tensor.detach().numpy(), warp, mode))
-    else:
-        out = _resample_tensor(tensor, warp, mode)
-    return convert_to_dst_type(out, dst=image, dtype=out.dtype)[0]
+    if tensor.device.type != "cpu" or tensor.dtype == torch.bfloat16:
+        return None
+    return tensor.detach().numpy()
 
 
-def _resample_array(image: NDArray[Any], warp: Warp, mode: Mode) -> NDArray[Any]:
-    channels, height, width = image.shape
-    if mode == "nearest":
-        out = np.empty((channels, *warp.size), image.dtype)
-        flat = image.reshape(channels, -1)
-        for rows, coordinates in warp.blocks((height, width)):
-            np.take(flat, _flat_index(coordinates, width), axis=1, out=out[:, rows], mode="clip")
-        return out
+def _resample_arrays(warp: Warp, images: Sequence[NDArray[Any]], modes: Sequence[Mode]) -> list[NDArray[Any]]:
+    sources = [image if mode == "nearest" else _for_opencv(image) for image, mode in zip(images, modes, strict=True)]
+    found = [np.empty((len(source), *warp.size), source.dtype) for source in sources]
+    for rows, coordinates in warp.blocks(images[0].shape[1:]):
+        for source, mode, out in zip(sources, modes, found, strict=True):
+            if mode == "nearest":
+                bits = f"u{source.itemsize}"  # values are only copied, and numba does not know all types
+                _read_nearest(source.view(bits), coordinates, out[:, rows].view(bits))
+            else:
+                _read_smooth(source, coordinates, mode, out[:, rows])
+    return found
 
+
+def _for_opencv(image: NDArray[Any]) -> NDArray[np.float32]:
     source = np.ascontiguousarray(image, dtype=np.float32)
+    height, width = source.shape[1:]
     if min(height, width) < 2:  # OpenCV's cubic kernel does not end on an axis of one pixel
         source = mirror_window(source, (0, 0), (max(height, 2), max(width, 2)))
-    out = np.empty((channels, *warp.size), np.float32)
-    for rows, coordinates in warp.blocks((height, width)):
-        part, y, x = _within_limit(source, *coordinates.reshape(2, 1, -1))
-        for channel in range(channels):
-            block = out[channel, rows].reshape(1, -1)
-            cv2.remap(part[channel], x, y, CV2_MODE[mode], block, cv2.BORDER_REFLECT_101)
-    return out
+    return source
+
+
+def _read_smooth(
+    source: NDArray[np.float32], coordinates: NDArray[np.float32], mode: Mode, out: NDArray[np.float32]
+) -> None:
+    part, y, x = _within_limit(source, *coordinates.reshape(2, 1, -1))
+    for plane, block in zip(part, out, strict=True):
+        cv2.remap(plane, x, y, CV2_MODE[mode], block.reshape(1, -1), cv2.BORDER_REFLECT_101)
+
+
+@compiled
+def _read_nearest(source: Any, coordinates: Any, out: Any) -> None:
+    """The pixels (C, rows, columns) of `source` that are nearest to the coordinates, written to `out`."""
+    channels, rows, columns = out.shape
+    for channel in range(channels):
+        for i in range(rows):
+            for j in range(columns):
+                row, column = int(np.rint(coordinates[0, i, j])), int(np.rint(coordinates[1, i, j]))
+                out[channel, i, j] = source[channel, row, column]
 
 
 def _flat_index(coordinates: NDArray[np.float32], width: int) -> NDArray[np.int64]:

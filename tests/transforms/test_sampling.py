@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from custom.data.mirror import mirror_index, mirror_window
 from custom.errors import InputError
-from custom.transforms.sampling import BLOCK_PIXELS, Mode, Warp, _resample_array, _resample_tensor, resample
+from custom.transforms.sampling import BLOCK_PIXELS, Mode, Warp, _resample_arrays, _resample_tensor, resample
 
 SHAPES = [(23, 31), (5, 4), (3, 40), (2, 2), (1, 9), (9, 1), (1, 1)]
 
@@ -103,7 +103,7 @@ def test_equals_padding_by_numpy_then_sampling(mode: Mode) -> None:
 def test_pytorch_path_equals_the_fast_path(shape: tuple[int, int], mode: Mode, tolerance: float) -> None:
     image = np.random.default_rng(4).random((2, *shape), dtype=np.float32)
     warp = wild_warp(shape)
-    fast, device = _resample_array(image, warp, mode), _resample_tensor(torch.from_numpy(image), warp, mode)
+    (fast,), device = _resample_arrays(warp, [image], [mode]), _resample_tensor(torch.from_numpy(image), warp, mode)
     np.testing.assert_allclose(device.numpy(), fast, rtol=0, atol=tolerance)
 
 
