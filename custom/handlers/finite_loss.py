@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
@@ -21,9 +22,10 @@ class FiniteLoss:
         trainer.add_event_handler(IterationEvents.LOSS_COMPLETED, self)
 
     def __call__(self, trainer: Engine) -> None:
-        loss = trainer.state.output["loss"].item()
+        state: Any = trainer.state
+        loss = state.output["loss"].item()
         if not math.isfinite(loss):
             raise InputError(
-                f"the loss is {loss} in step {trainer.state.iteration}: the training diverged; lower --learning_rate, "
+                f"the loss is {loss} in step {state.iteration}: the training diverged; lower --learning_rate, "
                 "or clip the gradient (--max_norm 1); what was saved before stays"
             )
