@@ -1,4 +1,4 @@
-"""One figure of a run: images, labels, probabilities and masks with their scores, and the learning curve.
+"""One figure of a run: its worst, median and best image with label, probability, mask and errors; learning curve.
 
 python -m scripts.report --run runs/quick --dataset_dir data/synthetic --segmentations runs/quick/segmentations
 """
@@ -77,19 +77,32 @@ def draw_curve(left: Axes, right: Axes, run: Path) -> None:
     right.legend(frameon=False)
 
 
-def report(run: Path, dataset_dir: Path, segmentations: Path, split: str, output: Path, images: int = 3) -> None:
+def worst_median_best(items: list[dict], scores: dict[str, dict[str, float]]) -> dict[str, dict]:
+    """Three of the items (fewer if there are fewer), by rank in SEG where it was scored, else in pixel error."""
+
+    def error(item: dict) -> float:
+        score = scores[Path(item["image"]).name]
+        return -score["seg"] if "seg" in score else score["pixel_error"]
+
+    ranked = sorted(items, key=error, reverse=True)
+    places = {0: "worst", len(ranked) // 2: "median", len(ranked) - 1: "best"}
+    return {name: ranked[place] for place, name in places.items()}
+
+
+def report(run: Path, dataset_dir: Path, segmentations: Path, split: str, output: Path) -> None:
     """Draw the figure of a run into ``output`` (PNG)."""
     dataset = read_dataset(dataset_dir, check=False)
     items = [item for item in getattr(dataset, split) if "label" in item]
     scores = image_scores(run)
-    shown = [item for item in items if Path(item["image"]).name in scores][:images]
-    if not shown:
+    scored = [item for item in items if Path(item["image"]).name in scores]
+    if not scored:
         raise InputError(
             f"{run / 'evaluation'} scores no image of the {split} list of {dataset_dir}: evaluate that split"
         )
+    shown = worst_median_best(scored, scores)
     figure, axes = plt.subplots(len(shown) + 1, 5, figsize=(15, 2.6 * len(shown) + 3.2), layout="constrained")
-    for row, item in zip(axes, shown, strict=False):
-        draw_row(row, item, segmentations, scores[Path(item["image"]).name])
+    for row, (rank, item) in zip(axes, shown.items(), strict=False):
+        draw_row(row, rank, item, segmentations, scores[Path(item["image"]).name])
     grid = axes[-1, 0].get_gridspec()
     for axis in axes[-1]:
         axis.remove()
@@ -103,7 +116,7 @@ def report(run: Path, dataset_dir: Path, segmentations: Path, split: str, output
     plt.close(figure)
 
 
-def draw_row(row: NDArray, item: dict, segmentations: Path, scores: dict[str, float]) -> None:
+def draw_row(row: NDArray, rank: str, item: dict, segmentations: Path, scores: dict[str, float]) -> None:
     """Image, label, probability, mask and errors of one image."""
     name = Path(item["image"])
     gray = to_gray(read_image(name))
@@ -118,7 +131,7 @@ def draw_row(row: NDArray, item: dict, segmentations: Path, scores: dict[str, fl
     shown = {key: scores[key] for key in ("pixel_error", "iou", "seg") if key in scores}
     text = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in shown.items())
     pictures = {
-        f"image {name.name}": gray,
+        f"{rank}: {name.name}": gray,
         "label": np.where(label == 255, 0.5, label),
         "probability": probability,
         f"mask: {text}": mask,

@@ -8,7 +8,7 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from custom.data import make_synthetic, read_dataset, read_image, write_image
-from scripts.report import error_overlay, image_scores, learning_curve, main
+from scripts.report import error_overlay, image_scores, learning_curve, main, worst_median_best
 
 
 @pytest.fixture
@@ -51,6 +51,16 @@ def test_curves_and_scores_are_read_back(finished):
     scores = image_scores(finished[0])
     assert len(scores) == 2
     assert all(score == {"pixel_error": 0.25} for score in scores.values())
+
+
+@pytest.mark.parametrize(("measure", "best_first"), [("pixel_error", "bcaed"), ("seg", "deacb")])
+def test_the_worst_the_median_and_the_best_image_are_shown(measure, best_first):
+    values = dict(zip("bcaed", (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
+    scores = {name: {"pixel_error": 1 - value, measure: value} for name, value in values.items()}
+    chosen = worst_median_best([{"image": f"folder/{name}"} for name in "abcde"], scores)
+    ranks = {rank: item["image"][-1] for rank, item in chosen.items()}
+    assert ranks == {"worst": best_first[-1], "median": best_first[2], "best": best_first[0]}
+    assert list(worst_median_best([{"image": "a"}], scores)) == ["best"]
 
 
 def test_errors_are_coloured_and_ignored_pixels_are_not():
