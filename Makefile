@@ -42,7 +42,7 @@ $(VENV)/demo: requirements.txt | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements.txt
 	touch $@
 
-$(VENV)/test: requirements-dev.txt $(VENV)/demo
+$(VENV)/test: requirements-dev.txt requirements-export.txt requirements-volume.txt $(VENV)/demo
 	$(RUN) -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements-dev.txt
 	touch $@
 
