@@ -140,3 +140,10 @@ def test_peak_memory_of_a_process_of_its_own() -> None:
 )
 def test_numbers(value: float | str | None, text: str) -> None:
     assert number(value) == text
+
+
+def test_the_readme_quotes_the_report() -> None:
+    root = Path(__file__).parents[1]
+    floors = (root / "docs" / "benchmark.md").read_text().split("## Floors\n\n")[1].split("\n\n")[0]
+    assert floors.count("\n") > 5
+    assert floors in (root / "README.md").read_text()

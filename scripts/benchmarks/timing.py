@@ -24,8 +24,11 @@ def synchronise() -> None:
 
 
 def seconds(call: Call) -> float:
-    """Time of one call: processor time on one thread, which other programs hardly disturb; else wall-clock time."""
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    """Time of one call: on one thread its processor time, which other programs hardly disturb; else wall-clock time.
+
+    Of this thread alone: those of a library that was called before (BLAS) go on spinning for a while.
+    """
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
     synchronise()
     start = clock()
     call()
