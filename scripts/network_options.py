@@ -45,14 +45,15 @@ class NetworkOptions:
                 f"--config_file {', '.join(self.config_files)}: has no network_def; give a bundle's config"
             )
         for name, value in self.overrides:
-            _check_name(name, definition)
+            check_name(name, definition)
             parser[f"{PREFIX}{name}"] = value
         network = _instantiate(parser)
         load_weights(network, self.weights)
         return network.eval()
 
 
-def _check_name(name: str, definition: dict[str, Any]) -> None:
+def check_name(name: str, definition: dict[str, Any]) -> None:
+    """Raise `InputError` unless `name` is an argument in a `network_def`."""
     names = [key for key in definition if not key.startswith("_")]
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1) or names
@@ -93,6 +94,16 @@ def parse_with_network(
         InputError: an option without a value.
     """
     options, rest = parser.parse_known_args(arguments)
+    files = tuple(str(Path(file).absolute()) for file in options.config_file)
+    return options, NetworkOptions(files, network_arguments(rest), str(Path(options.weights).absolute()))
+
+
+def network_arguments(rest: list[str]) -> tuple[tuple[str, Any], ...]:
+    """Names and values of the network's arguments in the words `--features 32` or `--network_def#features=32`.
+
+    Raises:
+        InputError: an option without a value.
+    """
     overrides: list[tuple[str, Any]] = []
     words = iter(rest)
     for word in words:
@@ -101,8 +112,7 @@ def parse_with_network(
         if not word.startswith("--") or value is None or value.startswith("--"):
             raise InputError(f"{word}: not understood; options are written --name value (see --help)")
         overrides.append((name, _literal(value)))
-    files = tuple(str(Path(file).absolute()) for file in options.config_file)
-    return options, NetworkOptions(files, tuple(overrides), str(Path(options.weights).absolute()))
+    return tuple(overrides)
 
 
 def _literal(text: str) -> Any:

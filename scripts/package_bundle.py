@@ -1,6 +1,7 @@
 """Make a self-contained bundle, folder and zip, of one experiment and its weights.
 
     python -m scripts.package_bundle --experiment compact --weights runs/compact/model.pt --name unet_em_segmentation
+    python -m scripts.package_bundle --experiment best_hela --features 16 --weights hela/model.pt --name unet_hela
 
 The bundle needs nothing of this repository: it carries the code it uses under a package name of its own.
 """
@@ -25,6 +26,7 @@ from custom.data.atomic import new_folder, require_writable
 from custom.errors import InputError
 from custom.networks import load_weights
 
+from .network_options import check_name, network_arguments
 from .package.archive import write_checksums, write_zip
 from .package.code import PACKAGE, copy_code, names_in
 from .package.configs import find_experiment, merge, packaged_inference, packaged_overlay, packaged_train, read
@@ -37,7 +39,13 @@ OVERLAYS = ("evaluate.json", "multi_gpu_train.json", "multi_gpu_evaluate.json")
 OTHER_TASKS = ("detection", "classification", "deepedit", "deepgrow")
 
 
-def package(experiment: str, weights: Path, name: str, output_dir: Path) -> Path:
+def package(
+    experiment: str,
+    weights: Path,
+    name: str,
+    output_dir: Path,
+    network_arguments: Sequence[tuple[str, Any]] = (),
+) -> Path:
     """Make the folder `output_dir/name` and the file `output_dir/name.zip`; returns the folder.
 
     Args:
@@ -45,6 +53,7 @@ def package(experiment: str, weights: Path, name: str, output_dir: Path) -> Path
         weights: a flat state dict, or a training checkpoint; half precision stays.
         name: of the bundle, a Python identifier.
         output_dir: made if it is missing.
+        network_arguments: names and values in the experiment's `network_def` that the weights were trained with.
 
     Raises:
         InputError: an argument cannot be used, something of that name exists, or the disk is full; nothing is left.
@@ -53,6 +62,9 @@ def package(experiment: str, weights: Path, name: str, output_dir: Path) -> Path
     configs = BUNDLE / "configs"
     overlay = find_experiment(configs, experiment)
     train = merge(configs / "train.json", overlay)
+    for argument, value in network_arguments:
+        check_name(argument, train["network_def"])
+        train["network_def"][argument] = value
     network = build_network(train)
     load_weights(network, weights)
     require_space(output_dir, 8 * weights.stat().st_size)
@@ -152,7 +164,7 @@ ckpt_export(net_id="network_def", filepath="models/model.ts", ckpt_file="models/
         raise RuntimeError(f"the packaged code does not export its network:\n{done.stderr}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command line; 0 if the bundle was made, 2 if the input cannot be used."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.package_bundle", description="Make a self-contained bundle."
@@ -161,9 +173,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, required=True, help="model.pt or checkpoint.pt of that experiment")
     parser.add_argument("--name", required=True, help="of the bundle, such as unet_em_segmentation")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="where it goes (default: dist)")
-    arguments = parser.parse_args(argv)
+    parser.epilog = "Arguments of the network that differ from the experiment's: --features 16, ..."
+    arguments, rest = parser.parse_known_args(argv)
     try:
-        folder = package(arguments.experiment, arguments.weights, arguments.name, arguments.out)
+        changed = network_arguments(rest)
+        folder = package(arguments.experiment, arguments.weights, arguments.name, arguments.out, changed)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
