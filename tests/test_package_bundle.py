@@ -406,11 +406,11 @@ def test_arguments_of_the_network_go_into_the_configs(inputs, tmp_path, monkeypa
     wide = tmp_path / "wide.json"
     wide.write_text(json.dumps({**OVERLAY, "network_def#features": 6}))
     line = ["--experiment", str(wide), "--weights", str(inputs[1]), "--name", NAME, "--out", str(tmp_path / "dist")]
+    assert package_bundle.main([*line, "--fetures", "4"]) == 2
+    assert "did you mean --features?" in capsys.readouterr().err
     assert package_bundle.main([*line, "--features", "4"]) == 0
     for config in ("train.json", "inference.json"):
         assert read(tmp_path / "dist" / NAME / "configs" / config)["network_def"]["features"] == 4
-    assert package_bundle.main([*line, "--fetures", "4"]) == 2
-    assert "did you mean --features?" in capsys.readouterr().err
 
 
 def test_too_little_space_is_told_before_anything_is_written(inputs, tmp_path, monkeypatch):
