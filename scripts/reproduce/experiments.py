@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class Budget:
         name: as on the command line.
         features: of the first level; None: as the experiment says.
         tiles: input tiles seen in training, so steps times batch size; None: as the experiment says.
+        least_steps: steps at least, however large the batch.
         epochs: number of epochs they are spread over.
         val_interval: epochs from one validation to the next.
         extra: further overrides.
@@ -68,6 +70,7 @@ class Budget:
     name: str
     features: int | None = None
     tiles: int = 0
+    least_steps: int = 1
     epochs: int = 1
     val_interval: int = 1
     extra: dict[str, Any] = field(default_factory=dict)
@@ -76,12 +79,12 @@ class Budget:
         """Overrides that fit an experiment into the budget; without early stopping, which would judge too few steps."""
         if self.features is None:
             return {**experiment.overrides, **self.extra}
-        batch_size = experiment.setting("batch_size")
+        steps = max(self.least_steps, self.tiles // experiment.setting("batch_size"))
         return {
             **experiment.overrides,
             **experiment.widths(self.features),
             "max_epochs": self.epochs,
-            "steps_per_epoch": max(1, self.tiles // self.epochs // batch_size),
+            "steps_per_epoch": math.ceil(steps / self.epochs),
             "val_interval": self.val_interval,
             "early_stop#patience": self.epochs,
             **self.extra,
@@ -89,8 +92,8 @@ class Budget:
 
 
 BUDGETS = {
-    "quick": Budget("quick", features=16, tiles=1800, epochs=18, val_interval=2),
-    "compact": Budget("compact", features=32, tiles=3000, epochs=30, val_interval=3),
+    "quick": Budget("quick", features=16, tiles=1800, least_steps=600, epochs=18, val_interval=2),
+    "compact": Budget("compact", features=32, tiles=3000, least_steps=600, epochs=30, val_interval=3),
     "full": Budget("full"),
 }
 

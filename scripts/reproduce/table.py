@@ -43,8 +43,8 @@ Written by `python -m scripts.reproduce`; [results.json](results.json) has every
 - Published numbers stand in parentheses. The paper's EM numbers are of the challenge's test volume, those of TU Delft
   of their own augmented split, those for U373 and HeLa of the challenge's secret sequences: compare with care.
 - Budgets: `quick` is 16 features and {quick} input tiles, `compact` 32 features and {compact}, both without early
-  stopping; `full` is the experiment as it is written. Steps times the batch size are tiles. Time is that of training by
-  the wall's clock, on a machine that other work shared and at times stopped for.
+  stopping and with at least 600 steps; `full` is the experiment as it is written. Steps times the batch size are tiles.
+  Time is that of training by the wall's clock, on a machine that other work shared and at times stopped for.
 - Warping error is the minimum over thresholds, which an all-black proposal can win; beside it is its value at the
   threshold of the pixel error.
 """
