@@ -56,7 +56,7 @@ def draw_curves(records: list[dict[str, Any]], path: Path) -> None:
             axis.plot(steps, values, style, color=f"C{number % 10}", linewidth=1, label=label)
         axis.set(xlabel="step", ylabel=curve.replace("_", " "))
         if any(axis.dataLim.minpos < np.inf):
-            axis.set(xscale="log", yscale="log")
+            axis.set(yscale="log")
             axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=90)
