@@ -90,3 +90,21 @@ def test_baselines_have_about_the_size_of_the_network_of_the_paper(name, tiny_da
     baseline = parser(name, tiny_dataset).get_parsed_content("network_def")
     ours, theirs = (sum(weight.numel() for weight in net.parameters()) for net in (ValidUNet(), baseline))
     assert 0.8 * ours < theirs < 1.2 * ours
+
+
+def test_what_overlays_have_to_repeat_is_equal():
+    overlays = {file.stem: json.loads(file.read_text()) for file in OVERLAYS}
+    with_adamw = [overlay for overlay in overlays.values() if "optimizer" in overlay]
+    assert len(with_adamw) > 5
+    for key in ("optimizer", "lr_scheduler", "class_weights"):
+        assert all(overlay[key] == with_adamw[0][key] for overlay in with_adamw)
+    families = {
+        ("best_em", "best_u373", "best_hela"): {"name", "dataset_dir", "border_width", "grow", "min_size"},
+        tuple(TUDELFT[1:]): {"name", "network_def#up", "network_def#init"},
+        tuple(TUDELFT[:2]): {"name", "network_def#init", "batch_size", "steps_per_epoch"}
+        | {"early_stop#patience", "early_stop#min_delta"},
+        tuple(BASELINES): {"name", "network_def"},
+    }
+    for names, own in families.items():
+        shared = [{key: value for key, value in overlays[name].items() if key not in own} for name in names]
+        assert all(overlay == shared[0] for overlay in shared), names
