@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -365,7 +364,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
     assert process.poll() is None, said
     assert f"ready: http://127.0.0.1:{port}/" in "".join(said)
     yield Server(f"http://127.0.0.1:{port}", folder / "studies", bundles, drawn / "training" / "label")
-    process.send_signal(signal.SIGINT)
+    process.terminate()  # Ctrl-C is ignored in a background job
     assert process.wait(timeout=30) == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
