@@ -10,17 +10,17 @@ from types import TracebackType
 from monai.bundle import ConfigParser
 from monai.bundle import run as bundle_run
 
-from .errors import InputError
+from .errors import UserError
 
 
 def one_line_errors() -> None:
-    """Let an uncaught `InputError` end the program with its message alone, wherever MONAI wrapped it."""
+    """Let an uncaught `UserError` end the program with its message alone, wherever MONAI wrapped it."""
     sys.excepthook = _report
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, InputError):
+    while cause is not None and not isinstance(cause, UserError):
         cause = cause.__cause__ or cause.__context__
     if cause is None:
         sys.__excepthook__(kind, error, traceback)
@@ -36,7 +36,7 @@ def check_overrides(argv: list[str] | None = None) -> None:
             the process is another program.
 
     Raises:
-        InputError: the first unknown name, with the names closest to it.
+        UserError: the first unknown name, with the names closest to it.
     """
     if argv is None:
         if not sys.argv[0].replace("\\", "/").endswith("monai/bundle/__main__.py"):
@@ -55,7 +55,7 @@ def check_overrides(argv: list[str] | None = None) -> None:
             advice = (
                 f"did you mean --{', --'.join(close)}?" if close else "the ids of the config files can be overridden"
             )
-            raise InputError(f"--{name} overrides nothing: the config has no id {top!r}; {advice}")
+            raise UserError(f"--{name} overrides nothing: the config has no id {top!r}; {advice}")
 
 
 def _options(argv: list[str]) -> dict[str, str]:

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class InputError(ValueError):
+class UserError(ValueError):
     """Bad input. The message is one line: the file or argument, what came, and what to do instead."""

@@ -12,7 +12,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 from torch import nn
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.networks import load_weights
 
 DEFAULT_CONFIG = Path(__file__).parents[1] / "bundle" / "configs" / "inference.json"
@@ -31,19 +31,17 @@ class NetworkOptions:
         """The network on the CPU, in evaluation mode, with its weights.
 
         Raises:
-            InputError: a config that is missing or broken, arguments that the network does not take, weights that are
+            UserError: a config that is missing or broken, arguments that the network does not take, weights that are
                 missing, broken or of another network.
         """
         parser = ConfigParser()
         try:
             parser.read_config(list(self.config_files))
         except (OSError, ValueError) as error:
-            raise InputError(f"--config_file {', '.join(self.config_files)}: cannot be read ({error})") from error
+            raise UserError(f"--config_file {', '.join(self.config_files)}: cannot be read ({error})") from error
         definition = parser.get("network_def")
         if not isinstance(definition, dict):
-            raise InputError(
-                f"--config_file {', '.join(self.config_files)}: has no network_def; give a bundle's config"
-            )
+            raise UserError(f"--config_file {', '.join(self.config_files)}: has no network_def; give a bundle's config")
         for name, value in self.overrides:
             check_name(name, definition)
             parser[f"{PREFIX}{name}"] = value
@@ -53,11 +51,11 @@ class NetworkOptions:
 
 
 def check_name(name: str, definition: dict[str, Any]) -> None:
-    """Raise `InputError` unless `name` is an argument in a `network_def`."""
+    """Raise `UserError` unless `name` is an argument in a `network_def`."""
     names = [key for key in definition if not key.startswith("_")]
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1) or names
-        raise InputError(
+        raise UserError(
             f"--{name}: neither an option nor an argument of the network; did you mean --{', --'.join(close)}?"
         )
 
@@ -67,9 +65,9 @@ def _instantiate(parser: ConfigParser) -> nn.Module:
         return parser.get_parsed_content("network_def")
     except Exception as error:  # MONAI wraps what the network's constructor raised
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, InputError):
+        while cause is not None and not isinstance(cause, UserError):
             cause = cause.__cause__ or cause.__context__
-        raise InputError(f"network_def: {cause or error}") from error
+        raise UserError(f"network_def: {cause or error}") from error
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +89,7 @@ def parse_with_network(
     """Read the command line; options that `parser` does not know are arguments of the network.
 
     Raises:
-        InputError: an option without a value.
+        UserError: an option without a value.
     """
     options, rest = parser.parse_known_args(arguments)
     files = tuple(str(Path(file).absolute()) for file in options.config_file)
@@ -102,7 +100,7 @@ def network_arguments(rest: list[str]) -> tuple[tuple[str, Any], ...]:
     """Names and values of the network's arguments in the words `--features 32` or `--network_def#features=32`.
 
     Raises:
-        InputError: an option without a value.
+        UserError: an option without a value.
     """
     overrides: list[tuple[str, Any]] = []
     words = iter(rest)
@@ -110,7 +108,7 @@ def network_arguments(rest: list[str]) -> tuple[tuple[str, Any], ...]:
         name, equals, text = word.removeprefix("--").removeprefix(PREFIX).partition("=")
         value = text if equals else next(words, None)
         if not word.startswith("--") or value is None or value.startswith("--"):
-            raise InputError(f"{word}: not understood; options are written --name value (see --help)")
+            raise UserError(f"{word}: not understood; options are written --name value (see --help)")
         overrides.append((name, _literal(value)))
     return tuple(overrides)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from custom.data.atomic import replace_file
-from custom.errors import InputError
+from custom.errors import UserError
+from custom.files import replace_file
 from custom.networks.weights import CHECKSUMS, read_state
 
 
@@ -21,12 +21,12 @@ def ship(weights: Path, output: Path) -> None:
     """Write ``weights`` as float16 to ``output`` and its line into ``SHA256SUMS`` beside it.
 
     Raises:
-        InputError: the weights are missing or broken, or overflow float16, or ``output`` cannot be written.
+        UserError: the weights are missing or broken, or overflow float16, or ``output`` cannot be written.
     """
     halved = {name: value.half() for name, value in read_state(weights).items()}
     overflown = [name for name, value in halved.items() if not value.isfinite().all()]
     if overflown:
-        raise InputError(f"{weights}: {overflown[0]} has values that half precision does not hold; ship it as it is")
+        raise UserError(f"{weights}: {overflown[0]} has values that half precision does not hold; ship it as it is")
     with replace_file(output) as temporary:
         torch.save(halved, temporary)
     sums = output.with_name(CHECKSUMS)
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     try:
         ship(given.weights, given.output)
-    except InputError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{given.output}: {given.output.stat().st_size / 1e6:.1f} MB")

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from custom.cli import check_overrides, one_line_errors
-from custom.errors import InputError
+from custom.errors import UserError
 
 
 @pytest.fixture
@@ -25,18 +25,18 @@ def test_known_names_pass(config, given):
 
 @pytest.mark.parametrize("given", [["--max_epoch", "5"], ["--max_epoch=5"], ["--max_epoch#a", "5"]])
 def test_unknown_names_are_refused_with_close_ones(config, given):
-    with pytest.raises(InputError, match="did you mean --max_epochs"):
+    with pytest.raises(UserError, match="did you mean --max_epochs"):
         check_overrides(["run", "training", "--config_file", config, *given])
 
 
 def test_a_name_like_no_other_is_refused_too(config):
-    with pytest.raises(InputError, match="the config has no id 'zzz'"):
+    with pytest.raises(UserError, match="the config has no id 'zzz'"):
         check_overrides(["run", f"--config_file={config}", "--zzz", "5"])
 
 
 def test_names_from_an_args_file_are_checked(config, tmp_path):
     (tmp_path / "args.json").write_text(json.dumps({"config_file": config, "max_epoch": 3}))
-    with pytest.raises(InputError, match="did you mean --max_epochs"):
+    with pytest.raises(UserError, match="did you mean --max_epochs"):
         check_overrides(["run", "--args_file", str(tmp_path / "args.json")])
 
 
@@ -49,8 +49,8 @@ def test_input_errors_are_told_in_one_line_however_wrapped(monkeypatch, capsys):
     one_line_errors()
     try:
         try:
-            raise InputError("a.png: broken; give another")
-        except InputError as error:
+            raise UserError("a.png: broken; give another")
+        except UserError as error:
             raise RuntimeError("Failed to evaluate") from error
     except RuntimeError as error:
         sys.excepthook(RuntimeError, error, error.__traceback__)

@@ -1,13 +1,13 @@
 """Files, data sets, and what lies beyond the border of an image."""
 
-from .atomic import require_writable
+from ..files import require_writable
 from .datalist import Datalist, read_dataset, write_dataset
+from .distributed import share_images
 from .image_io import count_pages, read_image, read_mask, to_gray, write_image
 from .inputs import InputImages, find_images
 from .labels import LabelFormat
 from .load import LoadMicroscopyD, LoadMicroscopyd, LoadMicroscopyDict
 from .mirror import mirror_index, mirror_window
-from .shares import share_images
 from .synthetic import ensure_synthetic, make_synthetic
 
 __all__ = [

@@ -27,9 +27,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from ..errors import InputError
+from ..errors import UserError
 from .image_io import read_image
-from .labels import LabelFormat, LabelKind, to_classes, to_instances
+from .labels import LabelFormat, LabelKind, parse_class_mask, parse_instance_mask
 from .load import read_checked_mask
 
 FILE_NAME = "dataset.json"
@@ -63,7 +63,7 @@ def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Dat
         check: decode every image and mask once, so that what is wrong with them shows now and not in the third epoch.
 
     Raises:
-        InputError: folder or `dataset.json` missing, `dataset.json` broken, a file that it names missing, an empty
+        UserError: folder or `dataset.json` missing, `dataset.json` broken, a file that it names missing, an empty
             training list; with `check`, a corrupt file, NaN or Inf, unexpected mask values, image and mask of
             different shape.
     """
@@ -72,7 +72,7 @@ def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Dat
     label_format, class_names = _read_labels(content, folder / FILE_NAME)
     items = {split: _read_items(content, split, folder, label_format) for split in SPLITS}
     if not items["training"]:
-        raise InputError(f"{folder / FILE_NAME}: the `training` list is empty; name at least one image and its label")
+        raise UserError(f"{folder / FILE_NAME}: the `training` list is empty; name at least one image and its label")
     if check:
         with ThreadPoolExecutor() as pool:
             # list() raises what a thread raised, for the first such item in the order of the file
@@ -100,46 +100,46 @@ def write_dataset(
 def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / FILE_NAME
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such data set folder; make one with `python -m scripts.prepare_data`")
+        raise UserError(f"{folder}: no such data set folder; make one with `python -m scripts.prepare_data`")
     if not path.is_file():
-        raise InputError(f"{path}: missing; make the data set folder with `python -m scripts.prepare_data`")
+        raise UserError(f"{path}: missing; make the data set folder with `python -m scripts.prepare_data`")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: broken JSON in line {error.lineno}, column {error.colno}: {error.msg}") from error
+        raise UserError(f"{path}: broken JSON in line {error.lineno}, column {error.colno}: {error.msg}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); give a JSON file in UTF-8") from error
+        raise UserError(f"{path}: cannot be read ({error}); give a JSON file in UTF-8") from error
     if not isinstance(content, dict):
-        raise InputError(
+        raise UserError(
             f"{path}: holds a {type(content).__name__}; a JSON object with {', '.join(_REQUIRED)} is needed"
         )
     missing = [key for key in _REQUIRED if key not in content]
     if missing:
-        raise InputError(f"{path}: lacks {', '.join(missing)}; needed are {', '.join(_REQUIRED)}")
+        raise UserError(f"{path}: lacks {', '.join(missing)}; needed are {', '.join(_REQUIRED)}")
     return content
 
 
 def _read_labels(content: dict[str, Any], path: Path) -> tuple[LabelFormat, tuple[str, ...]]:
     kind, labels, ignore = content["label_kind"], content["labels"], content.get("ignore_value")
     if kind not in get_args(LabelKind):
-        raise InputError(f'{path}: label_kind is {kind!r}; use "classes" or "instances"')
+        raise UserError(f'{path}: label_kind is {kind!r}; use "classes" or "instances"')
     if ignore is not None and type(ignore) is not int:
-        raise InputError(f"{path}: ignore_value is {ignore!r}; give a pixel value, a whole number")
+        raise UserError(f"{path}: ignore_value is {ignore!r}; give a pixel value, a whole number")
     if not isinstance(labels, dict) or len(labels) < 2:
-        raise InputError(f'{path}: labels is {labels!r}; give two or more, such as {{"0": "membrane", "255": "cell"}}')
+        raise UserError(f'{path}: labels is {labels!r}; give two or more, such as {{"0": "membrane", "255": "cell"}}')
     names = tuple(map(str, labels.values()))
     if kind == "instances":
         if tuple(labels) != INSTANCE_LABELS:
-            raise InputError(f'{path}: labels of instances are {{"0": "background", ">0": "cell"}}, not {labels!r}')
+            raise UserError(f'{path}: labels of instances are {{"0": "background", ">0": "cell"}}, not {labels!r}')
         return LabelFormat("instances", ignore=ignore), names
     try:
         values = tuple(int(value) for value in labels)
     except ValueError as error:
-        raise InputError(
+        raise UserError(
             f"{path}: labels has keys {', '.join(labels)}; each is a pixel value, a whole number"
         ) from error
     if len(set(values)) < len(values) or ignore in values:
-        raise InputError(
+        raise UserError(
             f"{path}: labels {', '.join(labels)} and ignore_value {ignore} overlap; each value means one thing"
         )
     return LabelFormat("classes", values, ignore), names
@@ -148,19 +148,17 @@ def _read_labels(content: dict[str, Any], path: Path) -> tuple[LabelFormat, tupl
 def _read_items(content: dict[str, Any], split: str, folder: Path, label_format: LabelFormat) -> list[dict[str, Any]]:
     path, entries = folder / FILE_NAME, content.get(split, [])
     if not isinstance(entries, list):
-        raise InputError(
-            f'{path}: {split} is a {type(entries).__name__}; give a list of {{"image": ..., "label": ...}}'
-        )
+        raise UserError(f'{path}: {split} is a {type(entries).__name__}; give a list of {{"image": ..., "label": ...}}')
     items = []
     for number, entry in enumerate(entries):
         keys = set(entry) if isinstance(entry, dict) else set()
         if not ({"image"} if split == "test" else {"image", "label"}) <= keys <= {"image", "label"}:
-            raise InputError(f'{path}: {split}[{number}] is {entry!r}; give {{"image": "PATH", "label": "PATH"}}')
+            raise UserError(f'{path}: {split}[{number}] is {entry!r}; give {{"image": "PATH", "label": "PATH"}}')
         item: dict[str, Any] = {}
         for key in sorted(keys):
             file = folder / str(entry[key])
             if not file.is_file():
-                raise InputError(
+                raise UserError(
                     f"{path}: {split}[{number}] names {entry[key]}, which is not there; mend the path or the list"
                 )
             item[key] = str(file)
@@ -175,6 +173,6 @@ def _check_item(item: dict[str, Any]) -> None:
     path, label_format = Path(item["label"]), item["label_format"]
     mask = read_checked_mask(path, Path(item["image"]), image.shape[:2], page=None)
     if label_format.kind == "instances":
-        to_instances(mask, label_format, path)
+        parse_instance_mask(mask, label_format, path)
     else:
-        to_classes(mask, label_format, path)
+        parse_class_mask(mask, label_format, path)

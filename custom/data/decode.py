@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import UserError
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -28,26 +28,26 @@ def decode(path: Path, page: int | None, indices: bool) -> NDArray:
     """Pixels (H, W) or (H, W, C) of one page. `indices`: a palette image gives indices, not colours.
 
     Raises:
-        InputError: no such file, an unknown suffix, a page that the file does not have, several pages and none chosen,
+        UserError: no such file, an unknown suffix, a page that the file does not have, several pages and none chosen,
             a truncated or corrupt file.
     """
     reader = _reader(path)
     try:
         return reader(path, page, indices)
-    except InputError:
+    except UserError:
         raise
     except MemoryError as error:
-        raise InputError(f"{path}: does not fit into memory; give it in smaller parts") from error
+        raise UserError(f"{path}: does not fit into memory; give it in smaller parts") from error
     except Exception as error:  # each codec has exceptions of its own
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: truncated, corrupt or not an image ({reason}); give an intact file") from error
+        raise UserError(f"{path}: truncated, corrupt or not an image ({reason}); give an intact file") from error
 
 
 def count_pages(path: Path) -> int:
     """Number of pages of the file: 1 unless it is a multi-page TIFF.
 
     Raises:
-        InputError: as `decode`.
+        UserError: as `decode`.
     """
     reader = _reader(path)
     if reader is not _read_tiff:
@@ -56,14 +56,14 @@ def count_pages(path: Path) -> int:
         with tifffile.TiffFile(path) as file:
             return len(_pages(file, path))
     except (tifffile.TiffFileError, OSError, ValueError) as error:
-        if isinstance(error, InputError):
+        if isinstance(error, UserError):
             raise
-        raise InputError(f"{path}: truncated, corrupt or not a TIFF ({error}); give an intact file") from error
+        raise UserError(f"{path}: truncated, corrupt or not a TIFF ({error}); give an intact file") from error
 
 
 def _reader(path: Path) -> Callable[[Path, int | None, bool], NDArray]:
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise UserError(f"{path}: no such file")
     name = path.name.lower()
     if name.endswith(NIFTI_SUFFIXES):
         return _read_nifti
@@ -71,12 +71,12 @@ def _reader(path: Path) -> Callable[[Path, int | None, bool], NDArray]:
         return _read_tiff
     if name.endswith(IMAGE_SUFFIXES):
         return _read_pillow
-    raise InputError(f"{path}: unknown image format; use PNG, TIFF, JPEG or BMP")
+    raise UserError(f"{path}: unknown image format; use PNG, TIFF, JPEG or BMP")
 
 
 def _check_single(path: Path, page: int | None) -> None:
     if page not in (None, 0):
-        raise InputError(f"{path}: has no page {page}; it has one page, number 0")
+        raise UserError(f"{path}: has no page {page}; it has one page, number 0")
 
 
 def _read_pillow(path: Path, page: int | None, indices: bool) -> NDArray:
@@ -101,37 +101,37 @@ def _read_tiff(path: Path, page: int | None, indices: bool) -> NDArray:
     with tifffile.TiffFile(path) as file:
         pages = _pages(file, path)
         if page is None and len(pages) > 1:
-            raise InputError(
+            raise UserError(
                 f"{path}: has {len(pages)} pages; choose one by `page`, or split the file into one per page"
             )
         number = page or 0
         if not 0 <= number < len(pages):
-            raise InputError(f"{path}: has no page {page}; its pages are 0 to {len(pages) - 1}")
+            raise UserError(f"{path}: has no page {page}; its pages are 0 to {len(pages) - 1}")
         return _read_tiff_page(pages[number], path, indices)
 
 
 def _pages(file: tifffile.TiffFile, path: Path) -> list[tifffile.TiffPage]:
     pages = [page for page in map(methodcaller("aspage"), file.pages) if not page.is_reduced]  # no previews
     if not pages:
-        raise InputError(f"{path}: truncated or corrupt, it has no pages; give an intact file")
+        raise UserError(f"{path}: truncated or corrupt, it has no pages; give an intact file")
     # ImageJ stores stacks over 4 GB behind one page, which says how many there should be.
     planes = (file.imagej_metadata or {}).get("images", 1) if file.is_imagej else 1
     if planes > len(pages):
-        raise InputError(f"{path}: holds {planes} images behind {len(pages)} page; save them as single files")
+        raise UserError(f"{path}: holds {planes} images behind {len(pages)} page; save them as single files")
     return pages
 
 
 def _read_tiff_page(page: tifffile.TiffPage, path: Path, indices: bool) -> NDArray:
     size = path.stat().st_size
     if any(start + count > size for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)):
-        raise InputError(f"{path}: truncated, its pixels end beyond the file; give an intact file")
+        raise UserError(f"{path}: truncated, its pixels end beyond the file; give an intact file")
     array = page.asarray()
     if page.axes.startswith("S"):
         array = np.moveaxis(array, 0, -1)
     colour = page.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
     gray_alpha = page.samplesperpixel == 2 and bool(page.extrasamples)
     if page.samplesperpixel > 1 and not (colour or gray_alpha):
-        raise InputError(f"{path}: has {page.samplesperpixel} channels that are not colours; save the one to use alone")
+        raise UserError(f"{path}: has {page.samplesperpixel} channels that are not colours; save the one to use alone")
     if page.colormap is not None and not indices:
         return np.moveaxis(page.colormap, 0, -1)[array]
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
@@ -147,5 +147,5 @@ def _read_nifti(path: Path, page: int | None, indices: bool) -> NDArray:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim != 2:
-        raise InputError(f"{path}: has shape {array.shape}; a 2D label of shape (W, H) or (W, H, 1) is needed")
+        raise UserError(f"{path}: has shape {array.shape}; a 2D label of shape (W, H) or (W, H, 1) is needed")
     return np.ascontiguousarray(array.T)

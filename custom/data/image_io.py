@@ -10,9 +10,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import UserError
+from ..files import replace_file
 from . import decode
-from .atomic import replace_file
 
 _LUMA = (299.0, 587.0, 114.0)  # ITU-R BT.601, in thousandths: integers keep gray pixels exact
 _PERCENTILES = (0.1, 99.9)
@@ -26,15 +26,15 @@ def read_image(path: str | os.PathLike[str], page: int | None = None) -> NDArray
         page: page of a multi-page TIFF, from 0. None only for files of one page.
 
     Raises:
-        InputError: as `decode.decode`, or NaN or Inf among the pixels.
+        UserError: as `decode.decode`, or NaN or Inf among the pixels.
     """
     path = Path(path)
     image = decode.decode(path, page, indices=False)
     if image.dtype.kind not in "buif" or image.ndim not in (2, 3) or image.size == 0:
-        raise InputError(f"{path}: has shape {image.shape} and type {image.dtype}; give a 2D gray or colour image")
+        raise UserError(f"{path}: has shape {image.shape} and type {image.dtype}; give a 2D gray or colour image")
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         count = int((~np.isfinite(image)).sum())
-        raise InputError(f"{path}: {count} pixels are NaN or Inf; give finite gray values")
+        raise UserError(f"{path}: {count} pixels are NaN or Inf; give finite gray values")
     return image
 
 
@@ -45,7 +45,7 @@ def read_mask(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
     to (H, W).
 
     Raises:
-        InputError: as `decode.decode`, or the mask has colours or fractions.
+        UserError: as `decode.decode`, or the mask has colours or fractions.
     """
     path = Path(path)
     mask = decode.decode(path, page, indices=True)
@@ -53,13 +53,13 @@ def read_mask(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
         # Some programs save a gray mask as RGB, with or without alpha.
         values = mask[..., : 1 if mask.shape[2] <= 2 else 3]
         if (values != values[..., :1]).any():
-            raise InputError(f"{path}: the mask has colours; give one value per class or object, in one channel")
+            raise UserError(f"{path}: the mask has colours; give one value per class or object, in one channel")
         mask = values[..., 0]
     if mask.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
             whole = mask.astype(np.int64)
         if not (mask == whole).all():
-            raise InputError(
+            raise UserError(
                 f"{path}: the mask has values that are not whole numbers; give one integer per class or object"
             )
         mask = whole
@@ -67,7 +67,7 @@ def read_mask(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
 
 
 def count_pages(path: str | os.PathLike[str]) -> int:
-    """Number of pages of an image file: 1 unless it is a multi-page TIFF. Raises InputError as `read_image`."""
+    """Number of pages of an image file: 1 unless it is a multi-page TIFF. Raises UserError as `read_image`."""
     return decode.count_pages(Path(path))
 
 
@@ -86,7 +86,7 @@ def to_gray(image: NDArray) -> NDArray[np.float32]:
         image: (H, W) or (H, W, C) with C = 1, 2 (gray, alpha), 3 (RGB) or 4 (RGBA); any real dtype.
 
     Raises:
-        InputError: another shape.
+        UserError: another shape.
     """
     gray = _luma(image)
     gray = gray.astype(np.result_type(gray.dtype, np.float32))  # float64 for what float32 cannot hold exactly
@@ -106,7 +106,7 @@ def _luma(image: NDArray) -> NDArray:
         return image[..., 0]
     if channels in (3, 4):
         return image[..., :3].astype(np.float64) @ np.array(_LUMA)  # the factor 1000 goes with the normalisation
-    raise InputError(f"image: has shape {image.shape}; (H, W) or (H, W, C) with 1 to 4 channels is needed")
+    raise UserError(f"image: has shape {image.shape}; (H, W) or (H, W, C) with 1 to 4 channels is needed")
 
 
 def write_image(path: str | os.PathLike[str], array: NDArray) -> None:
@@ -115,14 +115,14 @@ def write_image(path: str | os.PathLike[str], array: NDArray) -> None:
     PNG takes bool, uint8 and 2D uint16; TIFF (deflate) takes any real dtype.
 
     Raises:
-        InputError: another suffix, a dtype that PNG does not have, a folder that cannot be written, a full disk.
+        UserError: another suffix, a dtype that PNG does not have, a folder that cannot be written, a full disk.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in (".png", *decode.TIFF_SUFFIXES):
-        raise InputError(f"{path}: cannot write {suffix or 'a file without suffix'}; use .png, .tif or .tiff")
+        raise UserError(f"{path}: cannot write {suffix or 'a file without suffix'}; use .png, .tif or .tiff")
     if suffix == ".png" and not (array.dtype in (bool, np.uint8) or (array.dtype == np.uint16 and array.ndim == 2)):
-        raise InputError(f"{path}: PNG does not hold {array.dtype} of shape {array.shape}; use .tif")
+        raise UserError(f"{path}: PNG does not hold {array.dtype} of shape {array.shape}; use .tif")
     with replace_file(path) as temporary:
         if suffix == ".png":
             Image.fromarray(np.ascontiguousarray(array)).save(temporary)

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import UserError
 from .decode import IMAGE_SUFFIXES
 from .image_io import count_pages, read_image
 
@@ -21,10 +21,10 @@ class InputImages:
     failed: list[str] = field(default_factory=list)
 
     def report(self) -> None:
-        """Raise `InputError` with the list of files that could not be read, if there are any."""
+        """Raise `UserError` with the list of files that could not be read, if there are any."""
         if self.failed:
             files = "\n  ".join(self.failed)
-            raise InputError(f"{len(self.failed)} of the inputs could not be segmented, all others were:\n  {files}")
+            raise UserError(f"{len(self.failed)} of the inputs could not be segmented, all others were:\n  {files}")
 
 
 def find_images(source: str | os.PathLike[str]) -> InputImages:
@@ -34,27 +34,27 @@ def find_images(source: str | os.PathLike[str]) -> InputImages:
         source: an image file, a folder (its images, not those of folders inside) or a glob pattern.
 
     Raises:
-        InputError: nothing is found or nothing found is readable, or two files would have outputs of the same name.
+        UserError: nothing is found or nothing found is readable, or two files would have outputs of the same name.
     """
     files = _files(Path(source))
     if not files:
-        raise InputError(f"{source}: no image there; give an image file, a folder with images or a glob in quotes")
+        raise UserError(f"{source}: no image there; give an image file, a folder with images or a glob in quotes")
     stems: dict[str, Path] = {}
     for file in files:
         if stems.setdefault(file.stem, file) is not file:
-            raise InputError(f"{stems[file.stem]} and {file} would have outputs of the same name: rename one of them")
+            raise UserError(f"{stems[file.stem]} and {file} would have outputs of the same name: rename one of them")
     found = InputImages()
     for file in files:
         try:
             pages = range(count_pages(file))
             for page in pages:
                 read_image(file, page)
-        except InputError as error:
+        except UserError as error:
             found.failed.append(str(error))
         else:
             found.items += [{"image": str(file), "page": page} for page in pages]
     if not found.items:
-        raise InputError(f"none of the {len(files)} inputs can be read; the first: {found.failed[0]}")
+        raise UserError(f"none of the {len(files)} inputs can be read; the first: {found.failed[0]}")
     return found
 
 

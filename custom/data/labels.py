@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import UserError
 
 LabelKind = Literal["classes", "instances"]
 IGNORED_CLASS = 255
@@ -31,11 +31,11 @@ class LabelFormat:
     ignore: int | None = None
 
 
-def to_classes(mask: NDArray, label_format: LabelFormat, path: Path) -> NDArray[np.uint8]:
+def parse_class_mask(mask: NDArray, label_format: LabelFormat, path: Path) -> NDArray[np.uint8]:
     """Class indices (H, W), 255 where ignored, of a mask (H, W) of pixel values.
 
     Raises:
-        InputError: the mask has values that the format does not name; `path` is named in the message.
+        UserError: the mask has values that the format does not name; `path` is named in the message.
     """
     ignored = _ignored(mask, label_format)
     present = {int(value) for value in np.unique(mask[~ignored])}
@@ -45,23 +45,23 @@ def to_classes(mask: NDArray, label_format: LabelFormat, path: Path) -> NDArray[
         known = ", ".join(map(str, values)) + (
             "" if label_format.ignore is None else f" (ignore {label_format.ignore})"
         )
-        raise InputError(f"{path}: unexpected mask values {_listed(unexpected)}; the data set declares {known}")
+        raise UserError(f"{path}: unexpected mask values {_listed(unexpected)}; the data set declares {known}")
     classes = np.full(mask.shape, IGNORED_CLASS, np.uint8)
     for index, value in enumerate(values):
         classes[(mask == value) & ~ignored] = index
     return classes
 
 
-def to_instances(mask: NDArray, label_format: LabelFormat, path: Path) -> NDArray[np.int32]:
+def parse_instance_mask(mask: NDArray, label_format: LabelFormat, path: Path) -> NDArray[np.int32]:
     """Instance ids (H, W), 0 background and -1 where ignored, of a mask (H, W) of pixel values.
 
     Raises:
-        InputError: an id is negative or beyond int32.
+        UserError: an id is negative or beyond int32.
     """
     ignored = _ignored(mask, label_format)
     outside = [int(value) for value in np.unique(mask[~ignored]) if not 0 <= value <= np.iinfo(np.int32).max]
     if outside:
-        raise InputError(f"{path}: unexpected mask values {_listed(outside)}; instance ids are 0 to 2147483647")
+        raise UserError(f"{path}: unexpected mask values {_listed(outside)}; instance ids are 0 to 2147483647")
     instances = np.where(ignored, 0, mask).astype(np.int32)
     instances[ignored] = IGNORED_INSTANCE
     return instances
@@ -74,7 +74,7 @@ def _ignored(mask: NDArray, label_format: LabelFormat) -> NDArray[np.bool_]:
 def _two_values(present: set[int], path: Path) -> tuple[int, ...]:
     others = sorted(present - {0})
     if len(others) > 1:
-        raise InputError(
+        raise UserError(
             f"{path}: unexpected mask values {_listed(others)}; a mask without a declared meaning has 0 and one other "
             "value (declare more in `labels` of dataset.json)"
         )

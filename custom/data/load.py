@@ -14,9 +14,9 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import UserError
 from .image_io import read_image, read_mask, to_gray
-from .labels import LabelFormat, to_classes, to_instances
+from .labels import LabelFormat, parse_class_mask, parse_instance_mask
 
 
 class LoadMicroscopyd(MapTransform):
@@ -39,7 +39,7 @@ class LoadMicroscopyd(MapTransform):
         label_format: for items that do not bring their own.
 
     Raises:
-        InputError: a file that cannot be read, a mask with unexpected values, image and mask of different shape.
+        UserError: a file that cannot be read, a mask with unexpected values, image and mask of different shape.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class LoadMicroscopyd(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys=True)
         if len(self.keys) not in (1, 2):
-            raise InputError(f"keys: {self.keys}; give the key of the image, or of image and label")
+            raise UserError(f"keys: {self.keys}; give the key of the image, or of image and label")
         self.image_key: Hashable = self.keys[0]
         self.label_key: Hashable | None = self.keys[1] if len(self.keys) == 2 else None
         self.instance_key = instance_key
@@ -68,11 +68,11 @@ class LoadMicroscopyd(MapTransform):
         label_path = Path(item[self.label_key])
         mask = read_checked_mask(label_path, image_path, item[self.image_key].shape[1:], page)
         if label_format.kind == "instances":
-            instances = to_instances(mask, label_format, label_path)
+            instances = parse_instance_mask(mask, label_format, label_path)
             item[self.instance_key] = _to_tensor(instances, label_path, page)
             classes = np.where(instances < 0, 255, instances > 0).astype(np.uint8)
         else:
-            classes = to_classes(mask, label_format, label_path)
+            classes = parse_class_mask(mask, label_format, label_path)
         item[self.label_key] = _to_tensor(classes, label_path, page)
         return item
 
@@ -81,11 +81,11 @@ def read_checked_mask(path: Path, image_path: Path, shape: tuple[int, ...], page
     """Mask (H, W) of an image of that `shape`.
 
     Raises:
-        InputError: as `read_mask`, or the shape is another.
+        UserError: as `read_mask`, or the shape is another.
     """
     mask = read_mask(path, page)
     if mask.shape != tuple(shape):
-        raise InputError(
+        raise UserError(
             f"{path}: the mask has {mask.shape[0]} x {mask.shape[1]} pixels (H x W), its image {image_path.name} has "
             f"{shape[0]} x {shape[1]}; give a mask of the image's size"
         )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import UserError
 
 Image = TypeVar("Image", NDArray[Any], torch.Tensor)
 
@@ -28,10 +28,10 @@ def mirror_index(index: NDArray[Any], size: int) -> NDArray[Any]:
         Positions in [0, size - 1], shape and dtype of `index`.
 
     Raises:
-        InputError: `size` is below 1.
+        UserError: `size` is below 1.
     """
     if size < 1:
-        raise InputError(f"mirror_index: size is {size}, but an axis to mirror needs at least 1 pixel")
+        raise UserError(f"mirror_index: size is {size}, but an axis to mirror needs at least 1 pixel")
     index = np.asarray(index)
     if size == 1:
         return np.zeros_like(index)
@@ -52,10 +52,10 @@ def mirror_window(image: Image, start: Sequence[int], size: Sequence[int]) -> Im
         A new array or tensor (..., rows, columns), dtype of `image`.
 
     Raises:
-        InputError: the image has no pixels, or fewer than two axes.
+        UserError: the image has no pixels, or fewer than two axes.
     """
     if image.ndim < 2:
-        raise InputError(f"mirror_window: image has shape {tuple(image.shape)}, but (..., H, W) is needed")
+        raise UserError(f"mirror_window: image has shape {tuple(image.shape)}, but (..., H, W) is needed")
     for axis, first, length in zip((-2, -1), start, size, strict=True):
         index = mirror_index(np.arange(first, first + length), image.shape[axis])
         if isinstance(image, torch.Tensor):

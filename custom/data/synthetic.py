@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from .atomic import new_folder
+from ..errors import UserError
+from ..files import new_folder
 from .datalist import FILE_NAME, write_dataset
 from .image_io import write_image
 from .synthetic_tissue import draw_tissue
@@ -42,7 +42,7 @@ def make_synthetic(
         counts: images per split.
 
     Raises:
-        InputError: the folder exists and is not empty, or cannot be written.
+        UserError: the folder exists and is not empty, or cannot be written.
     """
     output_dir = Path(output_dir)
     splits = [split for split, count in counts.items() for _ in range(count)]
@@ -63,14 +63,14 @@ def ensure_synthetic(output_dir: str | os.PathLike[str]) -> Path:
     """The folder with the built-in data set, drawn if it is not there yet. Several processes may ask at once.
 
     Raises:
-        InputError: the folder holds something else, or cannot be written.
+        UserError: the folder holds something else, or cannot be written.
     """
     output_dir = Path(output_dir)
     if (output_dir / FILE_NAME).is_file():
         return output_dir
     try:
         return make_synthetic(output_dir)
-    except InputError:
+    except UserError:
         if (output_dir / FILE_NAME).is_file():  # another process was quicker
             return output_dir
         raise

@@ -14,8 +14,8 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..data.atomic import replace_file
-from ..errors import InputError
+from ..errors import UserError
+from ..files import replace_file
 from ..inferers.geometry import unwrap
 
 
@@ -25,7 +25,7 @@ def is_first_rank() -> bool:
 
 
 def save(content: Any, path: Path) -> None:
-    """`torch.save` beside ``path``, renamed when complete; `InputError` if the folder or the disk does not take it."""
+    """`torch.save` beside ``path``, renamed when complete; `UserError` if the folder or the disk does not take it."""
     with replace_file(path) as temporary:
         try:
             torch.save(content, temporary)
@@ -46,7 +46,7 @@ class BestModelSaver:
         path: the file.
 
     Raises:
-        InputError: the file cannot be written.
+        UserError: the file cannot be written.
     """
 
     def __init__(self, network: nn.Module, path: str | os.PathLike[str]) -> None:
@@ -77,7 +77,7 @@ class TrainingCheckpoint:
         resume: go on from ``path`` if it is there; a missing file starts afresh.
 
     Raises:
-        InputError: the checkpoint does not fit the objects, or cannot be written.
+        UserError: the checkpoint does not fit the objects, or cannot be written.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class TrainingCheckpoint:
             try:
                 item.load_state_dict(checkpoint[name])
             except (KeyError, ValueError, RuntimeError) as error:
-                raise InputError(
+                raise UserError(
                     f"{self.path} does not fit this run ({name}: {str(error).splitlines()[0]}): "
                     "resume with the configuration it was written with, or train without --resume"
                 ) from error

@@ -8,11 +8,11 @@ from typing import Any
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 
-from ..errors import InputError
+from ..errors import UserError
 
 
 class FiniteLoss:
-    """Handler of a trainer: raises `InputError` at the first loss that is infinite or no number, before the step.
+    """Handler of a trainer: raises `UserError` at the first loss that is infinite or no number, before the step.
 
     Ignite's `TerminateOnNan` ends such a run as if it had succeeded. Here the command fails and says what helps.
     """
@@ -25,7 +25,7 @@ class FiniteLoss:
         state: Any = trainer.state
         loss = state.output["loss"].item()
         if not math.isfinite(loss):
-            raise InputError(
+            raise UserError(
                 f"the loss is {loss} in step {state.iteration}: the training diverged; lower --learning_rate, "
                 "or clip the gradient (--max_norm 1); what was saved before stays"
             )

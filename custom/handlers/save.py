@@ -13,9 +13,9 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
-from ..data.atomic import replace_file, require_writable
 from ..data.image_io import count_pages, write_image
-from ..errors import InputError
+from ..errors import UserError
+from ..files import replace_file, require_writable
 
 MASK_SUFFIXES = (".png", ".tif", ".tiff")
 
@@ -37,7 +37,7 @@ class SegmentationSaver:
         mask_scale: 255 shows two classes as black and white; 1 for more classes.
 
     Raises:
-        InputError: an argument is not as above; the folder cannot be written to.
+        UserError: an argument is not as above; the folder cannot be written to.
     """
 
     folders = {"mask": "masks", "probability": "probabilities", "instance": "instances"}  # noqa: RUF012
@@ -50,10 +50,10 @@ class SegmentationSaver:
         mask_scale: int = 255,
     ) -> None:
         if mask_suffix not in MASK_SUFFIXES:
-            raise InputError(f"mask format {mask_suffix!r}: choose one of {', '.join(MASK_SUFFIXES)}")
+            raise UserError(f"mask format {mask_suffix!r}: choose one of {', '.join(MASK_SUFFIXES)}")
         unknown = set(keys) - set(self.folders)
         if unknown or not keys:
-            raise InputError(f"cannot save {sorted(unknown) or 'nothing'}: choose from {', '.join(self.folders)}")
+            raise UserError(f"cannot save {sorted(unknown) or 'nothing'}: choose from {', '.join(self.folders)}")
         self.output_dir = Path(output_dir)
         self.mask_suffix = mask_suffix
         self.mask_scale = mask_scale
@@ -66,7 +66,7 @@ class SegmentationSaver:
         evaluator.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
 
     def check(self, evaluator: Engine) -> None:
-        """Raise `InputError` if the output folder cannot be written to."""
+        """Raise `UserError` if the output folder cannot be written to."""
         for key in self.keys:
             require_writable(self.output_dir / self.folders[key])
 

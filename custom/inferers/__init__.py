@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .autocast import AutocastInferer
-from .heap import keep_freed_memory
+from .malloc import keep_freed_memory
 from .overlap_tile import OverlapTileInferer
 from .precision import bfloat16_is_fast
 

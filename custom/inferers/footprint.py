@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ..errors import InputError
+from ..errors import UserError
 from .geometry import Geometry, Network, unwrap
 
 # On a tile this large the share of border pixels is negligible, and the bytes per pixel are at their upper limit.
@@ -78,11 +78,11 @@ def bytes_per_pixel(network: Network, geometry: Geometry, channels: int, dtype: 
         dtype: of weights and activations.
 
     Raises:
-        InputError: the network is no `nn.Module`, so its tensors cannot be followed.
+        UserError: the network is no `nn.Module`, so its tensors cannot be followed.
     """
     module = unwrap(network)
     if not isinstance(module, nn.Module) or isinstance(module, torch.jit.ScriptModule):
-        raise InputError(
+        raise UserError(
             f'tile_size is "auto", but {type(module).__name__} is no plain nn.Module whose memory can be measured: '
             "give tile_size in pixels"
         )

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from ..errors import InputError
+from ..errors import UserError
 
 Network = Callable[..., Tensor]
 
@@ -61,7 +61,7 @@ def geometry_of(
     taken to accept 2 * margin plus any multiple of `divisor`.
 
     Raises:
-        InputError: the network names no `halo` or `divisor` and none is given, or one is out of range.
+        UserError: the network names no `halo` or `divisor` and none is given, or one is out of range.
     """
     network = unwrap(network)
     values: dict[str, Any] = {"margin": margin, "halo": halo, "divisor": divisor}
@@ -70,12 +70,12 @@ def geometry_of(
         if value is None:
             value = getattr(network, name, 0 if name == "margin" else None)
         if value is None:
-            raise InputError(
+            raise UserError(
                 f"network {type(network).__name__} has no attribute `{name}`: give the inferer halo= (output pixels "
                 "per side to drop, at least its receptive radius if it pads) and divisor= (product of its strides)"
             )
         if not isinstance(value, int) or value < smallest:
-            raise InputError(f"{name} is {value!r}: give an integer of at least {smallest}")
+            raise UserError(f"{name} is {value!r}: give an integer of at least {smallest}")
         values[name] = value
     if margin is None and divisor is None and hasattr(network, "next_admissible"):
         return Geometry(**values, next_admissible=network.next_admissible)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import UserError
 
 # (quarter turns, mirrored first): the four rotations, then the four rotations of the mirrored image. The paper averages
 # "7 rotated versions" and does not say which; here 7 leaves out the last of the eight.
@@ -32,7 +32,7 @@ def reversed_axes(turns: int, mirrored: bool) -> tuple[bool, bool]:
     return turns in (2, 3), (turns in (1, 2)) != mirrored
 
 
-def without(x: Tensor, count: tuple[int, int], first: tuple[bool, bool]) -> Tensor:
+def trim(x: Tensor, count: tuple[int, int], first: tuple[bool, bool]) -> Tensor:
     """(..., H, W) without `count` rows and columns: the first ones of an axis where `first` says so, else the last."""
     for axis, n, from_start in zip((-2, -1), count, first, strict=True):
         x = x.narrow(axis, n if from_start else 0, x.shape[axis] - n)
@@ -59,17 +59,17 @@ def average_orientations(
         (B, K, ...), float32.
 
     Raises:
-        InputError: `predict` gives one channel, whose soft-max is 1 everywhere.
+        UserError: `predict` gives one channel, whose soft-max is 1 everywhere.
     """
     if count == 1:
         return predict(x)
     total: Tensor | None = None
     for turns, mirrored in DIHEDRAL[:count]:
         rows, columns = reversed_axes(turns, mirrored)
-        tile = orient(without(x, shift, (not rows, not columns)), turns, mirrored)
-        logits = without(restore(predict(tile), turns, mirrored), shift, (rows, columns))
+        tile = orient(trim(x, shift, (not rows, not columns)), turns, mirrored)
+        logits = trim(restore(predict(tile), turns, mirrored), shift, (rows, columns))
         if logits.shape[1] == 1:
-            raise InputError("orientations averages soft-max probabilities, but the network has one channel: give 1")
+            raise UserError("orientations averages soft-max probabilities, but the network has one channel: give 1")
         log_probability = F.log_softmax(logits, dim=1)
         total = log_probability if total is None else torch.logaddexp(total, log_probability)
     assert total is not None

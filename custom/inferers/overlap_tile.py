@@ -12,10 +12,10 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..errors import InputError
+from ..errors import UserError
 from .footprint import bytes_per_pixel, default_memory_budget
 from .geometry import Geometry, Network, geometry_of
-from .heap import keep_freed_memory
+from .malloc import keep_freed_memory
 from .orientations import average_orientations
 from .precision import bfloat16_is_fast
 from .tiling import AxisTiling, fewest_tiles, least_work, shift_to_end, tilings
@@ -31,12 +31,12 @@ def run_tiles(network: Network, geometry: Geometry, x: Tensor) -> Tensor:
     """Float32 logits to keep (B, K, H - 2 * border, W - 2 * border) of tiles (B, C, H, W).
 
     Raises:
-        InputError: the network's logits are not `margin` pixels per side smaller than the tile.
+        UserError: the network's logits are not `margin` pixels per side smaller than the tile.
     """
     logits = network(to_channels_last(x))
     expected = tuple(size - 2 * geometry.margin for size in x.shape[-2:])
     if tuple(logits.shape[-2:]) != expected:
-        raise InputError(
+        raise UserError(
             f"network returned {tuple(logits.shape[-2:])} pixels for a tile of {tuple(x.shape[-2:])}, but by margin "
             f"{geometry.margin} it should be {expected}: give the inferer the network's real margin and divisor"
         )
@@ -84,7 +84,7 @@ class OverlapTileInferer(Inferer):
         progress: show a progress bar over tiles.
 
     Raises:
-        InputError: an argument is out of range.
+        UserError: an argument is out of range.
     """
 
     def __init__(
@@ -102,13 +102,13 @@ class OverlapTileInferer(Inferer):
     ) -> None:
         super().__init__()
         if tile_size != "auto" and (not isinstance(tile_size, int) or tile_size < 1):
-            raise InputError(f'tile_size is {tile_size!r}: give a number of pixels, or "auto"')
+            raise UserError(f'tile_size is {tile_size!r}: give a number of pixels, or "auto"')
         if not isinstance(batch_size, int) or batch_size < 1:
-            raise InputError(f"batch_size is {batch_size!r}: give an integer of at least 1")
+            raise UserError(f"batch_size is {batch_size!r}: give an integer of at least 1")
         if memory_budget is not None and memory_budget <= 0:
-            raise InputError(f"memory_budget is {memory_budget!r}: give a positive number of bytes, or None")
+            raise UserError(f"memory_budget is {memory_budget!r}: give a positive number of bytes, or None")
         if orientations not in (1, 7, 8):
-            raise InputError(f"orientations is {orientations!r}: give 1, 7 or 8")
+            raise UserError(f"orientations is {orientations!r}: give 1, 7 or 8")
         self.tile_size = tile_size
         self.batch_size = batch_size
         self.memory_budget = memory_budget
@@ -136,7 +136,7 @@ class OverlapTileInferer(Inferer):
             `out` if given; else logits (B, K, H, W), a float32 tensor on the device of `inputs` with its metadata.
 
         Raises:
-            InputError: the inputs are no images, `out` has another shape, the network's geometry is unknown or wrong,
+            UserError: the inputs are no images, `out` has another shape, the network's geometry is unknown or wrong,
                 or no tile fits `tile_size` or `memory_budget`.
         """
         source = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
@@ -164,7 +164,7 @@ class OverlapTileInferer(Inferer):
             `out` if given; else logits (B, K, h, w) of the window, float32, on the device of `source`.
 
         Raises:
-            InputError: as :meth:`__call__`, or the window is empty or leaves the image.
+            UserError: as :meth:`__call__`, or the window is empty or leaves the image.
         """
         check_roi(source.shape, roi)
         geometry = geometry_of(network, self.margin, self.halo, self.divisor)

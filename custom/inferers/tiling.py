@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..errors import InputError
+from ..errors import UserError
 from .geometry import Geometry
 
 
@@ -115,11 +115,11 @@ def tilings(geometry: Geometry, start: int, stop: int, shift: int = 0) -> list[A
 
 
 def fewest_tiles(candidates: list[AxisTiling], tile_size: int) -> AxisTiling:
-    """The tiling with the fewest tiles of at most `tile_size` input pixels; `InputError` if none is that small."""
+    """The tiling with the fewest tiles of at most `tile_size` input pixels; `UserError` if none is that small."""
     for tiling in candidates:
         if tiling.input_size <= tile_size:
             return tiling
-    raise InputError(
+    raise UserError(
         f"tile_size is {tile_size}: the network needs input tiles of at least {candidates[-1].input_size} pixels"
     )
 
@@ -130,11 +130,11 @@ def least_work(rows: list[AxisTiling], columns: list[AxisTiling], largest_area: 
     Convolutions cost the same per pixel, so the pixels fed measure the work. Of equal pairs the smaller tile wins.
 
     Raises:
-        InputError: even the smallest tile is larger.
+        UserError: even the smallest tile is larger.
     """
     pairs = [(r, c) for r in rows for c in columns if r.input_size * c.input_size <= largest_area]
     if not pairs:
-        raise InputError(
+        raise UserError(
             f"memory_budget holds tiles of {largest_area:.0f} pixels only: the smallest tile of the network has "
             f"{rows[-1].input_size} x {columns[-1].input_size}"
         )

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from ..data.mirror import mirror_index
-from ..errors import InputError
+from ..errors import UserError
 
 
 def check_roi(shape: Sequence[int], roi: Sequence[slice]) -> None:
-    """Raise `InputError` unless `shape` is that of images (B, C, H, W) and `roi` a window of pixels inside them."""
+    """Raise `UserError` unless `shape` is that of images (B, C, H, W) and `roi` a window of pixels inside them."""
     if len(shape) != 4 or min(shape) < 1:
-        raise InputError(f"inputs have shape {tuple(shape)}: give images (B, C, H, W) with at least one pixel")
+        raise UserError(f"inputs have shape {tuple(shape)}: give images (B, C, H, W) with at least one pixel")
     for name, part, size in zip(("rows", "columns"), roi, shape[-2:], strict=True):
         if part.step not in (None, 1) or not 0 <= part.start < part.stop <= size:
-            raise InputError(f"roi has {name} {part.start}:{part.stop}: give a window inside 0:{size}")
+            raise UserError(f"roi has {name} {part.start}:{part.stop}: give a window inside 0:{size}")
 
 
 def read_window(source: Any, image: int, start: Sequence[int], size: Sequence[int]) -> Tensor:
@@ -44,10 +44,10 @@ def output_for(out: Any, source: Any, shape: tuple[int, ...]) -> Any:
     """`out` if it has the `shape` of the logits, or a new float32 tensor on the device of `source` if it is None.
 
     Raises:
-        InputError: `out` has another shape.
+        UserError: `out` has another shape.
     """
     if out is None:
         return torch.empty(shape, device=source.device if isinstance(source, Tensor) else "cpu")
     if tuple(out.shape) != shape:
-        raise InputError(f"out has shape {tuple(out.shape)}: the logits have {shape}")
+        raise UserError(f"out has shape {tuple(out.shape)}: the logits have {shape}")
     return out

@@ -35,6 +35,6 @@ def iou(label: Stack, proposal: Stack, valid: Stack | None = None) -> Score:
         valid: boolean, likewise; pixels where it is false are not counted.
 
     Raises:
-        InputError: stacks that do not match.
+        UserError: stacks that do not match.
     """
     return iou_of_counts(np.stack([iou_counts(*images) for images in pairs(label, proposal, valid)]))

@@ -44,6 +44,6 @@ def pixel_error(label: Stack, proposal: Stack, valid: Stack | None = None) -> Sc
         valid: boolean, likewise; pixels where it is false are not counted.
 
     Raises:
-        InputError: stacks that do not match.
+        UserError: stacks that do not match.
     """
     return pixel_error_of_counts(np.stack([pixel_counts(*images) for images in pairs(label, proposal, valid)]))

@@ -87,6 +87,6 @@ def rand_error(label: Stack, proposal: Stack, valid: Stack | None = None) -> Sco
         valid: boolean, likewise; where it is false, the label is taken as background, which is not counted.
 
     Raises:
-        InputError: stacks that do not match.
+        UserError: stacks that do not match.
     """
     return rand_error_of_counts(np.stack([rand_counts(*images) for images in pairs(label, proposal, valid)]))

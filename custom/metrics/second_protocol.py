@@ -73,7 +73,7 @@ def v_rand(label: Stack, proposal: Stack, valid: Stack | None = None) -> Score:
         valid: boolean, likewise; where it is false, the label is taken as background, which is not counted.
 
     Raises:
-        InputError: stacks that do not match.
+        UserError: stacks that do not match.
     """
     return _best(v_rand_scores, label, proposal, valid)
 

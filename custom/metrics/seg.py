@@ -67,6 +67,6 @@ def seg(label: Stack, prediction: Stack, valid: Stack | None = None) -> SegScore
         valid: boolean, likewise; where it is false, pixels are taken from both kinds of objects.
 
     Raises:
-        InputError: stacks that do not match.
+        UserError: stacks that do not match.
     """
     return seg_of_counts(np.stack([seg_counts(*images) for images in pairs(label, prediction, valid)]))

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
+from ..errors import UserError
 
 # One image (H, W), an array (N, H, W), or a sequence of images (H, W) of any sizes.
 Stack: TypeAlias = NDArray | Sequence[NDArray]
@@ -87,16 +87,16 @@ def pairs(
     """The images of matching stacks, together: label, proposal and validity (or None), each (H, W).
 
     Raises:
-        InputError: different numbers of images, different shapes in a pair, or no image at all.
+        UserError: different numbers of images, different shapes in a pair, or no image at all.
     """
     labels, proposals = _images("label", label), _images("proposal", proposal)
     valids = [None] * len(labels) if valid is None else [v.astype(bool) for v in _images("valid", valid)]
     if not len(labels) == len(proposals) == len(valids):
-        raise InputError(f"{len(labels)} labels, {len(proposals)} proposals, {len(valids)} masks: give equal numbers")
+        raise UserError(f"{len(labels)} labels, {len(proposals)} proposals, {len(valids)} masks: give equal numbers")
     for index, (one, *others) in enumerate(zip(labels, proposals, valids, strict=True)):
         if any(other is not None and other.shape != one.shape for other in others):
             shapes = [None if other is None else other.shape for other in others]
-            raise InputError(
+            raise UserError(
                 f"image {index}: proposal and valid are {shapes}, the label is {one.shape}: make them equal"
             )
     return list(zip(labels, proposals, valids, strict=True))
@@ -105,8 +105,8 @@ def pairs(
 def _images(name: str, stack: Stack) -> list[NDArray]:
     images = [np.asarray(image) for image in ([stack] if len(stack) and np.ndim(stack[0]) == 1 else stack)]
     if not images:
-        raise InputError(f"{name} has no image: give at least one")
+        raise UserError(f"{name} has no image: give at least one")
     for image in images:
         if image.ndim != 2 or image.size == 0:
-            raise InputError(f"{name} has an image of shape {image.shape}: give (H, W) with at least one pixel")
+            raise UserError(f"{name} has an image of shape {image.shape}: give (H, W) with at least one pixel")
     return images

@@ -201,6 +201,6 @@ def warping_error(label: Stack, proposal: Stack, valid: Stack | None = None) -> 
         valid: boolean, likewise; where it is false, pixels are never wrong, and they are not counted.
 
     Raises:
-        InputError: stacks that do not match.
+        UserError: stacks that do not match.
     """
     return warping_error_of_counts(np.stack([warping_counts(*images) for images in pairs(label, proposal, valid)]))

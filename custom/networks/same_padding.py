@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import UserError
 
 
 class SamePaddingNetwork(nn.Module):
@@ -22,7 +22,7 @@ class SamePaddingNetwork(nn.Module):
         halo: output pixels on each side to throw away, as they depend on padding inside the network.
 
     Raises:
-        InputError: ``divisor`` or ``halo`` is out of range.
+        UserError: ``divisor`` or ``halo`` is out of range.
     """
 
     margin = 0
@@ -31,7 +31,7 @@ class SamePaddingNetwork(nn.Module):
         super().__init__()
         for name, value, smallest in (("divisor", divisor, 1), ("halo", halo, 0)):
             if not isinstance(value, int) or value < smallest:
-                raise InputError(f"{name} is {value!r}: give an integer of at least {smallest}")
+                raise UserError(f"{name} is {value!r}: give an integer of at least {smallest}")
         self.network = network
         self.divisor = divisor
         self.halo = halo
@@ -41,9 +41,9 @@ class SamePaddingNetwork(nn.Module):
         return self.network(x)
 
     def output_size(self, input_size: int) -> int:
-        """Height or width of the logits, which is ``input_size``; `InputError` if it is not admissible."""
+        """Height or width of the logits, which is ``input_size``; `UserError` if it is not admissible."""
         if self.next_admissible(input_size) != input_size:
-            raise InputError(
+            raise UserError(
                 f"input size {input_size} does not fit {type(self.network).__name__}: take "
                 f"{self.next_admissible(input_size)} or another multiple of {self.divisor}"
             )

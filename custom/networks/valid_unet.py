@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import UserError
 
 UP_CONVOLUTIONS = ("transposed", "upsample")
 INITIALISATIONS = ("he", "xavier_uniform", "xavier_normal", "kaiming")
@@ -74,20 +74,20 @@ def initialise(layer: nn.Conv2d | nn.ConvTranspose2d, init: str) -> None:
 
 
 def check_arguments(counts: dict[str, int], up: str, init: str, dropout: float) -> None:
-    """Raise `InputError` for the first argument of :class:`ValidUNet` that cannot be."""
+    """Raise `UserError` for the first argument of :class:`ValidUNet` that cannot be."""
     smallest = {"out_channels": 2}
     for name, value in counts.items():
         if not isinstance(value, int) or value < smallest.get(name, 1):
-            raise InputError(f"{name} is {value!r}: give an integer of at least {smallest.get(name, 1)}")
+            raise UserError(f"{name} is {value!r}: give an integer of at least {smallest.get(name, 1)}")
     if counts["depth"] > 8:
-        raise InputError(
+        raise UserError(
             f"depth is {counts['depth']}: beyond 8 the smallest input is over 3,000 pixels; the paper has 4"
         )
     for name, text, choices in (("up", up, UP_CONVOLUTIONS), ("init", init, INITIALISATIONS)):
         if text not in choices:
-            raise InputError(f"{name} is {text!r}: choose one of {', '.join(choices)}")
+            raise UserError(f"{name} is {text!r}: choose one of {', '.join(choices)}")
     if not 0 <= dropout < 1:
-        raise InputError(f"dropout is {dropout}: give a rate from 0 to below 1 (0 for none)")
+        raise UserError(f"dropout is {dropout}: give a rate from 0 to below 1 (0 for none)")
 
 
 class ValidUNet(nn.Module):
@@ -118,7 +118,7 @@ class ValidUNet(nn.Module):
             convolutions (0.5 in the authors' published model); 0 for none.
 
     Raises:
-        InputError: an argument is out of range.
+        UserError: an argument is out of range.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class ValidUNet(nn.Module):
         """Logits (B, out_channels, H - 2 * margin, W - 2 * margin) of images (B, in_channels, H, W), float.
 
         Raises:
-            InputError: H or W is not admissible; the message names the sizes that are.
+            UserError: H or W is not admissible; the message names the sizes that are.
         """
         if not torch.jit.is_scripting() and not torch.compiler.is_compiling():
             self._check_input(x)
@@ -169,9 +169,9 @@ class ValidUNet(nn.Module):
         return self.classify(x)
 
     def output_size(self, input_size: int) -> int:
-        """Height or width of the logits for an admissible ``input_size``; `InputError` for another."""
+        """Height or width of the logits for an admissible ``input_size``; `UserError` for another."""
         if self.next_admissible(input_size) != input_size:
-            raise InputError(
+            raise UserError(
                 f"input size {input_size} does not fit a valid U-Net of depth {self.depth}: "
                 f"take {self.next_admissible(input_size)} or any size that differs by a multiple of {self.divisor}"
             )

@@ -11,7 +11,7 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from ..errors import InputError
+from ..errors import UserError
 from .arguments import Size, check_range, check_size, check_sizes, smallest
 from .random_window import Placement, RandWindow, RandWindowd
 from .sampling import Mode, Warp
@@ -52,7 +52,7 @@ class RandElasticGrid(RandWindow):
             see `RandWindow`.
 
     Raises:
-        InputError: an argument is out of range.
+        UserError: an argument is out of range.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class RandElasticGrid(RandWindow):
         super().__init__(spatial_size, mode=mode, prob=prob, tile_size=tile_size, **placement)
         self.grid_shape = check_size("grid_shape", grid_shape)
         if min(self.grid_shape) < 2:
-            raise InputError(f"grid_shape is {self.grid_shape}, but needs at least 2 points per axis")
+            raise UserError(f"grid_shape is {self.grid_shape}, but needs at least 2 points per axis")
         self.sigma = check_range("sigma", sigma)
         self.vectors = np.zeros((2, *self.grid_shape))
 
@@ -104,7 +104,7 @@ class RandElasticGridd(RandWindowd):
             `RandWindow`. The tiles of `center="tiles"` have the smallest size of all keys.
 
     Raises:
-        InputError: an argument is out of range; an item's keys differ in (H, W).
+        UserError: an argument is out of range; an item's keys differ in (H, W).
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import expand_labels
 
-from ..errors import InputError
+from ..errors import UserError
 
 IGNORE = 255
 ROUNDING = 1e-3  # averaged or half-precision probabilities may pass 0 and 1 by a rounding error
@@ -26,12 +26,12 @@ def to_plane(image: NdarrayOrTensor, name: str) -> NDArray[Any]:
 
     Raises:
         TypeError: neither a NumPy array nor a tensor.
-        InputError: any other shape, or no pixels.
+        UserError: any other shape, or no pixels.
     """
     if not isinstance(image, (np.ndarray, torch.Tensor)):
         raise TypeError(f"{name}: got {type(image).__name__}, expected a NumPy array or a tensor")
     if len(image.shape) != 3 or image.shape[0] != 1 or 0 in image.shape:
-        raise InputError(f"{name}: got shape {tuple(image.shape)}, expected (1, H, W) with at least one pixel")
+        raise UserError(f"{name}: got shape {tuple(image.shape)}, expected (1, H, W) with at least one pixel")
     if isinstance(image, torch.Tensor) and image.dtype == torch.bfloat16:
         image = image.float()  # NumPy has no bfloat16
     return convert_to_numpy(image)[0]
@@ -42,28 +42,28 @@ def to_integers(image: NdarrayOrTensor, name: str, lowest: int, highest: int) ->
 
     Raises:
         TypeError: neither a NumPy array nor a tensor.
-        InputError: wrong shape, fractions (or NaN), or a value outside the range.
+        UserError: wrong shape, fractions (or NaN), or a value outside the range.
     """
     plane = to_plane(image, name)
     with np.errstate(invalid="ignore"):  # NaN and huge values are caught by the comparison
         integers = plane.astype(np.int32)
     if not np.array_equal(integers, plane):
-        raise InputError(f"{name}: got values that are no 32-bit whole numbers, expected labels (not probabilities)")
+        raise UserError(f"{name}: got values that are no 32-bit whole numbers, expected labels (not probabilities)")
     low, high = int(integers.min()), int(integers.max())
     if low < lowest or high > highest:
-        raise InputError(f"{name}: got values from {low} to {high}, expected {lowest} to {highest}")
+        raise UserError(f"{name}: got values from {low} to {high}, expected {lowest} to {highest}")
     return integers
 
 
-def to_instances(image: NdarrayOrTensor, name: str = "instance") -> NDArray[np.int32]:
+def as_instance_array(image: NdarrayOrTensor, name: str = "instance") -> NDArray[np.int32]:
     """(1, H, W) instance ids as a new (H, W) int32 array: 0 background, -1 ignore. Errors as in `to_integers`."""
     return to_integers(image, name, lowest=-1, highest=np.iinfo(np.int32).max)
 
 
 def check_single(keys: tuple[Hashable, ...], output_key: str) -> None:
-    """Raise `InputError` unless there is just one input key for the one output key."""
+    """Raise `UserError` unless there is just one input key for the one output key."""
     if len(keys) != 1:
-        raise InputError(f"keys: got {keys}, expected one, since `{output_key}` holds one array")
+        raise UserError(f"keys: got {keys}, expected one, since `{output_key}` holds one array")
 
 
 def _near_another(instances: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
@@ -106,14 +106,14 @@ class InstancesToClasses(Transform):
         border_width: side of the square, in pixels; odd, at least 3.
 
     Raises:
-        InputError: `border_width` is even or below 3.
+        UserError: `border_width` is even or below 3.
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own attribute)
 
     def __init__(self, border_width: int = 3) -> None:
         if border_width < 3 or border_width % 2 != 1:
-            raise InputError(f"border_width: got {border_width}, expected an odd number of pixels, at least 3")
+            raise UserError(f"border_width: got {border_width}, expected an odd number of pixels, at least 3")
         self.border_width = border_width
 
     def __call__(self, instance: NdarrayOrTensor) -> NdarrayOrTensor:
@@ -126,9 +126,9 @@ class InstancesToClasses(Transform):
 
         Raises:
             TypeError: neither a NumPy array nor a tensor.
-            InputError: wrong shape, fractions, or a value below -1.
+            UserError: wrong shape, fractions, or a value below -1.
         """
-        instances = to_instances(instance)
+        instances = as_instance_array(instance)
         cells = np.where(_near_another(instances, self.border_width), 0, instances)
         _keep_vanished(cells, instances)
         classes = (cells > 0).astype(np.uint8)
@@ -146,7 +146,7 @@ class InstancesToClassesd(MapTransform):
         allow_missing_keys: pass a dictionary without the key through.
 
     Raises:
-        InputError: more than one key.
+        UserError: more than one key.
     """
 
     backend = InstancesToClasses.backend
@@ -213,16 +213,16 @@ class ProbabilityToInstances(Transform):
         grow: distance in pixels; 0 leaves cells as they are.
 
     Raises:
-        InputError: `threshold` outside (0, 1], or a negative `min_size` or `grow`.
+        UserError: `threshold` outside (0, 1], or a negative `min_size` or `grow`.
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own attribute)
 
     def __init__(self, threshold: float = 0.5, min_size: int = 0, grow: int = 0) -> None:
         if not 0 < threshold <= 1:
-            raise InputError(f"threshold: got {threshold}, expected a probability above 0 and at most 1")
+            raise UserError(f"threshold: got {threshold}, expected a probability above 0 and at most 1")
         if min_size < 0 or grow < 0:
-            raise InputError(f"min_size, grow: got {min_size}, {grow}, expected numbers of pixels, not below 0")
+            raise UserError(f"min_size, grow: got {min_size}, {grow}, expected numbers of pixels, not below 0")
         self.threshold = threshold
         self.min_size = min_size
         self.grow = grow
@@ -237,12 +237,12 @@ class ProbabilityToInstances(Transform):
 
         Raises:
             TypeError: neither a NumPy array nor a tensor.
-            InputError: wrong shape, or a value outside [0, 1] (or NaN).
+            UserError: wrong shape, or a value outside [0, 1] (or NaN).
         """
         plane = to_plane(probability, "probability")
         low, high = plane.min(), plane.max()
         if not (low >= -ROUNDING and high <= 1 + ROUNDING):
-            raise InputError(f"probability: got values from {low} to {high}, expected 0 to 1 (soft-max before this)")
+            raise UserError(f"probability: got values from {low} to {high}, expected 0 to 1 (soft-max before this)")
         components = ndimage.label(plane >= self.threshold)[0].astype(np.int32)
         instances = self._regrow(_fill_holes(_remove_small(components, self.min_size)))
         return convert_to_dst_type(instances[None], probability, dtype=np.int32)[0]
@@ -265,7 +265,7 @@ class ProbabilityToInstancesd(MapTransform):
         allow_missing_keys: pass a dictionary without the key through.
 
     Raises:
-        InputError: a parameter out of range, or more than one key.
+        UserError: a parameter out of range, or more than one key.
     """
 
     backend = ProbabilityToInstances.backend

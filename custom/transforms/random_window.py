@@ -11,7 +11,7 @@ from monai.transforms import MapTransform, RandomizableTransform
 from monai.utils import TransformBackends, convert_to_numpy
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import UserError
 from .arguments import Size, check_choice, check_range, check_size, image_shape
 from .sampling import MODES, Mode, Warp, resample, resample_together
 
@@ -59,7 +59,7 @@ class RandWindow(RandomizableTransform):
         stride: distance of tiles in pixels.
 
     Raises:
-        InputError: an argument is out of range.
+        UserError: an argument is out of range.
     """
 
     backend = [TransformBackends.NUMPY, TransformBackends.TORCH]  # noqa: RUF012 - MONAI declares it so
@@ -119,12 +119,12 @@ class RandWindow(RandomizableTransform):
 
     def _draw_weighted(self, shape: tuple[int, int], weight: NdarrayOrTensor | None) -> int:
         if weight is None:
-            raise InputError('center is "weighted", but no weight came; pass `weight` (dictionaries: `weight_key`)')
+            raise UserError('center is "weighted", but no weight came; pass `weight` (dictionaries: `weight_key`)')
         values = convert_to_numpy(weight).reshape(-1).astype(np.float64)
         if values.size != np.prod(shape):
-            raise InputError(f"weight has shape {tuple(weight.shape)}, but one value per pixel of {shape} is needed")
+            raise UserError(f"weight has shape {tuple(weight.shape)}, but one value per pixel of {shape} is needed")
         if not np.isfinite(values).all() or values.min() < 0:
-            raise InputError("weight has negative or non-finite values; weights of centres are 0 or above")
+            raise UserError("weight has negative or non-finite values; weights of centres are 0 or above")
         cumulative = values.cumsum()
         if cumulative[-1] == 0:
             return self.R.randint(values.size)
@@ -191,12 +191,12 @@ class RandWindowd(RandomizableTransform, MapTransform):
         MapTransform.__init__(self, keys, allow_missing_keys)
         RandomizableTransform.__init__(self, window.prob)
         if window.center == "weighted" and weight_key is None:
-            raise InputError('center is "weighted", but weight_key is missing; name the item with the weights')
+            raise UserError('center is "weighted", but weight_key is missing; name the item with the weights')
         self.window = window
         self.sizes = sizes
         modes = [mode] * len(self.keys) if isinstance(mode, str) else list(mode)
         if len(modes) != len(self.keys):
-            raise InputError(f"mode has {len(modes)} entries for {len(self.keys)} keys; give one, or one per key")
+            raise UserError(f"mode has {len(modes)} entries for {len(self.keys)} keys; give one, or one per key")
         self.modes = [check_choice("mode", m, MODES) for m in modes]
         self.weight_key = weight_key
 
@@ -213,11 +213,11 @@ class RandWindowd(RandomizableTransform, MapTransform):
         item = dict(data)
         shapes = {key: image_shape(str(key), item[key]) for key in self.key_iterator(item)}
         if len(set(shapes.values())) > 1:
-            raise InputError(f"keys differ in (H, W): {shapes}; one window needs them equal")
+            raise UserError(f"keys differ in (H, W): {shapes}; one window needs them equal")
         if not shapes:
             return item
         if self.weight_key is not None and self.weight_key not in item:
-            raise InputError(f"weight_key is {self.weight_key!r}, but the item has only {sorted(map(str, item))}")
+            raise UserError(f"weight_key is {self.weight_key!r}, but the item has only {sorted(map(str, item))}")
         self.randomize(next(iter(shapes.values())), item.get(self.weight_key))
         warp = self.window.warp()
         keys_of_size: dict[tuple[int, int], list[tuple[Hashable, Mode]]] = {}

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..compiled import compiled
 from ..data.mirror import mirror_window
-from ..errors import InputError
+from ..errors import UserError
 
 Mode = Literal["nearest", "linear", "cubic"]
 MODES: tuple[str, ...] = get_args(Mode)
@@ -208,7 +208,7 @@ def _within_limit(
     bottom, right = (int(v.max()) + KERNEL_REACH + 1 for v in (y, x))
     part = source[:, top:bottom, left:right]
     if max(*part.shape[1:], x.size) >= CV2_LIMIT:
-        raise InputError(f"a row of the window spans {part.shape[1:]} pixels; at most {CV2_LIMIT - 1} can be read")
+        raise UserError(f"a row of the window spans {part.shape[1:]} pixels; at most {CV2_LIMIT - 1} can be read")
     return part, y - top, x - left
 
 

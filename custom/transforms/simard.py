@@ -11,7 +11,7 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 
-from ..errors import InputError
+from ..errors import UserError
 from .arguments import Size, check_range, check_sizes, smallest
 from .random_window import Placement, RandWindow, RandWindowd
 from .sampling import Mode, Warp
@@ -41,7 +41,7 @@ class RandSimardElastic(RandWindow):
             `RandWindow`.
 
     Raises:
-        InputError: an argument is out of range.
+        UserError: an argument is out of range.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class RandSimardElastic(RandWindow):
         super().__init__(spatial_size, mode=mode, prob=prob, tile_size=tile_size, **placement)
         self.alpha = check_range("alpha", alpha)
         if kernel_size < 1 or kernel_size % 2 == 0:
-            raise InputError(f"kernel_size is {kernel_size}, but must be odd and at least 1")
+            raise UserError(f"kernel_size is {kernel_size}, but must be odd and at least 1")
         self.kernel = gaussian_kernel(kernel_size, check_range("sigma", sigma, least=1e-3))
         self.displacement: NDArray[np.float32] | None = None
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..compiled import compiled
-from ..errors import InputError
-from .instances import IGNORE, check_single, to_instances, to_integers
+from ..errors import UserError
+from .instances import IGNORE, as_instance_array, check_single, to_integers
 
 NEGLIGIBLE = 1e-6  # border terms below this share of w0 are 0
 BAND = 256  # rows worked on at a time, which bounds the memory of the distance tables
@@ -128,7 +128,7 @@ def class_weights(labels: Iterable[NdarrayOrTensor], ignore: int = IGNORE) -> li
 
     Raises:
         TypeError: a label is neither a NumPy array nor a tensor.
-        InputError: a label has the wrong shape, fractions or values outside 0..255; or nothing but ignored pixels came.
+        UserError: a label has the wrong shape, fractions or values outside 0..255; or nothing but ignored pixels came.
     """
     counts = np.zeros(MAX_CLASS + 1, np.int64)
     for label in labels:
@@ -136,7 +136,7 @@ def class_weights(labels: Iterable[NdarrayOrTensor], ignore: int = IGNORE) -> li
         counts += np.bincount(classes.ravel(), minlength=len(counts))
     counts[ignore] = 0
     if not counts.any():
-        raise InputError("labels: got no pixel of any class, expected at least one label that is not all ignored")
+        raise UserError("labels: got no pixel of any class, expected at least one label that is not all ignored")
     return _balance(counts)[: np.flatnonzero(counts)[-1] + 1].tolist()
 
 
@@ -163,7 +163,7 @@ class WeightMap(Transform):
         ignore: the label to ignore, 1 to 255.
 
     Raises:
-        InputError: a parameter out of range.
+        UserError: a parameter out of range.
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own attribute)
@@ -177,13 +177,13 @@ class WeightMap(Transform):
         ignore: int = IGNORE,
     ) -> None:
         if not 0 <= w0 < math.inf:
-            raise InputError(f"w0: got {w0}, expected a finite number, at least 0")
+            raise UserError(f"w0: got {w0}, expected a finite number, at least 0")
         if not 0 < sigma < math.inf:
-            raise InputError(f"sigma: got {sigma}, expected a finite number of pixels above 0")
+            raise UserError(f"sigma: got {sigma}, expected a finite number of pixels above 0")
         if not 1 <= ignore <= MAX_CLASS:
-            raise InputError(f"ignore: got {ignore}, expected a label from 1 to {MAX_CLASS}")
+            raise UserError(f"ignore: got {ignore}, expected a label from 1 to {MAX_CLASS}")
         if class_weights is not None and not all(0 <= weight < math.inf for weight in class_weights):
-            raise InputError(f"class_weights: got {class_weights}, expected finite numbers, at least 0")
+            raise UserError(f"class_weights: got {class_weights}, expected finite numbers, at least 0")
         self.w0 = w0
         self.sigma = sigma
         self.class_weights = None if class_weights is None else list(class_weights)
@@ -201,15 +201,15 @@ class WeightMap(Transform):
 
         Raises:
             TypeError: neither a NumPy array nor a tensor.
-            InputError: wrong shape, shapes that differ, fractions, values out of range, or a class without a weight.
+            UserError: wrong shape, shapes that differ, fractions, values out of range, or a class without a weight.
         """
         classes = to_integers(label, "label", lowest=0, highest=MAX_CLASS)
         if instance is None:
             cells = ndimage.label((classes != 0) & (classes != self.ignore), output=np.int32)[0]
         else:
-            cells = to_instances(instance)
+            cells = as_instance_array(instance)
             if cells.shape != classes.shape:
-                raise InputError(f"instance: got size {cells.shape}, expected {classes.shape} as the label has")
+                raise UserError(f"instance: got size {cells.shape}, expected {classes.shape} as the label has")
             classes[cells < 0] = self.ignore
             cells[classes == self.ignore] = 0
         weight = self._balanced(classes)
@@ -228,7 +228,7 @@ class WeightMap(Transform):
             highest = int(np.max(np.flatnonzero(counts), initial=0))
             size = len(self.class_weights)
             if highest >= size:
-                raise InputError(f"label: got class {highest}, expected 0 to {size - 1}, as class_weights has {size}")
+                raise UserError(f"label: got class {highest}, expected 0 to {size - 1}, as class_weights has {size}")
             table = np.zeros(MAX_CLASS + 1)
             table[:size] = self.class_weights
         table[self.ignore] = 0
@@ -246,7 +246,7 @@ class WeightMapd(MapTransform):
         allow_missing_keys: pass a dictionary without the label through.
 
     Raises:
-        InputError: a parameter out of range, or more than one key.
+        UserError: a parameter out of range, or more than one key.
     """
 
     backend = WeightMap.backend

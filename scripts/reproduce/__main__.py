@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from custom.data.datalist import FILE_NAME
-from custom.errors import InputError
+from custom.errors import UserError
 
 from .experiments import BUDGETS, EXPERIMENTS, PREPARE, Budget, Experiment
 from .figures import draw_example
@@ -31,12 +31,12 @@ def plan(experiments: Sequence[Experiment], budget: Budget, folds: int, data: Pa
     """The runs: for EM the last of five blocks of sections, or all five; for cells the prepared split in time.
 
     Raises:
-        InputError: a data set is not there; the message says how to prepare it.
+        UserError: a data set is not there; the message says how to prepare it.
     """
     for name in sorted({experiment.data for experiment in experiments}):
         if not (data / name / FILE_NAME).is_file():
             command = f"python -m scripts.prepare_data {PREPARE[name]} --output {data / name}"
-            raise InputError(f"{data / name} is no prepared data set; make it with `{command}`")
+            raise UserError(f"{data / name} is no prepared data set; make it with `{command}`")
     planned = []
     for experiment in experiments:
         source, folder = data / experiment.data, runs / budget.name / experiment.name
@@ -53,31 +53,31 @@ def reproduce(runs: Sequence[Run], output: Path) -> int:
     """Execute runs and keep the table in `output` up to date; the number of runs that failed.
 
     Raises:
-        InputError: a run was begun with other options (told before anything is run), or another process is at it.
+        UserError: a run was begun with other options (told before anything is run), or another process is at it.
     """
     for run in runs:
         run.read()
     failed = 0
     for run in runs:
-        ledger = run.execute()
-        record = make_record(run, ledger)
-        if ledger["failed"] is None:
+        run_state = run.execute()
+        record = make_record(run, run_state)
+        if run_state["failed"] is None:
             example = Path("results") / f"{run.budget.name}-{run.experiment.name}.jpg"
             draw_example(run, output / example)
             record["example"] = example.as_posix()
         else:
             failed += 1
-            print(f"{run.folder}: failed: {ledger['failed']}", file=sys.stderr)
+            print(f"{run.folder}: failed: {run_state['failed']}", file=sys.stderr)
         write_results(output, [record])
     return failed
 
 
 def choose(only: Sequence[str] | None) -> list[Experiment]:
-    """The experiments of these names, or all; InputError for a name that none has."""
+    """The experiments of these names, or all; UserError for a name that none has."""
     names = [experiment.name for experiment in EXPERIMENTS]
     unknown = sorted(set(only or []) - set(names))
     if unknown:
-        raise InputError(f"--only: no experiment {', '.join(unknown)}; there are {', '.join(names)}")
+        raise UserError(f"--only: no experiment {', '.join(unknown)}; there are {', '.join(names)}")
     return [experiment for experiment in EXPERIMENTS if not only or experiment.name in only]
 
 
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="experiments (default: all)")
     parser.add_argument("--folds", type=int, choices=range(1, FOLDS + 1), default=1, help="how many of the 5 EM folds")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder with the prepared data sets")
-    parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="folder for trainings and ledgers")
+    parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="folder for trainings and run states")
     parser.add_argument("--output", type=Path, default=Path("docs"), help="folder of the table")
     given = parser.parse_args(argv)
     # Ended by a signal, take the training that is running along: it would go on unseen.
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         runs = plan(choose(given.only), BUDGETS[given.budget], given.folds, given.data, given.runs)
         failed = reproduce(runs, given.output)
-    except InputError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"table: {given.output / 'results.md'}")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from custom.data import LoadMicroscopyd, read_dataset, read_image
-from custom.data.atomic import replace_file
+from custom.files import replace_file
 
-from ..report import error_overlay
+from ..report.__main__ import error_overlay
 from .run import Run
 
 PANEL = 256  # height of a panel in pixels

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from custom.data.atomic import replace_file
 from custom.data.datalist import FILE_NAME, SPLITS
+from custom.files import replace_file
 
-from ..prepare.isbi2012 import hold_out
+from ..prepare_data.isbi2012 import hold_out
 
 
 def read_lists(folder: Path) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def write_fold(source: Path, output: Path, folds: int, fold: int) -> Path:
     It holds a `dataset.json` alone, whose paths lead to the files of `source`.
 
     Raises:
-        InputError: no such fold, or the folder cannot be written.
+        UserError: no such fold, or the folder cannot be written.
     """
     content = read_lists(source)
     for split in SPLITS:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ..report import learning_curve
+from ..report.__main__ import learning_curve
 from .folds import describe_split
 from .run import Run
 
 CURVE_POINTS = 60
 
 
-def make_record(run: Run, ledger: dict[str, Any]) -> dict[str, Any]:
+def make_record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
     """The record of a run that ended; without scores if it failed."""
     record = {
         "experiment": run.experiment.name,
@@ -26,14 +26,14 @@ def make_record(run: Run, ledger: dict[str, Any]) -> dict[str, Any]:
         "budget": run.budget.name,
         "fold": run.fold,
         "split": describe_split(run.dataset_dir),
-        "hardware": ", ".join(ledger["hardware"]),
-        "commands": ledger["commands"],
-        "failed": ledger["failed"],
+        "hardware": ", ".join(run_state["hardware"]),
+        "commands": run_state["commands"],
+        "failed": run_state["failed"],
         "published": run.experiment.published,
     }
     if (run.folder / "checkpoint.pt").is_file():
         record |= read_training(run.folder)
-    if ledger["failed"] is None:
+    if run_state["failed"] is None:
         record["parameters"] = count_parameters(run.folder / "model.pt")
         record["scores"] = read_scores(run.folder / "evaluation" / "metrics.csv")
     return record

@@ -1,4 +1,4 @@
-"""One run: an experiment at a budget on a fold, trained and scored by command lines, with a ledger of what is done."""
+"""One run: an experiment at a budget on a fold, trained and scored by command lines, with a record of what is done."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from custom.data.atomic import replace_file
-from custom.errors import InputError
+from custom.errors import UserError
+from custom.files import replace_file
 
 from .experiments import CONFIGS, Budget, Experiment
 from .hardware import hardware
@@ -42,9 +42,9 @@ class Run:
     folder: Path
 
     @property
-    def ledger(self) -> Path:
+    def run_state(self) -> Path:
         """File that says how far the run has come."""
-        return self.folder / "ledger.json"
+        return self.folder / "run_state.json"
 
     def commands(self) -> dict[str, list[str]]:
         """Arguments of `python`, by the step that they do."""
@@ -64,40 +64,40 @@ class Run:
         }
 
     def read(self) -> dict[str, Any]:
-        """The ledger, or a new one.
+        """The run_state, or a new one.
 
         Raises:
-            InputError: the folder was begun with other commands.
+            UserError: the folder was begun with other commands.
         """
         commands = {step: shell_line(line) for step, line in self.commands().items()}
-        if not self.ledger.is_file():
+        if not self.run_state.is_file():
             return {"commands": commands, "done": [], "hardware": [], "failed": None}
-        ledger: dict[str, Any] = json.loads(self.ledger.read_text(encoding="utf-8"))
-        if ledger["commands"] != commands:
-            raise InputError(f"{self.folder} was begun with other options; delete it to begin anew")
-        return ledger
+        run_state: dict[str, Any] = json.loads(self.run_state.read_text(encoding="utf-8"))
+        if run_state["commands"] != commands:
+            raise UserError(f"{self.folder} was begun with other options; delete it to begin anew")
+        return run_state
 
     def execute(self) -> dict[str, Any]:
-        """Do the steps that are not done yet; the ledger says which were done, and why a step failed.
+        """Do the steps that are not done yet; the run_state says which were done, and why a step failed.
 
         Raises:
-            InputError: another process is at this run, or began it with other commands.
+            UserError: another process is at this run, or began it with other commands.
         """
         with self._only_process() as lock:
-            ledger = self.read()
+            run_state = self.read()
             for step, line in self.commands().items():
-                if step in ledger["done"]:
+                if step in run_state["done"]:
                     continue
-                ledger["failed"] = None
-                ledger["hardware"] = sorted({*ledger["hardware"], hardware()})
-                write_json(self.ledger, ledger)
-                ledger["failed"] = self._step(step, line, lock)
-                if ledger["failed"] is None:
-                    ledger["done"].append(step)
-                write_json(self.ledger, ledger)
-                if ledger["failed"] is not None:
+                run_state["failed"] = None
+                run_state["hardware"] = sorted({*run_state["hardware"], hardware()})
+                write_json(self.run_state, run_state)
+                run_state["failed"] = self._step(step, line, lock)
+                if run_state["failed"] is None:
+                    run_state["done"].append(step)
+                write_json(self.run_state, run_state)
+                if run_state["failed"] is not None:
                     break
-        return ledger
+        return run_state
 
     def _step(self, step: str, line: list[str], lock: IO[str]) -> str | None:
         """Run one command line, its output in `STEP.log`; None, or the line that says what was wrong."""
@@ -117,7 +117,7 @@ class Run:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise InputError(f"{self.folder}: another process is at this run; wait for it, or end it") from error
+                raise UserError(f"{self.folder}: another process is at this run; wait for it, or end it") from error
             yield lock
 
 

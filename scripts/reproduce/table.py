@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from custom.data.atomic import replace_file
-from custom.errors import InputError
+from custom.errors import UserError
+from custom.files import replace_file
 
 from .experiments import BUDGETS, EXPERIMENTS
 from .figures import draw_curves
@@ -54,14 +54,14 @@ def read_records(path: Path) -> list[Record]:
     """The records of `results.json`, none if it is not there.
 
     Raises:
-        InputError: the file is not such JSON.
+        UserError: the file is not such JSON.
     """
     if not path.is_file():
         return []
     try:
         records: list[Record] = json.loads(path.read_text(encoding="utf-8"))["records"]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no table of results ({error}); delete it to write a new one") from error
+        raise UserError(f"{path} is no table of results ({error}); delete it to write a new one") from error
     return records
 
 

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from custom.data import LabelFormat, read_dataset, write_dataset, write_image
-from custom.errors import InputError
+from custom.errors import UserError
 
 SHAPE = (20, 31)
 
@@ -57,10 +57,10 @@ def test_instances(folder: Path) -> None:
 
 
 def test_missing_folder_and_file(folder: Path) -> None:
-    with pytest.raises(InputError, match="nowhere: no such data set folder"):
+    with pytest.raises(UserError, match="nowhere: no such data set folder"):
         read_dataset(folder / "nowhere")
     (folder / "dataset.json").unlink()
-    with pytest.raises(InputError, match=r"dataset\.json: missing; .*prepare_data"):
+    with pytest.raises(UserError, match=r"dataset\.json: missing; .*prepare_data"):
         read_dataset(folder)
 
 
@@ -76,7 +76,7 @@ def test_missing_folder_and_file(folder: Path) -> None:
 )
 def test_broken_json(folder: Path, text: str, message: str) -> None:
     (folder / "dataset.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         read_dataset(folder)
 
 
@@ -106,7 +106,7 @@ def test_broken_json(folder: Path, text: str, message: str) -> None:
 )
 def test_wrong_content(folder: Path, changes: dict[str, Any], message: str) -> None:
     _edit(folder, **changes)
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         read_dataset(folder)
     assert "\n" not in str(caught.value)
 
@@ -114,10 +114,10 @@ def test_wrong_content(folder: Path, changes: dict[str, Any], message: str) -> N
 def test_files_are_checked_before_training(folder: Path) -> None:
     label = folder / "b_label.png"
     write_image(label, np.zeros((20, 30), np.uint8))
-    with pytest.raises(InputError, match=r"b_label\.png: the mask has 20 x 30 pixels .* b\.png has 20 x 31"):
+    with pytest.raises(UserError, match=r"b_label\.png: the mask has 20 x 30 pixels .* b\.png has 20 x 31"):
         read_dataset(folder)
     label.write_bytes(label.read_bytes()[:45])
-    with pytest.raises(InputError, match=r"b_label\.png: truncated"):
+    with pytest.raises(UserError, match=r"b_label\.png: truncated"):
         read_dataset(folder)
     assert len(read_dataset(folder, check=False).validation) == 1
 
@@ -127,12 +127,12 @@ def test_test_images_are_checked_too(folder: Path) -> None:
     image[0, 0] = np.nan
     tifffile.imwrite(folder / "c.tif", image)
     _edit(folder, test=[{"image": "c.tif"}])
-    with pytest.raises(InputError, match=r"c\.tif: 1 pixels are NaN or Inf"):
+    with pytest.raises(UserError, match=r"c\.tif: 1 pixels are NaN or Inf"):
         read_dataset(folder)
 
 
 def test_stacks_are_refused_in_lists(folder: Path) -> None:
     tifffile.imwrite(folder / "c.tif", np.zeros((2, *SHAPE), np.uint8), photometric="minisblack")
     _edit(folder, test=[{"image": "c.tif"}])
-    with pytest.raises(InputError, match=r"c\.tif: has 2 pages"):
+    with pytest.raises(UserError, match=r"c\.tif: has 2 pages"):
         read_dataset(folder)

@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from custom.data import count_pages, read_image, read_mask, to_gray, write_image
-from custom.errors import InputError
+from custom.errors import UserError
 
 SHAPE = (37, 53)
 
@@ -88,16 +88,16 @@ def test_pages_are_chosen(tmp_path: Path) -> None:
     assert count_pages(path) == 4
     for page in range(4):
         np.testing.assert_array_equal(read_image(path, page), stack[page])
-    with pytest.raises(InputError, match=r"stack\.tif: has 4 pages; choose one"):
+    with pytest.raises(UserError, match=r"stack\.tif: has 4 pages; choose one"):
         read_image(path)
-    with pytest.raises(InputError, match=r"no page 4; its pages are 0 to 3"):
+    with pytest.raises(UserError, match=r"no page 4; its pages are 0 to 3"):
         read_image(path, 4)
 
 
 def test_one_page_formats_have_page_0_alone(tmp_path: Path, gray: np.ndarray) -> None:
     write_image(tmp_path / "a.png", gray)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png", 0), gray)
-    with pytest.raises(InputError, match="has no page 1"):
+    with pytest.raises(UserError, match="has no page 1"):
         read_image(tmp_path / "a.png", 1)
 
 
@@ -131,7 +131,7 @@ def test_boolean_float_and_gray_rgb_masks(tmp_path: Path) -> None:
 )
 def test_masks_that_are_none(tmp_path: Path, array: np.ndarray, message: str) -> None:
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb" if array.ndim == 3 else "minisblack")
-    with pytest.raises(InputError, match=rf"a\.tif: .*{message}"):
+    with pytest.raises(UserError, match=rf"a\.tif: .*{message}"):
         read_mask(tmp_path / "a.tif")
 
 
@@ -145,7 +145,7 @@ def test_truncated_files_are_named(tmp_path: Path, gray: np.ndarray, suffix: str
         Image.fromarray(gray).save(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content))])
-    with pytest.raises(InputError, match=rf"broken\{suffix}: .*(truncated|corrupt)") as caught:
+    with pytest.raises(UserError, match=rf"broken\{suffix}: .*(truncated|corrupt)") as caught:
         read_mask(path)
     assert "\n" not in str(caught.value)
 
@@ -159,7 +159,7 @@ def test_truncated_tiff_whose_directory_survives(
     tifffile.imwrite(path, gray, compression=compression, metadata=None)
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content))])
-    with pytest.raises(InputError, match=r"broken\.tif: truncated"):
+    with pytest.raises(UserError, match=r"broken\.tif: truncated"):
         read_image(path)
 
 
@@ -167,9 +167,9 @@ def test_noise_is_no_image(tmp_path: Path) -> None:
     for suffix in (".png", ".tif", ".jpg", ".bmp", ".nii", ".nii.gz"):
         path = tmp_path / f"noise{suffix}"
         path.write_bytes(np.random.default_rng(6).bytes(500))
-        with pytest.raises(InputError, match="noise"):
+        with pytest.raises(UserError, match="noise"):
             read_mask(path)
-    with pytest.raises(InputError, match="noise"):
+    with pytest.raises(UserError, match="noise"):
         count_pages(tmp_path / "noise.tif")
 
 
@@ -181,7 +181,7 @@ def test_corrupt_compressed_strip(tmp_path: Path, gray: np.ndarray) -> None:
     content = bytearray(path.read_bytes())
     content[offset + 20 : offset + 60] = b"\0" * 40
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"broken\.tif"):
+    with pytest.raises(UserError, match=r"broken\.tif"):
         read_image(path)
 
 
@@ -190,7 +190,7 @@ def test_nan_and_inf_are_refused(tmp_path: Path, value: float) -> None:
     image = np.zeros(SHAPE, np.float32)
     image[3, 5] = value
     tifffile.imwrite(tmp_path / "a.tif", image)
-    with pytest.raises(InputError, match=r"a\.tif: 1 pixels are NaN or Inf"):
+    with pytest.raises(UserError, match=r"a\.tif: 1 pixels are NaN or Inf"):
         read_image(tmp_path / "a.tif")
 
 
@@ -198,15 +198,15 @@ def test_channels_that_are_no_colours_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "a.tif", np.zeros((*SHAPE, 5), np.uint8), photometric="minisblack", planarconfig="contig"
     )
-    with pytest.raises(InputError, match=r"a\.tif: has 5 channels"):
+    with pytest.raises(UserError, match=r"a\.tif: has 5 channels"):
         read_image(tmp_path / "a.tif")
 
 
 def test_missing_and_unknown_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a\.png: no such file"):
+    with pytest.raises(UserError, match=r"a\.png: no such file"):
         read_image(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("no image")
-    with pytest.raises(InputError, match=r"a\.txt: unknown image format; use PNG"):
+    with pytest.raises(UserError, match=r"a\.txt: unknown image format; use PNG"):
         read_image(tmp_path / "a.txt")
 
 
@@ -252,7 +252,7 @@ def test_gray_of_constant_and_of_hot_pixels(gray: np.ndarray) -> None:
 
 def test_gray_refuses_other_shapes() -> None:
     for shape in [(5,), (4, 5, 6), (2, 3, 4, 3)]:
-        with pytest.raises(InputError, match="has shape"):
+        with pytest.raises(UserError, match="has shape"):
             to_gray(np.zeros(shape))
 
 
@@ -271,7 +271,7 @@ def test_write_and_read_again(tmp_path: Path, gray: np.ndarray, name: str, dtype
 
 @pytest.mark.parametrize(("name", "dtype"), [("a.png", "float32"), ("a.jpg", "uint8"), ("a", "uint8")])
 def test_what_cannot_be_written(tmp_path: Path, name: str, dtype: str) -> None:
-    with pytest.raises(InputError, match=name):
+    with pytest.raises(UserError, match=name):
         write_image(tmp_path / name, np.zeros(SHAPE, dtype))
     assert not list(tmp_path.iterdir())
 
@@ -283,7 +283,7 @@ def test_full_disk_leaves_the_old_file_and_no_other(tmp_path: Path, name: str) -
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # no file may grow further, as on a full disk
     try:
-        with pytest.raises(InputError, match=rf"{name}: cannot be written .*free space"):
+        with pytest.raises(UserError, match=rf"{name}: cannot be written .*free space"):
             write_image(tmp_path / name, np.random.default_rng(7).integers(0, 255, (200, 300), dtype=np.uint8))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -293,7 +293,7 @@ def test_full_disk_leaves_the_old_file_and_no_other(tmp_path: Path, name: str) -
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match=r"a\.png: cannot be written"):
+    with pytest.raises(UserError, match=r"a\.png: cannot be written"):
         write_image(tmp_path / "file" / "a.png", np.zeros(SHAPE, np.uint8))
 
 

@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from custom.data import find_images
-from custom.errors import InputError
+from custom.errors import UserError
 
 
 @pytest.fixture
@@ -47,18 +47,18 @@ def test_broken_files_are_reported_after_the_others(folder):
     tifffile.imwrite(folder / "nan.tif", np.full((5, 7), np.nan, np.float32))
     found = find_images(folder)
     assert len(found.items) == 5
-    with pytest.raises(InputError, match=r"2 of the inputs could not be segmented(.|\n)*broken.png(.|\n)*nan.tif"):
+    with pytest.raises(UserError, match=r"2 of the inputs could not be segmented(.|\n)*broken.png(.|\n)*nan.tif"):
         found.report()
 
 
 def test_nothing_there_and_nothing_readable(folder, tmp_path):
-    with pytest.raises(InputError, match="no image there"):
+    with pytest.raises(UserError, match="no image there"):
         find_images(tmp_path / "*.jpg")
-    with pytest.raises(InputError, match="none of the 1 inputs can be read"):
+    with pytest.raises(UserError, match="none of the 1 inputs can be read"):
         find_images(folder / "notes.txt")
 
 
 def test_outputs_of_the_same_name_are_refused(folder):
     Image.fromarray(np.zeros((5, 7), np.uint8)).save(folder / "a.png")
-    with pytest.raises(InputError, match="a.bmp and .*a.png would have outputs of the same name"):
+    with pytest.raises(UserError, match="a.bmp and .*a.png would have outputs of the same name"):
         find_images(folder)

@@ -10,7 +10,7 @@ import torch
 from monai.data import DataLoader, Dataset, MetaTensor
 
 from custom.data import LabelFormat, LoadMicroscopyD, LoadMicroscopyd, LoadMicroscopyDict, to_gray, write_image
-from custom.errors import InputError
+from custom.errors import UserError
 
 SHAPE = (20, 31)
 
@@ -78,13 +78,13 @@ def test_unexpected_values_are_named(item: dict, label_format: LabelFormat) -> N
     mask = np.zeros(SHAPE, np.uint8)
     mask[2, 3], mask[4, 5] = 17, 18
     _mask(item, mask)
-    with pytest.raises(InputError, match=r"label\.png: unexpected mask values 17, 18"):
+    with pytest.raises(UserError, match=r"label\.png: unexpected mask values 17, 18"):
         LoadMicroscopyd(label_format=label_format)(item)
 
 
 def test_another_shape_is_refused(item: dict) -> None:
     _mask(item, np.zeros(SHAPE[::-1], np.uint8))
-    with pytest.raises(InputError, match=r"label\.png: the mask has 31 x 20 .* image\.png has 20 x 31"):
+    with pytest.raises(UserError, match=r"label\.png: the mask has 31 x 20 .* image\.png has 20 x 31"):
         LoadMicroscopyd()(item)
 
 
@@ -115,5 +115,5 @@ def test_items_collate(item: dict) -> None:
 
 def test_keys_and_aliases() -> None:
     assert LoadMicroscopyD is LoadMicroscopyDict is LoadMicroscopyd
-    with pytest.raises(InputError, match="keys"):
+    with pytest.raises(UserError, match="keys"):
         LoadMicroscopyd(keys=("a", "b", "c"))

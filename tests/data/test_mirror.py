@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from custom.data.mirror import mirror_index, mirror_window
-from custom.errors import InputError
+from custom.errors import UserError
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -48,7 +48,7 @@ def test_window_does_not_share_memory() -> None:
 
 
 def test_bad_input_is_named() -> None:
-    with pytest.raises(InputError, match="size is 0"):
+    with pytest.raises(UserError, match="size is 0"):
         mirror_index(np.arange(3), 0)
-    with pytest.raises(InputError, match=r"shape \(4,\)"):
+    with pytest.raises(UserError, match=r"shape \(4,\)"):
         mirror_window(np.zeros(4), (0, 0), (2, 2))

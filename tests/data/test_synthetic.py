@@ -12,7 +12,7 @@ from skimage.filters import threshold_otsu
 
 from custom.data import ensure_synthetic, make_synthetic, read_dataset, read_image, synthetic
 from custom.data.synthetic_tissue import draw_tissue
-from custom.errors import InputError
+from custom.errors import UserError
 
 SMALL = {"training": 2, "validation": 1, "test": 1}
 SIZE = (96, 130)
@@ -59,13 +59,13 @@ def test_existing_folder_is_kept(tmp_path: Path) -> None:
     before = _files(folder)
     assert ensure_synthetic(folder) == folder
     assert _files(folder) == before
-    with pytest.raises(InputError, match="set: exists already"):
+    with pytest.raises(UserError, match="set: exists already"):
         make_synthetic(folder)
 
 
 def test_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="exists already; give a new or empty folder"):
+    with pytest.raises(UserError, match="exists already; give a new or empty folder"):
         ensure_synthetic(tmp_path)
 
 

@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.handlers import BestModelSaver, ResumableEarlyStop, TrainingCheckpoint
 
 
@@ -86,7 +86,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     path = tmp_path / "checkpoint.pt"
     TrainingCheckpoint(path, {"network": nn.Linear(3, 2)}, engine()).save(engine())
     other = TrainingCheckpoint(path, {"network": nn.Linear(5, 2)}, engine(), resume=True)
-    with pytest.raises(InputError, match=r"checkpoint.pt does not fit this run \(network"):
+    with pytest.raises(UserError, match=r"checkpoint.pt does not fit this run \(network"):
         other.load(engine())
 
 
@@ -100,7 +100,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path):
     limits, action = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-        with pytest.raises(InputError, match="model.pt: cannot be written .*free space"):
+        with pytest.raises(UserError, match="model.pt: cannot be written .*free space"):
             BestModelSaver(large, path)(engine(best_metric_epoch=0, epoch=0))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -10,7 +10,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.handlers import SegmentationSaver
 
 
@@ -80,11 +80,11 @@ def test_as_a_handler_it_writes_every_image_of_a_batch(image, tmp_path):
 
 @pytest.mark.parametrize("arguments", [{"mask_suffix": ".jpg"}, {"keys": ("masks",)}, {"keys": ()}])
 def test_unknown_formats_are_refused(tmp_path, arguments):
-    with pytest.raises(InputError, match="choose"):
+    with pytest.raises(UserError, match="choose"):
         SegmentationSaver(tmp_path, **arguments)
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_run(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="choose a folder that you may write"):
+    with pytest.raises(UserError, match="choose a folder that you may write"):
         SegmentationSaver(tmp_path / "file" / "out").check(None)

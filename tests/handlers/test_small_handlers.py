@@ -9,7 +9,7 @@ from monai.engines.utils import IterationEvents
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.handlers import FiniteLoss, GradientClip, ResumableEarlyStop, TrainingPictures
 from custom.handlers.pictures import training_strip
 
@@ -37,7 +37,7 @@ def test_a_training_that_diverged_ends_before_the_step(loss):
     trainer.state.output, trainer.state.iteration = {"loss": torch.tensor(1e30)}, 7
     trainer.fire_event(IterationEvents.LOSS_COMPLETED)
     trainer.state.output = {"loss": torch.tensor(loss)}
-    with pytest.raises(InputError, match=f"loss is {loss} in step 7: .* --learning_rate"):
+    with pytest.raises(UserError, match=f"loss is {loss} in step 7: .* --learning_rate"):
         trainer.fire_event(IterationEvents.LOSS_COMPLETED)
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from monai.networks.nets import BasicUNet
 
-from custom.errors import InputError
-from custom.inferers import heap
+from custom.errors import UserError
+from custom.inferers import malloc
 from custom.inferers.footprint import LiveBytes, bytes_per_pixel, default_memory_budget
 from custom.inferers.geometry import geometry_of
 
@@ -62,7 +62,7 @@ def test_measuring_leaves_a_network_usable_by_other_threads() -> None:
 
 
 def test_a_function_cannot_be_measured() -> None:
-    with pytest.raises(InputError, match="give tile_size"):
+    with pytest.raises(UserError, match="give tile_size"):
         bytes_per_pixel(torch.relu, geometry_of(torch.relu, halo=0, divisor=1), 1, torch.float32)
 
 
@@ -92,7 +92,7 @@ def test_freed_memory_is_used_again() -> None:
         pages_fetched()
         print(usually, pages_fetched())
     """
-    command = [sys.executable, "-c", dedent(lines), str(heap.__file__)]
+    command = [sys.executable, "-c", dedent(lines), str(malloc.__file__)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     usually, kept = map(int, done.stdout.split())
     assert kept < 0.1 * usually

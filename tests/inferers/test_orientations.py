@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.inferers import OverlapTileInferer
 from custom.inferers.orientations import DIHEDRAL, average_orientations, orient, restore, reversed_axes
 
@@ -75,5 +75,5 @@ def test_extreme_logits_stay_finite() -> None:
 
 
 def test_one_channel_has_no_softmax_to_average() -> None:
-    with pytest.raises(InputError, match="one channel"):
+    with pytest.raises(UserError, match="one channel"):
         average_orientations(torch.sigmoid, torch.ones(1, 1, 2, 3), 7)

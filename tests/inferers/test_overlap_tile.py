@@ -14,7 +14,7 @@ from monai.data import MetaTensor
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.inferers import OverlapTileInferer, overlap_tile
 from custom.inferers.footprint import LiveBytes, bytes_per_pixel
 from custom.inferers.geometry import geometry_of
@@ -320,31 +320,31 @@ def test_functions_that_lose_a_margin() -> None:
     ],
 )
 def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         OverlapTileInferer(**arguments)
 
 
 def test_bad_input() -> None:
     network, images = random_network(), random_images(20, 31)
     inferer = OverlapTileInferer(amp=False)
-    with pytest.raises(InputError, match=r"\(2, 20, 31\)"):
+    with pytest.raises(UserError, match=r"\(2, 20, 31\)"):
         inferer(images[0], network)
-    with pytest.raises(InputError, match="at least one pixel"):
+    with pytest.raises(UserError, match="at least one pixel"):
         inferer(images[..., :0], network)
-    with pytest.raises(InputError, match=r"out has shape \(1, 3, 20, 30\)"):
+    with pytest.raises(UserError, match=r"out has shape \(1, 3, 20, 30\)"):
         inferer(images, network, out=torch.empty(1, 3, 20, 30))
     for roi in ((slice(0, 21), slice(0, 31)), (slice(5, 5), slice(0, 31)), (slice(-1, 5), slice(0, 31))):
-        with pytest.raises(InputError, match="rows"):
+        with pytest.raises(UserError, match="rows"):
             inferer.predict_roi(images, network, roi)
-    with pytest.raises(InputError, match="memory_budget"):
+    with pytest.raises(UserError, match="memory_budget"):
         OverlapTileInferer(memory_budget=1000)(images, network)
 
 
 def test_unknown_or_wrong_geometry() -> None:
     images = random_images(20, 31)
-    with pytest.raises(InputError, match="SamePadding has no attribute `halo`"):
+    with pytest.raises(UserError, match="SamePadding has no attribute `halo`"):
         OverlapTileInferer()(images, SamePadding())
-    with pytest.raises(InputError, match="by margin 1"):
+    with pytest.raises(UserError, match="by margin 1"):
         OverlapTileInferer(margin=1, halo=4, divisor=2)(images, SamePadding())
-    with pytest.raises(InputError, match="divisor is 0"):
+    with pytest.raises(UserError, match="divisor is 0"):
         OverlapTileInferer(halo=4, divisor=0)(images, SamePadding())

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.inferers.geometry import Geometry
 from custom.inferers.tiling import fewest_tiles, least_work, shift_to_end, tilings
 from custom.networks.valid_unet import ValidUNet
@@ -67,7 +67,7 @@ def test_tiles_shrink_to_just_cover() -> None:
 
 
 def test_tile_size_below_the_smallest_is_refused() -> None:
-    with pytest.raises(InputError, match=r"tile_size is 100: .* at least 204"):
+    with pytest.raises(UserError, match=r"tile_size is 100: .* at least 204"):
         fewest_tiles(tilings(paper_geometry(), 0, 512), 100)
 
 
@@ -83,5 +83,5 @@ def test_least_work_is_the_least(area: float) -> None:
 
 def test_too_small_a_budget_is_refused() -> None:
     candidates = tilings(paper_geometry(), 0, 700)
-    with pytest.raises(InputError, match="memory_budget .* 204 x 204"):
+    with pytest.raises(UserError, match="memory_budget .* 204 x 204"):
         least_work(candidates, candidates, 100)

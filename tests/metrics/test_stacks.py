@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from custom import metrics
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.metrics.sweep import THRESHOLDS, levels
 
 MEASURES = ["pixel_error", "iou", "rand_error", "v_rand", "v_info", "warping_error", "seg"]
@@ -142,5 +142,5 @@ def test_proposal_of_ones_has_its_pixel_error_at_the_last_threshold():
     ],
 )
 def test_stacks_that_do_not_match(measure, label, proposal, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         measure(label, proposal)

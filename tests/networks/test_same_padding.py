@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.inferers import OverlapTileInferer
 from custom.networks import SamePaddingNetwork
 
@@ -30,7 +30,7 @@ def test_next_admissible_is_the_smallest_size_that_fits(divisor, size):
 
 
 def test_other_sizes_are_refused_with_the_next_that_fits():
-    with pytest.raises(InputError, match="input size 30 does not fit Sequential: take 32"):
+    with pytest.raises(UserError, match="input size 30 does not fit Sequential: take 32"):
         small().output_size(30)
 
 
@@ -51,5 +51,5 @@ def test_tiles_meet_without_seams(tile_size):
 
 @pytest.mark.parametrize(("divisor", "halo", "name"), [(0, 8, "divisor"), (4, -1, "halo"), (4, 1.5, "halo")])
 def test_what_cannot_be_is_refused(divisor, halo, name):
-    with pytest.raises(InputError, match=f"{name} is "):
+    with pytest.raises(UserError, match=f"{name} is "):
         small(divisor, halo)

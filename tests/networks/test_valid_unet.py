@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.networks import ValidUNet
 
 
@@ -78,7 +78,7 @@ def test_the_reach_of_the_first_output_row():
 @pytest.mark.parametrize("size", [(53, 52), (52, 50), (16, 52)])
 def test_inadmissible_input_names_the_next_size(size):
     network = small()
-    with pytest.raises(InputError, match=r"take \d+ or any size that differs by a multiple of 4"):
+    with pytest.raises(UserError, match=r"take \d+ or any size that differs by a multiple of 4"):
         network(torch.zeros(1, 1, *size))
 
 
@@ -139,5 +139,5 @@ def test_script_and_trace_give_the_same_logits():
     ],
 )
 def test_impossible_arguments_are_refused(arguments, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         ValidUNet(**{"features": 2, **arguments})

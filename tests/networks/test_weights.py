@@ -7,7 +7,7 @@ import hashlib
 import pytest
 import torch
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.networks import ValidUNet, load_weights
 
 
@@ -34,25 +34,25 @@ def test_half_precision_is_widened(tmp_path):
 
 def test_another_network_is_refused_by_its_first_different_layer(tmp_path):
     torch.save(network(3).state_dict(), tmp_path / "model.pt")
-    with pytest.raises(InputError, match=r"model.pt does not fit the network: classify.weight is \(2, 2, 1, 1\)"):
+    with pytest.raises(UserError, match=r"model.pt does not fit the network: classify.weight is \(2, 2, 1, 1\)"):
         load_weights(network(), tmp_path / "model.pt")
 
 
 def test_missing_weights_say_what_to_do(tmp_path):
-    with pytest.raises(InputError, match="no such weights; train first"):
+    with pytest.raises(UserError, match="no such weights; train first"):
         load_weights(network(), tmp_path / "model.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"torn", b"not a model", b"PK\x03\x04 torn"])
 def test_broken_weights_are_refused(tmp_path, content):
     (tmp_path / "model.pt").write_bytes(content)
-    with pytest.raises(InputError, match="model.pt is not a file of PyTorch weights"):
+    with pytest.raises(UserError, match="model.pt is not a file of PyTorch weights"):
         load_weights(network(), tmp_path / "model.pt")
 
 
 def test_pickled_code_is_not_run(tmp_path):
     torch.save({"weight": print}, tmp_path / "model.pt")
-    with pytest.raises(InputError, match="not a file of PyTorch weights"):
+    with pytest.raises(UserError, match="not a file of PyTorch weights"):
         load_weights(network(), tmp_path / "model.pt")
 
 
@@ -62,5 +62,5 @@ def test_the_checksum_beside_is_held(tmp_path):
     (tmp_path / "SHA256SUMS").write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  model.pt\n")
     load_weights(network(), path)
     torch.save(network().state_dict(), path)
-    with pytest.raises(InputError, match=r"model.pt is damaged: its SHA-256 is not the one in .*SHA256SUMS"):
+    with pytest.raises(UserError, match=r"model.pt is damaged: its SHA-256 is not the one in .*SHA256SUMS"):
         load_weights(network(), path)

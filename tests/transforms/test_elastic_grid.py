@@ -12,7 +12,7 @@ from monai.transforms import Compose, MapTransform, RandomizableTransform
 from scipy import ndimage
 
 from custom.data.mirror import mirror_window
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.transforms import RandElasticGrid, RandElasticGridD, RandElasticGridd, RandElasticGridDict
 from custom.transforms.elastic_grid import spline_matrix
 from custom.transforms.random_window import tile_starts
@@ -358,12 +358,12 @@ def test_sizes_and_modes_for_all_keys_or_each() -> None:
     ],
 )
 def test_bad_arguments_are_named(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         make_transform(**changes)
 
 
 def test_two_sizes_for_two_keys_are_refused_as_ambiguous() -> None:
-    with pytest.raises(InputError, match="two meanings"):
+    with pytest.raises(UserError, match="two meanings"):
         RandElasticGridd(("image", "label"), [572, 388])
 
 
@@ -379,12 +379,12 @@ def test_two_sizes_for_two_keys_are_refused_as_ambiguous() -> None:
 )
 def test_bad_items_are_named(change: dict[str, np.ndarray], message: str) -> None:
     transform = make_transform(center="weighted", weight_key="choice")
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         transform(make_item() | {"choice": np.ones((1, *SHAPE))} | change)
 
 
 def test_missing_weights_are_named() -> None:
-    with pytest.raises(InputError, match="weight_key is 'choice', but the item has only"):
+    with pytest.raises(UserError, match="weight_key is 'choice', but the item has only"):
         make_transform(center="weighted", weight_key="choice")(make_item())
-    with pytest.raises(InputError, match="no weight came"):
+    with pytest.raises(UserError, match="no weight came"):
         RandElasticGrid(20, center="weighted")(make_item()["image"])

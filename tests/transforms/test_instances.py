@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.transforms import (
     InstancesToClasses,
     InstancesToClassesD,
@@ -160,17 +160,17 @@ def test_classes_dictionary():
     [np.zeros((5, 8)), np.zeros((3, 5, 8)), np.zeros((1, 0, 8)), np.full((1, 5, 8), 1.5), np.full((1, 5, 8), -2)],
 )
 def test_bad_instances(instances):
-    with pytest.raises(InputError, match="instance"):
+    with pytest.raises(UserError, match="instance"):
         InstancesToClasses()(instances)
 
 
 def test_bad_border_width():
     for width in (1, 4, -3):
-        with pytest.raises(InputError, match="border_width"):
+        with pytest.raises(UserError, match="border_width"):
             InstancesToClasses(width)
     with pytest.raises(TypeError, match="list"):
         InstancesToClasses()([[[1, 2]]])
-    with pytest.raises(InputError, match="keys"):
+    with pytest.raises(UserError, match="keys"):
         InstancesToClassesd(keys=["label", "other"])
 
 
@@ -275,15 +275,15 @@ def test_instances_dictionary():
 
 @pytest.mark.parametrize("bad", [np.full((1, 5, 8), 1.2), np.full((1, 5, 8), -0.2), np.full((1, 5, 8), np.nan)])
 def test_bad_probability(bad):
-    with pytest.raises(InputError, match="probability"):
+    with pytest.raises(UserError, match="probability"):
         ProbabilityToInstances()(bad)
-    with pytest.raises(InputError, match="probability"):
+    with pytest.raises(UserError, match="probability"):
         ProbabilityToInstances()(np.zeros((2, 5, 8)))
 
 
 def test_bad_parameters():
     for bad in ({"threshold": 0}, {"threshold": 1.1}, {"min_size": -1}, {"grow": -1}):
-        with pytest.raises(InputError, match=next(iter(bad))):
+        with pytest.raises(UserError, match=next(iter(bad))):
             ProbabilityToInstances(**bad)
-    with pytest.raises(InputError, match="keys"):
+    with pytest.raises(UserError, match="keys"):
         ProbabilityToInstancesd(["a", "b"])

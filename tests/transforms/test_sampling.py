@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 
 from custom.data.mirror import mirror_index, mirror_window
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.transforms.sampling import BLOCK_PIXELS, Mode, Warp, _resample_arrays, _resample_tensor, resample
 
 SHAPES = [(23, 31), (5, 4), (3, 40), (2, 2), (1, 9), (9, 1), (1, 1)]
@@ -153,12 +153,12 @@ def test_images_beyond_the_limit_of_opencv(mode: Mode) -> None:
 
 def test_a_window_across_too_many_pixels_is_refused() -> None:
     image = np.zeros((1, 2, 40_000), np.float32)
-    with pytest.raises(InputError, match="at most 32766"):
+    with pytest.raises(UserError, match="at most 32766"):
         resample(image, Warp(np.ones((1, 1)), np.array([[[0.0, 0.0]], [[0.0, 39_000.0]]])), "linear")
 
 
 def test_a_window_too_wide_is_refused() -> None:
-    with pytest.raises(InputError, match="at most 32766"):
+    with pytest.raises(UserError, match="at most 32766"):
         resample(np.zeros((1, 5, 4), np.float32), shift_warp((0, 0), (1, 32_767)), "linear")
 
 

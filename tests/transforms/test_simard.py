@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates
 from scipy.signal import convolve2d
 
 from custom.data.mirror import mirror_window
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.transforms import RandSimardElastic, RandSimardElasticD, RandSimardElasticd, RandSimardElasticDict
 from custom.transforms.simard import gaussian_kernel
 
@@ -117,5 +117,5 @@ def test_seed_pickle_and_names() -> None:
     [({"kernel_size": 24}, "kernel_size is 24"), ({"alpha": -1.0}, "alpha is -1"), ({"sigma": 0.0}, "sigma is 0")],
 )
 def test_bad_arguments_are_named(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         make_transform(**changes)

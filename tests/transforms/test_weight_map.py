@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 from PIL import Image
 from scipy import ndimage
 
-from custom.errors import InputError
+from custom.errors import UserError
 from custom.transforms import WeightMap, WeightMapD, WeightMapd, WeightMapDict, class_weights
 from custom.transforms.weight_map import BAND, _nearest_in_column
 
@@ -108,7 +108,7 @@ def test_balance_over_a_data_set():
     both = np.concatenate([np.zeros((1, 4, 5)), np.ones((1, 4, 5)), np.ones((1, 4, 5))], axis=2)
     per_image = WeightMap(w0=0)(both)
     np.testing.assert_array_equal(per_image, WeightMap(w0=0, class_weights=class_weights([both]))(both))
-    with pytest.raises(InputError, match="all ignored"):
+    with pytest.raises(UserError, match="all ignored"):
         class_weights([np.full((1, 2, 3), 255)])
 
 
@@ -210,7 +210,7 @@ def test_dictionary():
     ],
 )
 def test_bad_labels(label):
-    with pytest.raises(InputError, match="label"):
+    with pytest.raises(UserError, match="label"):
         WeightMap()(label)
 
 
@@ -218,14 +218,14 @@ def test_bad_arguments():
     label = np.ones((1, 5, 8), np.uint8)
     with pytest.raises(TypeError, match="list"):
         WeightMap()([[[0, 1]]])
-    with pytest.raises(InputError, match="instance"):
+    with pytest.raises(UserError, match="instance"):
         WeightMap()(label, np.ones((1, 8, 5)))
-    with pytest.raises(InputError, match="instance"):
+    with pytest.raises(UserError, match="instance"):
         WeightMap()(label, np.full((1, 5, 8), -2))
-    with pytest.raises(InputError, match="class 1"):
+    with pytest.raises(UserError, match="class 1"):
         WeightMap(class_weights=[1.0])(label)
-    with pytest.raises(InputError, match="keys"):
+    with pytest.raises(UserError, match="keys"):
         WeightMapd(keys=["label", "other"])
     for bad in ({"w0": -1}, {"sigma": 0}, {"ignore": 256}, {"class_weights": [1, float("nan")]}):
-        with pytest.raises(InputError, match=next(iter(bad))):
+        with pytest.raises(UserError, match=next(iter(bad))):
             WeightMap(**bad)

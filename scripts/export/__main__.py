@@ -1,0 +1,84 @@
+"""Write a trained network in a format that other programs run.
+
+    python -m scripts.export torchscript  --weights model.pt --output unet.ts   [--features 32 ...]
+    python -m scripts.export torch-export --weights model.pt --output unet.pt2
+    python -m scripts.export onnx         --weights model.pt --output unet.onnx
+    python -m scripts.export bioimageio   --weights model.pt --output unet.zip  [--name NAME] [--image FILE]
+
+The first three hold the network as it was trained: H x W pixels in, H - 2 * margin out. The BioImage.IO package mirrors
+the image by itself: out comes a probability for every pixel. Batch, height and width are free in all of them. Every
+file is run and compared with the network before it gets its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import warnings
+from pathlib import Path
+
+from custom.errors import UserError
+from custom.files import replace_file
+
+from ..network_options import add_network_options, parse_with_network
+from . import bioimageio, onnx, torch_export, torchscript
+from .sizes import sizes_of
+
+FORMATS = {"torchscript": torchscript, "torch-export": torch_export, "onnx": onnx, "bioimageio": bioimageio}
+
+
+def require_packages(name: str) -> None:
+    """Raise UserError if a format's optional packages are missing."""
+    missing = [package for package in FORMATS[name].PACKAGES if importlib.util.find_spec(package) is None]
+    if missing:
+        raise UserError(
+            f"{name} needs the package {', '.join(missing)}, which is not installed: "
+            "pip install -r requirements-export.txt"
+        )
+
+
+def require_free_target(name: str, output: Path) -> None:
+    """Raise UserError if the output exists or has another suffix than the format's."""
+    suffix = FORMATS[name].SUFFIX
+    if output.suffix != suffix:
+        raise UserError(f"--output {output}: {name} is written to a file that ends in {suffix}")
+    if output.exists():
+        raise UserError(f"--output {output}: exists already; give another name, or remove it first")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line, without the arguments of the network."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.export", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("format", choices=FORMATS, help="what to write")
+    add_network_options(parser)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a new file")
+    parser.add_argument("--name", help="bioimageio: name of the model (default: that of the bundle)")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="bioimageio: an image that shows what it is for")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Export what the command line names; returns the exit code, 2 for bad input."""
+    try:
+        options, network_options = parse_with_network(make_parser(), arguments)
+        require_free_target(options.format, options.output)
+        require_packages(options.format)
+        if options.format != "bioimageio" and (options.name or options.image):
+            raise UserError("--name and --image: only a bioimageio package has them")
+        network = network_options.build()
+        warnings.filterwarnings("ignore", category=FutureWarning)  # torch warns of its own calls
+        with replace_file(options.output) as path:
+            if options.format == "bioimageio":
+                bioimageio.write_package(network, path, options.name, options.image)
+            else:
+                FORMATS[options.format].write(network, sizes_of(network), path)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{options.output}: written and checked")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Build a data set folder with its `dataset.json`.
+
+python -m scripts.prepare_data synthetic --output data/synthetic
+python -m scripts.prepare_data isbi2012 --output data/isbi2012
+python -m scripts.prepare_data dic-hela --source DIC-C2DH-HeLa.zip --output data/hela
+python -m scripts.prepare_data folder --source my_images --output data/mine
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from custom.data.datalist import SPLITS, read_dataset
+from custom.data.labels import LabelKind
+from custom.data.synthetic import make_synthetic
+from custom.errors import UserError
+
+from . import ctc, folder, isbi2012
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 if the data set was written, 2 if the input cannot be used."""
+    arguments = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], None] = arguments.run
+    try:
+        run(arguments)
+        dataset = read_dataset(arguments.output, check=False)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    counts = ", ".join(f"{len(getattr(dataset, split))} {split}" for split in SPLITS)
+    print(f"{arguments.output}: {dataset.about['name']}, {counts}")
+    print(f"terms: {dataset.about['licence']}\nreference: {dataset.about['reference']}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.prepare_data", description="Build a data set folder with its dataset.json."
+    )
+    commands = parser.add_subparsers(required=True, metavar="{synthetic,isbi2012,dic-hela,phc-u373,folder}")
+
+    command = _command(commands, "synthetic", "the built-in set, drawn from a seed", _synthetic)
+    command.add_argument("--seed", type=int, default=0, help="another seed draws another set (default: 0)")
+
+    command = _command(commands, "isbi2012", "ISBI 2012 EM challenge", _isbi2012)
+    _add_source(command)
+    _add_folds(command, "contiguous blocks of sections (default: 5 folds, the last held out)")
+
+    for name, data in ctc.DATASETS.items():
+        command = _command(commands, name, data.about["name"], _ctc)
+        command.set_defaults(data=data)
+        _add_source(command)
+        command.add_argument(
+            "--annotations",
+            choices=ctc.ANNOTATIONS,
+            default="both",
+            help="for training: gold (few frames, by hand), silver (all, by computer), or gold and silver for the rest",
+        )
+        _add_folds(command, "whole sequences; of a single sequence, stretches of time (default: the last held out)")
+
+    _add_folder(_command(commands, "folder", "your own images and masks", _folder))
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction, name: str, text: str, run: Callable[[argparse.Namespace], None]
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.add_argument("--output", type=Path, required=True, help="the data set folder to make")
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_source(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--source", type=Path, help="archive or folder at hand (default: download the archive)")
+
+
+def _add_folds(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--folds", type=int, metavar="K", help=f"split for cross-validation: {text}")
+    command.add_argument("--fold", type=int, metavar="k", help="the fold to hold out for validation, from 0")
+
+
+def _add_folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--source", type=Path, help="folder with the folders images/ and masks/")
+    command.add_argument("--images", type=Path, help="folder with the images, instead of --source")
+    command.add_argument("--masks", type=Path, help="folder with the masks, instead of --source")
+    kind = command.add_mutually_exclusive_group()
+    kind.add_argument("--instances", action="store_true", help="each mask value above 0 is one object")
+    kind.add_argument(
+        "--classes", action="store_true", help="each mask value is a class (default if there are two values)"
+    )
+    command.add_argument("--ignore", type=int, metavar="VALUE", help="mask value of pixels to leave out of account")
+    command.add_argument("--validation-fraction", type=float, default=0.2, help="share to hold out (default: 0.2)")
+    command.add_argument("--seed", type=int, default=0, help="of the random split (default: 0)")
+    _add_folds(command, "random groups of files, by the seed")
+
+
+def _synthetic(arguments: argparse.Namespace) -> None:
+    make_synthetic(arguments.output, arguments.seed)
+
+
+def _isbi2012(arguments: argparse.Namespace) -> None:
+    isbi2012.prepare(arguments.source, arguments.output, arguments.folds or isbi2012.FOLDS, arguments.fold)
+
+
+def _ctc(arguments: argparse.Namespace) -> None:
+    ctc.prepare(
+        arguments.data, arguments.source, arguments.output, arguments.annotations, arguments.folds, arguments.fold
+    )
+
+
+def _folder(arguments: argparse.Namespace) -> None:
+    kind: LabelKind | None = "instances" if arguments.instances else "classes" if arguments.classes else None
+    folder.prepare(
+        folder.find_folders(arguments.source, arguments.images, arguments.masks),
+        arguments.output,
+        kind,
+        arguments.ignore,
+        folder.Split(arguments.validation_fraction, arguments.seed, arguments.folds, arguments.fold),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Writes a data set folder: images, masks, `dataset.json`; complete and checked, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from custom.data.datalist import SPLITS, read_dataset, write_dataset
+from custom.data.image_io import write_image
+from custom.data.labels import LabelFormat
+from custom.files import new_folder
+
+
+class DatasetWriter:
+    """Collects the items of the three lists while it writes their files into `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.items: dict[str, list[dict[str, str]]] = {split: [] for split in SPLITS}
+
+    def add(self, split: str, part: str, name: str, image: NDArray, mask: NDArray | None = None) -> None:
+        """Write `part/image/name` and `part/label/name`, as PNG where PNG holds the pixels, else as TIFF.
+
+        Args:
+            split: the list that the item belongs to.
+            part: folder for it.
+            name: file name without suffix.
+            image: (H, W) or (H, W, C).
+            mask: (H, W), integer.
+        """
+        item = {"image": self._write(f"{part}/image/{name}", image)}
+        if mask is not None:
+            item["label"] = self._write(f"{part}/label/{name}", _smallest(mask))
+        self.items[split].append(item)
+
+    def _write(self, stem: str, array: NDArray) -> str:
+        png = array.dtype in (bool, np.uint8) or (array.dtype == np.uint16 and array.ndim == 2)
+        name = stem + (".png" if png else ".tif")
+        write_image(self.folder / name, array)
+        return name
+
+
+@contextmanager
+def new_dataset(
+    output: Path, about: dict[str, str], label_format: LabelFormat, class_names: tuple[str, ...]
+) -> Iterator[DatasetWriter]:
+    """A writer for a new data set folder, which appears at `output` when the block ends well.
+
+    Raises:
+        UserError: `output` exists and is not empty or cannot be written; or what was written is no valid data set.
+    """
+    keys = ("0", ">0") if label_format.kind == "instances" else tuple(map(str, label_format.values))
+    with new_folder(output) as folder:
+        writer = DatasetWriter(folder)
+        yield writer
+        labels = dict(zip(keys, class_names, strict=True))
+        write_dataset(folder, about, label_format.kind, labels, writer.items, label_format.ignore)
+        read_dataset(folder)
+
+
+def _smallest(mask: NDArray) -> NDArray:
+    """The mask in the smallest type of its values that PNG and TIFF hold."""
+    low, high = int(mask.min()), int(mask.max())
+    for dtype in (np.uint8, np.uint16, np.int32):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return mask.astype(dtype)
+    return mask

@@ -1,0 +1,1 @@
+"""Segmentation of volumes larger than memory: source, gray values, blocks, journal, target, and who does the work."""

@@ -1,0 +1,196 @@
+"""Segment a volume of any size, slice by slice, without seams and within bounded memory.
+
+    python -m scripts.segment_volume IN OUT --weights model.pt [--features 32 ...]
+    python -m scripts.segment_volume IN OUT --weights model.pt --resume
+    python -m scripts.segment_volume IN OUT --weights model.pt --scheduler tcp://host:8786
+
+IN is a TIFF stack, a Zarr array or an OME-Zarr image (0.4 or 0.5) of slices, rows and columns. OUT becomes an OME-Zarr
+image (0.5): foreground probabilities, float32, with the mask under labels/mask, both as pyramids of compressed chunks.
+Until all is done the result lies in OUT.part, and a run that was killed goes on with --resume, block by block.
+
+On a Dask cluster the workers need this project (start them in its folder) and see IN, OUT and the weights under the
+same paths; the result is the same, bit for bit with equal numbers of threads. Gray values are scaled for each slice, by
+its own percentiles, as in training and inference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from custom.errors import UserError
+from custom.files import new_folder, require_writable
+from custom.inferers import bfloat16_is_fast
+from custom.inferers.geometry import geometry_of
+
+from ..network_options import add_network_options, parse_with_network
+from . import target
+from .blocks import Block, Job
+from .journal import Journal
+from .source import Volume
+from .workers import segment_here, segment_on_cluster
+
+CHUNK = 512
+BLOCK = 4 * CHUNK
+JOURNAL = "journal.txt"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line, without the arguments of the network."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.segment_volume", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("source", type=Path, metavar="IN", help="TIFF stack, Zarr array or OME-Zarr image")
+    parser.add_argument("target", type=Path, metavar="OUT", help="a new folder for the OME-Zarr image")
+    add_network_options(parser)
+    parser.add_argument("--channel", type=int, help="which channel, from 0, if the volume has several")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work")
+    parser.add_argument("--memory", type=float, default=1.0, metavar="GIB", help="for a forward pass (default: 1)")
+    parser.add_argument("--block", type=int, default=BLOCK, metavar="PIXELS", help=f"per side (default: {BLOCK})")
+    parser.add_argument(
+        "--bfloat16", choices=("true", "false"), help="default: where this machine's hardware is fast at it"
+    )
+    return parser
+
+
+def make_job(options: argparse.Namespace, network_options: Any, volume: Volume) -> Job:
+    """The job that the command line describes.
+
+    Raises:
+        UserError: weights or config that cannot be used, blocks that do not fit the network.
+    """
+    divisor = geometry_of(network_options.build()).divisor
+    if options.block < divisor or options.block % divisor:
+        raise UserError(f"--block {options.block}: give a multiple of {divisor}, the network's divisor")
+    if options.memory <= 0:
+        raise UserError(f"--memory {options.memory}: give a positive number of GiB")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Job(
+        source=str(options.source.absolute()),
+        channel=options.channel,
+        target=str(part_of(options.target).absolute()),
+        network=network_options,
+        shape=volume.shape,
+        block=options.block,
+        memory=int(options.memory * 2**30),
+        bfloat16=bfloat16_is_fast(device) if options.bfloat16 is None else options.bfloat16 == "true",
+    )
+
+
+def part_of(path: Path) -> Path:
+    """Where the result lies until it is complete."""
+    return path.with_name(f"{path.name}.part")
+
+
+def chunk_of(block: int) -> int:
+    """Rows and columns of the target's chunks, such that no two blocks share one."""
+    return CHUNK if block % CHUNK == 0 else block
+
+
+def require_target(path: Path, resume: bool) -> None:
+    """Raise UserError if the target exists, or a part of it and nobody asked to resume."""
+    part = part_of(path)
+    if path.exists():
+        raise UserError(f"{path}: exists already; give a new name, or remove it first")
+    if part.exists() and not resume:
+        raise UserError(f"{part}: is left from an interrupted run; go on with --resume, or remove it first")
+    if resume and not (part / JOURNAL).is_file():
+        raise UserError(f"--resume: no interrupted run at {part}; leave --resume out to begin")
+
+
+def require_space(path: Path, job: Job, share: float) -> None:
+    """Raise UserError if the disk may not hold the share of the result that is still to come, uncompressed."""
+    voxels = sum(z * h * w for z, h, w in target.level_shapes(job.shape, chunk_of(job.block)))
+    needed = share * voxels * target.BYTES_PER_VOXEL
+    free = shutil.disk_usage(path.absolute().parent).free
+    if free < needed:
+        raise UserError(
+            f"{path}: needs up to {needed / 2**30:.1f} GiB, and the disk has {free / 2**30:.1f} GiB free; "
+            "make room or choose another disk"
+        )
+
+
+def identity(job: Job, options: argparse.Namespace) -> dict[str, Any]:
+    """What has to be equal for a run to go on: all that decides the result, the weights by their content."""
+    network = {**asdict(job.network), "weights": hashlib.sha256(Path(options.weights).read_bytes()).hexdigest()}
+    return {**asdict(job), "network": network}
+
+
+def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any]) -> None:
+    """Make the empty target and its journal beside the final name, both or none."""
+    with new_folder(path) as folder:
+        target.create(folder, job.shape, chunk_of(job.block), volume.scale, volume.unit)
+        Journal(folder / JOURNAL).start(header)
+
+
+def segment(job: Job, todo: list[Block], scheduler: str | None) -> Iterator[Block]:
+    """Segment the blocks here or on a cluster."""
+    return segment_on_cluster(job, todo, scheduler) if scheduler else segment_here(job, todo)
+
+
+def run(options: argparse.Namespace, network_options: Any) -> None:
+    """Do what the command line says.
+
+    Raises:
+        UserError: see the functions above; or the disk is full half-way.
+    """
+    require_target(options.target, options.resume)
+    volume = Volume(options.source, options.channel)
+    job = make_job(options, network_options, volume)
+    require_writable(options.target.absolute().parent)
+    part = part_of(options.target)
+    journal, header = Journal(part / JOURNAL), identity(job, options)
+    done = journal.finished(header) if options.resume else set()
+    blocks = list(job.blocks())
+    todo = [block for block in blocks if block not in done]
+    require_space(options.target, job, len(todo) / len(blocks))
+    try:
+        if not options.resume:
+            begin(part, job, volume, header)
+        with tqdm(total=len(blocks), initial=len(done), unit="block") as bar:
+            for block in segment(job, todo, options.scheduler):
+                journal.add(block)
+                bar.update()
+        target.build_pyramid(part)
+        finish(part, options.target)
+    except OSError as error:
+        raise UserError(
+            f"{part}: cannot be written ({error.strerror or error}); mend it and go on with --resume"
+        ) from error
+
+
+def finish(part: Path, path: Path) -> None:
+    """Remove what workers that were killed left half-written, give the result its name, and drop the journal."""
+    for file in part.rglob("*.partial"):
+        file.unlink()
+    part.rename(path)
+    (path / JOURNAL).unlink()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Segment what the command line names; returns the exit code, 2 for bad input."""
+    try:
+        options, network_options = parse_with_network(make_parser(), arguments)
+        run(options, network_options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; go on with --resume", file=sys.stderr)
+        return 130
+    print(f"{options.target}: probabilities, and masks in labels/mask")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""A volume's work in blocks: what one block is, and how it is segmented. Runs here or on any worker of a cluster."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from custom.inferers import OverlapTileInferer
+
+from ..network_options import NetworkOptions
+from .gray import GraySlice, gray_slice
+from .source import Volume
+from .target import MASK, PROBABILITY, open_level
+
+# One forward pass at a time in a process, however many threads a worker has: the memory stays bounded.
+_ONE = threading.Lock()
+
+
+@dataclass(frozen=True, order=True)
+class Block:
+    """A square of one slice: slice number and first pixel."""
+
+    z: int
+    row: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides the result, small enough to travel with each block.
+
+    Args:
+        source: path of the volume.
+        channel: see `Volume`.
+        target: folder of the arrays, made by `target.create`.
+        network: see `NetworkOptions`.
+        shape: (Z, H, W) of the volume.
+        block: rows and columns of a block, a multiple of the target's chunks and of the network's divisor.
+        memory: bytes for a forward pass.
+        bfloat16: whether the network runs under bfloat16 autocast.
+    """
+
+    source: str
+    channel: int | None
+    target: str
+    network: NetworkOptions
+    shape: tuple[int, int, int]
+    block: int
+    memory: int
+    bfloat16: bool
+
+    def blocks(self) -> Iterator[Block]:
+        """All blocks, slice by slice."""
+        depth, height, width = self.shape
+        for z in range(depth):
+            for row in range(0, height, self.block):
+                for column in range(0, width, self.block):
+                    yield Block(z, row, column)
+
+
+def segment_block(job: Job, block: Block) -> Block:
+    """Segment one block and write its chunks; doing it twice writes the same again.
+
+    The logits are those of the whole slice at this place (`OverlapTileInferer.predict_roi`), so blocks meet seamlessly.
+
+    Raises:
+        UserError: a chunk of the source cannot be read, or weights and config do not fit.
+    """
+    with _ONE:
+        rows = slice(block.row, min(block.row + job.block, job.shape[1]))
+        columns = slice(block.column, min(block.column + job.block, job.shape[2]))
+        inferer = OverlapTileInferer(memory_budget=job.memory, amp=job.bfloat16)
+        logits = inferer.predict_roi(_slice(job, block.z), _network(job.network), (rows, columns))[0]
+        probability = 1 - torch.softmax(logits, dim=0)[0]
+        target = Path(job.target)
+        open_level(target, PROBABILITY, 0)[block.z, rows, columns] = probability.cpu().numpy()
+        open_level(target, MASK, 0)[block.z, rows, columns] = logits.argmax(dim=0).byte().cpu().numpy()
+    return block
+
+
+@lru_cache(maxsize=1)
+def _network(options: NetworkOptions) -> nn.Module:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network: Any = options.build()  # the stubs of Module.to know no memory_format
+    return network.to(device, memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=1)
+def _volume(source: str, channel: int | None) -> Volume:
+    return Volume(Path(source), channel)
+
+
+@lru_cache(maxsize=4)
+def _slice(job: Job, z: int) -> GraySlice:
+    return gray_slice(_volume(job.source, job.channel), z)

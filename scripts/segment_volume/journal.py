@@ -1,0 +1,54 @@
+"""Which blocks are done: a text file that grows by a line for each, and survives a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from custom.errors import UserError
+from custom.files import replace_file
+
+from .blocks import Block
+
+
+class Journal:
+    """First line: what the job is. Then one line `[z, row, column]` for each finished block.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def start(self, job: Mapping[str, Any]) -> None:
+        """Begin a new journal."""
+        with replace_file(self.path) as temporary:
+            temporary.write_text(json.dumps(job))
+
+    def finished(self, job: Mapping[str, Any]) -> set[Block]:
+        """The blocks that are done.
+
+        Raises:
+            UserError: the journal is that of another job; the message names what differs.
+        """
+        header, *lines = self.path.read_text().split("\n")
+        known, own = json.loads(header), json.loads(json.dumps(job))
+        for name in own:
+            if known.get(name) != own[name]:
+                raise UserError(
+                    f"--resume: {self.path.parent} was begun with {name} {known.get(name)}, not {own[name]}; "
+                    "give the same, or remove that folder and begin anew"
+                )
+        # A kill can tear a line; the next one begins on a line of its own all the same.
+        return {Block(*json.loads(line)) for line in lines if line.endswith("]")}
+
+    def add(self, block: Block) -> None:
+        """Note a block whose chunks are written."""
+        with self.path.open("a") as file:
+            file.write("\n" + json.dumps([block.z, block.row, block.column]))
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,1 +1,0 @@
-"""Segmentation of volumes larger than memory: source, gray values, blocks, ledger, target, and who does the work."""

@@ -1,0 +1,238 @@
+"""Exported networks answer as the network does, at every size, and nothing half-written gets a name."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from custom.errors import UserError
+from custom.inferers.overlap_tile import OverlapTileInferer
+from custom.networks import ValidUNet
+from scripts.export import __main__ as export
+from scripts.export import onnx, torchscript
+from scripts.export.bioimageio import PERCENTILES, scale
+from scripts.export.same_size import SameSize, same_size_sizes
+from scripts.export.sizes import require_equal, sizes_of
+
+DEPTH, FEATURES = 2, 4
+BIOIMAGEIO = Path(
+    os.environ.get("BIOIMAGEIO_PYTHON", Path(__file__).parents[3] / ".venv-bioimageio" / "bin" / "python")
+)
+needs_onnx = pytest.mark.skipif(
+    any(importlib.util.find_spec(package) is None for package in onnx.PACKAGES),
+    reason="needs the packages of requirements-export.txt",
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> ValidUNet:
+    torch.manual_seed(0)
+    return ValidUNet(features=FEATURES, depth=DEPTH).eval()
+
+
+@pytest.fixture(scope="module")
+def weights(network, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "model.pt"
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def run(name: str, weights: Path, output: Path, *more: str) -> int:
+    size = ("--depth", str(DEPTH), "--network_def#features", str(FEATURES))
+    return export.main([name, "--weights", str(weights), "--output", str(output), *size, *more])
+
+
+def images(network: ValidUNet, batch: int, rows: int, columns: int) -> torch.Tensor:
+    first = network.next_admissible(1)
+    return torch.rand(batch, 1, first + rows * network.divisor, first + columns * network.divisor)
+
+
+SIZES = [(1, 0, 3), (3, 5, 0), (2, 9, 4)]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("up", ["transposed", "upsample"])
+@pytest.mark.parametrize(("depth", "size"), [(2, (4, 8)), (2, (12, 72)), (3, (8, 40)), (4, (16, 112))])
+def test_same_size_is_the_overlap_tile_strategy(depth, size, up):
+    """Also for images far smaller than the margin, which are mirrored several times."""
+    torch.manual_seed(1)
+    network = ValidUNet(features=2, depth=depth, up=up).eval()
+    image = torch.rand(2, 1, *size)
+    smallest = network.next_admissible(1 + 2 * (network.margin + network.halo))
+    tiled = OverlapTileInferer(tile_size=smallest + 2 * network.divisor, amp=False)(image, network)
+    torch.testing.assert_close(SameSize(network)(image), tiled, atol=1e-5, rtol=1e-5)
+
+
+def test_same_size_refuses_other_sizes(network):
+    with pytest.raises(ValueError, match="multiples of the network's divisor"):
+        SameSize(network)(torch.rand(1, 1, 16, 18))
+
+
+@torch.no_grad()
+def test_torchscript_runs_without_the_project(network, weights, tmp_path):
+    assert run("torchscript", weights, tmp_path / "unet.ts") == 0
+    torch.save(images(network, 2, 1, 3), tmp_path / "images.pt")
+    code = "import torch; torch.save(torch.jit.load('unet.ts')(torch.load('images.pt')), 'logits.pt')"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), network(torch.load(tmp_path / "images.pt")))
+
+
+@torch.no_grad()
+def test_torch_export_takes_any_admissible_size(network, weights, tmp_path):
+    assert run("torch-export", weights, tmp_path / "unet.pt2") == 0
+    program = torch.export.load(tmp_path / "unet.pt2").module()
+    for size in SIZES:
+        x = images(network, *size)
+        torch.testing.assert_close(program(x), network(x))
+
+
+@needs_onnx
+@torch.no_grad()
+def test_onnx_takes_any_batch_and_size(network, weights, tmp_path):
+    import onnxruntime
+
+    assert run("onnx", weights, tmp_path / "unet.onnx") == 0
+    session = onnxruntime.InferenceSession(str(tmp_path / "unet.onnx"), providers=["CPUExecutionProvider"])
+    assert [path.name for path in tmp_path.iterdir()] == ["unet.onnx"]  # no file of weights beside it
+    for size in SIZES:
+        x = images(network, *size)
+        np.testing.assert_allclose(session.run(None, {"image": x.numpy()})[0], network(x).numpy(), atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def package(weights, tmp_path_factory) -> Path:
+    if importlib.util.find_spec("onnxscript") is None:
+        pytest.skip("needs the packages of requirements-export.txt")
+    output = tmp_path_factory.mktemp("package") / "unet.zip"
+    assert run("bioimageio", weights, output, "--name", "Cells of a lab (2)") == 0
+    return output
+
+
+def read(package: Path, folder: Path) -> dict:
+    zipfile.ZipFile(package).extractall(folder)
+    return yaml.safe_load((folder / "rdf.yaml").read_text())
+
+
+def test_package_lists_each_file_with_its_checksum(package, tmp_path):
+    content = read(package, tmp_path)
+    text = json.dumps(content)
+    for file in tmp_path.iterdir():
+        if file.name != "rdf.yaml":
+            assert hashlib.sha256(file.read_bytes()).hexdigest() in text
+    assert content["name"] == "Cells of a lab (2)"
+    assert content["cite"][0]["doi"] == "10.1007/978-3-319-24574-4_28"
+    assert content["license"] == "Apache-2.0"
+
+
+def test_package_test_tensors_are_what_the_repository_answers(package, network, tmp_path):
+    read(package, tmp_path)
+    gray, expected = (np.load(tmp_path / name) for name in ("test_input.npy", "test_output.npy"))
+    assert gray.shape[-2] != gray.shape[-1]
+    logits = OverlapTileInferer(amp=False)(torch.from_numpy(scale(gray[0, 0]))[None, None], network)
+    np.testing.assert_allclose(logits.softmax(1).numpy(), expected, atol=1e-5)
+
+
+def test_package_tiles_with_its_halo_have_no_seams(package, tmp_path):
+    """As ilastik and others run it: a tile, less the declared halo, equals that part of the whole image's output."""
+    content = read(package, tmp_path)
+    axis = content["outputs"][0]["axes"][2]
+    halo, step = axis["halo"], content["inputs"][0]["axes"][2]["size"]["step"]
+    model = torch.jit.load(tmp_path / "weights.pt")
+    image = torch.rand(1, 1, 5 * halo, 4 * halo)
+    whole = model(image)
+    top, left, height, width = halo + step, 2 * step, 2 * halo + 4 * step, 2 * halo + step
+    tile = model(image[..., top : top + height, left : left + width])
+    inner = whole[..., top + halo : top + height - halo, left + halo : left + width - halo]
+    torch.testing.assert_close(tile[..., halo : height - halo, halo : width - halo], inner, atol=1e-5, rtol=1e-5)
+
+
+def test_scale_follows_the_projects_rule():
+    gray = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.float32)
+    low, high = np.percentile(gray, PERCENTILES, method="nearest")
+    np.testing.assert_allclose(scale(gray), ((gray - low) / (high - low)).clip(0, 1), atol=0.01)
+
+
+@pytest.mark.slow
+def test_package_passes_the_zoos_own_test(package):
+    if not BIOIMAGEIO.is_file():
+        pytest.skip(f"no {BIOIMAGEIO}: set it up as requirements-bioimageio.txt says")
+    code = "import sys; from bioimageio.core import test_model as t; s = t(sys.argv[1]); s.display(); print(s.status)"
+    done = subprocess.run(
+        [BIOIMAGEIO, "-c", code, package], capture_output=True, text=True, timeout=600, check=False, cwd=package.parent
+    )
+    assert done.stdout.splitlines()[-1:] == ["passed"], done.stdout + done.stderr
+
+
+def test_wrong_values_are_noticed(network, tmp_path):
+    with pytest.raises(UserError, match="differs by"):
+        require_equal(lambda x: network(x) + 1e-3, network, sizes_of(network), tmp_path / "unet.ts")
+
+
+def test_sizes(network):
+    assert (sizes_of(network).smallest, sizes_of(network).step) == (44, 4)
+    assert (same_size_sizes(SameSize(network)).smallest, same_size_sizes(SameSize(network)).step) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--weights", "nowhere.pt"], "nowhere.pt: no such weights"),
+        (["--features", "8"], "does not fit the network"),
+        (["--features", "no"], "features is 'no'"),
+        (["--featurs", "8"], "did you mean --features?"),
+        (["--depth"], "--depth: not understood"),
+        (["--config_file", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["--name", "x"], "only a bioimageio package"),
+    ],
+)
+def test_refusals(more, message, weights, tmp_path, capsys):
+    assert run("torchscript", weights, tmp_path / "unet.ts", *more) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_target_that_exists_is_left_alone(weights, tmp_path, capsys):
+    (tmp_path / "unet.ts").write_text("mine")
+    assert run("torchscript", weights, tmp_path / "unet.ts") == 2
+    assert "exists already" in capsys.readouterr().err
+    assert (tmp_path / "unet.ts").read_text() == "mine"
+
+
+def test_suffix_of_another_format(weights, tmp_path, capsys):
+    assert run("torchscript", weights, tmp_path / "unet.onnx") == 2
+    assert "ends in .ts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["onnx", "bioimageio"])
+def test_missing_packages_are_named(name, weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
+    assert run(name, weights, tmp_path / f"unet{export.FORMATS[name].SUFFIX}") == 2
+    error = capsys.readouterr().err
+    assert "onnxscript" in error
+    assert "pip install -r requirements-export.txt" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_of_an_export_that_fails(weights, tmp_path, capsys, monkeypatch):
+    def half(network, sizes, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torchscript, "write", half)
+    assert run("torchscript", weights, tmp_path / "unet.ts") == 2
+    assert "No space left" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,80 @@
+"""The figure of a run is drawn from what training, evaluation and inference leave behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
+
+from custom.data import make_synthetic, read_dataset, read_image, write_image
+from scripts.report.__main__ import error_overlay, image_scores, learning_curve, main, worst_median_best
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run folder, a data set and segmentations, as the commands would leave them."""
+    data = make_synthetic(tmp_path / "data", size=(64, 80), counts={"training": 1, "validation": 1, "test": 2})
+    run, segmentations = tmp_path / "run", tmp_path / "segmentations"
+    (run / "evaluation").mkdir(parents=True)
+    with SummaryWriter(run) as writer:
+        for step in range(1, 9):
+            writer.add_scalar("train_loss", 1 / step, step)
+            writer.add_scalar("iou", step / 10, step)
+    rows = ["filename,class0"]
+    for item in read_dataset(data).test:
+        name = item["image"].rsplit("/", 1)[1]
+        label = read_image(item["label"])
+        write_image(segmentations / "masks" / name, label)
+        write_image(segmentations / "probabilities" / name.replace("png", "tif"), (label / 255).astype(np.float32))
+        rows.append(f"{item['image']},0.25")
+    (run / "evaluation" / "pixel_error_raw.csv").write_text("\n".join(rows) + "\n")
+    return run, data, segmentations
+
+
+def arguments(run, data, segmentations) -> list[str]:
+    return ["--run", str(run), "--dataset_dir", str(data), "--segmentations", str(segmentations)]
+
+
+def test_the_figure_is_drawn(finished, capsys):
+    assert main(arguments(*finished)) == 0
+    picture = np.asarray(Image.open(finished[0] / "report.png"))
+    assert min(picture.shape[:2]) > 500
+    assert picture.std() > 20
+    assert "report.png" in capsys.readouterr().out
+
+
+def test_curves_and_scores_are_read_back(finished):
+    steps, values = learning_curve(finished[0])["train_loss"]
+    assert steps == list(range(1, 9))
+    assert values == pytest.approx([1 / step for step in steps])
+    scores = image_scores(finished[0])
+    assert len(scores) == 2
+    assert all(score == {"pixel_error": 0.25} for score in scores.values())
+
+
+@pytest.mark.parametrize(("measure", "best_first"), [("pixel_error", "bcaed"), ("seg", "deacb")])
+def test_the_worst_the_median_and_the_best_image_are_shown(measure, best_first):
+    values = dict(zip("bcaed", (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
+    scores = {name: {"pixel_error": 1 - value, measure: value} for name, value in values.items()}
+    chosen = worst_median_best([{"image": f"folder/{name}"} for name in "abcde"], scores)
+    ranks = {rank: item["image"][-1] for rank, item in chosen.items()}
+    assert ranks == {"worst": best_first[-1], "median": best_first[2], "best": best_first[0]}
+    assert list(worst_median_best([{"image": "a"}], scores)) == ["best"]
+
+
+def test_errors_are_coloured_and_ignored_pixels_are_not():
+    gray, label = np.full((2, 3), 0.5), np.array([[1, 0, 255], [1, 0, 255]])
+    mask = np.array([[True, True, True], [False, False, False]])
+    picture = error_overlay(gray, label, mask)
+    plain = (picture == 0.5).all(axis=2)
+    np.testing.assert_array_equal(plain, [[True, False, True], [False, True, True]])
+    assert picture[1, 0, 0] > picture[1, 0, 2]
+    assert picture[0, 1, 2] > picture[0, 1, 0]
+
+
+def test_a_run_without_scores_is_told_in_one_line(finished, capsys):
+    run, data, segmentations = finished
+    (run / "evaluation" / "pixel_error_raw.csv").unlink()
+    assert main(arguments(run, data, segmentations)) == 2
+    assert "run the evaluation first" in capsys.readouterr().err

@@ -1,0 +1,187 @@
+"""Experiments run one after another through real command lines, on a tiny data set and a tiny budget."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.networks.nets import DynUNet
+from PIL import Image
+
+from custom.data import make_synthetic, read_dataset
+from custom.errors import UserError
+from scripts.reproduce.__main__ import choose, main, plan, reproduce
+from scripts.reproduce.experiments import BUDGETS, EXPERIMENTS, Budget
+from scripts.reproduce.folds import write_fold
+from scripts.reproduce.record import count_parameters, thin_out
+from scripts.reproduce.run import Run, shell_line
+from scripts.reproduce.table import merge, read_records, row, write_results
+
+ROOT = Path(__file__).parents[3]
+PAPER = next(experiment for experiment in EXPERIMENTS if experiment.name == "paper_em")
+TINY = Budget("quick", 2, tiles=4, epochs=2, extra={"input_size": 92, "network_def#depth": 2, "test_orientations": 1})
+
+
+@pytest.fixture(autouse=True)
+def from_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """A folder with a tiny `isbi2012`: five labelled images and one without label."""
+    make_synthetic(tmp_path / "data" / "isbi2012", 1, (96, 120), {"training": 4, "validation": 1, "test": 1})
+    return tmp_path / "data"
+
+
+def record(name: str = "paper_em", budget: str = "quick", fold: int | None = 4, **more) -> dict:
+    base = {"experiment": name, "budget": budget, "fold": fold, "title": "t", "data": "isbi2012", "split": "4 / 1"}
+    return {**base, "hardware": "h", "failed": None, "published": {}, **more}
+
+
+def test_a_run_is_trained_scored_written_and_then_skipped(data, tmp_path, capfd):
+    run = plan([PAPER], TINY, 1, data, tmp_path / "runs")[0]
+    run_state = run.read()
+    assert reproduce([run], tmp_path / "docs") == 0, (run.folder / "training.log").read_text()
+    printed = capfd.readouterr().out
+    assert all(command in printed for command in run_state["commands"].values())
+    result = read_records(tmp_path / "docs" / "results.json")[0]
+    assert (result["steps"], result["epochs"], result["fold"]) == (4, 2, 4)
+    assert result["parameters"] == sum(t.numel() for t in torch.load(run.folder / "model.pt").values())
+    measures = {"pixel_error", "iou", "v_rand", "v_info", "rand_error", "warping_error"}
+    assert measures <= result["scores"].keys()
+    assert 0 <= result["last_pixel_error"] <= 1
+    assert len(result["curves"]["train_loss"]) == 4
+    assert Image.open(tmp_path / "docs" / result["example"]).size[1] == 256
+    text = (tmp_path / "docs" / "results.md").read_text()
+    assert f"{result['scores']['pixel_error']:.4f} (0.0611)" in text
+    pictures = re.findall(r"\]\((results/[^)]+)\)", text)
+    assert len(pictures) == 2
+    assert all((tmp_path / "docs" / picture).is_file() for picture in pictures)
+
+    trained = (run.folder / "model.pt").stat().st_mtime_ns
+    assert reproduce([run], tmp_path / "docs") == 0
+    assert "monai.bundle" not in capfd.readouterr().out
+    assert (run.folder / "model.pt").stat().st_mtime_ns == trained
+    assert read_records(tmp_path / "docs" / "results.json") == [result]
+
+
+def test_a_step_that_fails_is_told_and_done_again(data, tmp_path, monkeypatch, capsys):
+    run = plan([PAPER], TINY, 1, data, tmp_path / "runs")[0]
+    lines = {"training": ["-c", "pass"], "evaluating": ["-c", "import sys; print('x'); sys.exit('error: no weights')"]}
+    monkeypatch.setattr(Run, "commands", lambda _: lines)
+    assert reproduce([run], tmp_path / "docs") == 1
+    assert "failed: error: no weights" in capsys.readouterr().err
+    assert run.read()["done"] == ["training"]
+    assert "(failed: error: no weights)" in (tmp_path / "docs" / "results.md").read_text()
+    calls = []
+    monkeypatch.setattr(Run, "_step", lambda _, step, *__: calls.append(step))
+    assert run.execute()["failed"] is None
+    assert calls == ["evaluating"]
+    assert run.read()["done"] == ["training", "evaluating"]
+
+
+def test_a_run_with_other_options_or_of_another_process_is_refused(data, tmp_path, monkeypatch):
+    run = plan([PAPER], TINY, 1, data, tmp_path / "runs")[0]
+    monkeypatch.setattr(Run, "_step", lambda *_: None)
+    run.execute()
+    other = Run(PAPER, Budget("quick", 4, tiles=8), run.fold, run.dataset_dir, run.folder)
+    with pytest.raises(UserError, match="begun with other options; delete it"):
+        reproduce([other], tmp_path / "docs")
+    with (run.folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another process is at this run"):
+            run.execute()
+
+
+@pytest.mark.parametrize("fold", range(5))
+def test_folds_hold_out_contiguous_blocks_of_the_labelled_images(data, tmp_path, fold):
+    source = data / "isbi2012"
+    whole, part = read_dataset(source), read_dataset(write_fold(source, tmp_path / "runs" / "fold", 5, fold))
+    one, other = (
+        sorted((Path(item["image"]).resolve(), Path(item["label"]).resolve()) for item in d.training + d.validation)
+        for d in (whole, part)
+    )
+    assert one == other
+    assert Path(part.validation[0]["image"]).resolve() == one[fold][0]
+    assert [len(part.training), len(part.validation), len(part.test)] == [4, 1, 1]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+@pytest.mark.parametrize("budget", ["quick", "compact"])
+def test_a_budget_is_a_number_of_tiles_but_600_steps_at_least(experiment, budget):
+    overrides = BUDGETS[budget].overrides(experiment)
+    steps, batch_size = overrides["max_epochs"] * overrides["steps_per_epoch"], experiment.setting("batch_size")
+    if batch_size == 1:
+        assert steps == BUDGETS[budget].tiles
+    else:
+        assert 600 <= steps < 600 + overrides["max_epochs"]
+    assert experiment.overrides.items() <= overrides.items()
+
+
+def test_the_full_budget_leaves_experiments_as_they_are():
+    assert all(BUDGETS["full"].overrides(experiment) == experiment.overrides for experiment in EXPERIMENTS)
+
+
+def test_a_command_line_can_be_typed_again(data, tmp_path):
+    for line in plan([PAPER], TINY, 1, data, tmp_path / "runs")[0].commands().values():
+        assert shlex.split(shell_line(line)) == ["python", *line]
+
+
+def test_names_are_unique_and_chosen_in_the_order_of_the_table():
+    names = [experiment.name for experiment in EXPERIMENTS]
+    assert len(set(names)) == len(names)
+    assert [experiment.name for experiment in choose(["notebook", "best_em"])] == ["best_em", "notebook"]
+
+
+def test_what_is_missing_is_told_with_the_way_to_make_it(data, tmp_path, capsys):
+    given = ["--budget", "quick", "--data", str(data), "--runs", str(tmp_path / "runs"), "--output", str(tmp_path)]
+    assert main([*given, "--only", "paper_u373"]) == 2
+    message = capsys.readouterr().err
+    assert f"python -m scripts.prepare_data phc-u373 --output {data / 'u373'}" in message
+    assert main([*given, "--only", "paper_me"]) == 2
+    assert "no experiment paper_me; there are" in capsys.readouterr().err
+
+
+def test_records_replace_those_of_the_same_run_and_keep_the_others(tmp_path):
+    write_results(tmp_path, [record(steps=1), record("best_em", steps=2), record(budget="full")])
+    write_results(tmp_path, [record(steps=3)])
+    runs = [(r["experiment"], r["budget"], r.get("steps")) for r in read_records(tmp_path / "results.json")]
+    assert runs == [("best_em", "quick", 2), ("paper_em", "quick", 3), ("paper_em", "full", None)]
+
+
+def test_a_row_is_the_mean_over_folds(tmp_path):
+    folds = [record(fold=n, scores={"pixel_error": error}, seconds=60) for n, error in enumerate((0.1, 0.2, 0.6))]
+    cells = row(merge([], folds), ["pixel_error"])
+    assert "3 folds, mean" in cells
+    assert "0.3000" in cells
+    assert "1 min" in cells
+
+
+def test_broken_results_are_refused(tmp_path):
+    (tmp_path / "results.json").write_text("[")
+    with pytest.raises(UserError, match="no table of results"):
+        read_records(tmp_path / "results.json")
+
+
+def test_weights_named_twice_count_once(tmp_path):
+    network = DynUNet(2, 1, 2, [3] * 3, [1, 2, 2], [2] * 2, filters=[2, 4, 8])
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    assert count_parameters(tmp_path / "model.pt") == sum(weight.numel() for weight in network.parameters())
+
+
+def test_a_curve_keeps_its_mean_and_end_and_writes_nan_as_null():
+    steps, values = list(range(1, 1001)), np.linspace(1, 0, 1000).tolist()
+    thin = thin_out(steps, values)
+    assert len(thin) <= 60
+    assert thin[-1][0] == 1000
+    assert np.mean([value for _, value in thin]) == pytest.approx(0.5, abs=0.01)
+    assert json.dumps(thin_out([1], [float("nan")])) == "[[1, null]]"

@@ -1,0 +1,161 @@
+"""Every kind of volume gives the pixels that were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from custom.errors import UserError
+from scripts.segment_volume.source import Volume
+
+STACK = np.random.default_rng(0).integers(0, 2**16, (5, 90, 70)).astype(np.uint16)
+
+
+def tiff(**options):
+    def write(folder: Path) -> Path:
+        tifffile.imwrite(folder / "stack.tif", STACK, **options)
+        return folder / "stack.tif"
+
+    return write
+
+
+def plain_zarr(zarr_format: int):
+    def write(folder: Path) -> Path:
+        array = zarr.create_array(
+            folder / "stack.zarr", shape=STACK.shape, chunks=(2, 32, 17), dtype=STACK.dtype, zarr_format=zarr_format
+        )
+        array[:] = STACK
+        return folder / "stack.zarr"
+
+    return write
+
+
+def ome_zarr(version: str, axes: str = "tczyx"):
+    def write(folder: Path) -> Path:
+        root = zarr.create_group(folder / "image.zarr", zarr_format=2 if version == "0.4" else 3)
+        shape = {"t": 1, "c": 1, **dict(zip("zyx", STACK.shape, strict=True))}
+        order = ["zyx".index(axis) for axis in axes if axis in "zyx"]
+        array = root.create_array(
+            "full", shape=[shape[axis] for axis in axes], chunks=(1,) * len(axes[:-2]) + (32, 17), dtype=STACK.dtype
+        )
+        array[:] = STACK.transpose(order).reshape(array.shape)
+        units = [{"name": axis, **({"type": "space", "unit": "nanometer"} if axis in "zyx" else {})} for axis in axes]
+        scale = [{"z": 50.0, "y": 4.0, "x": 4.0}.get(axis, 1.0) for axis in axes]
+        datasets = [{"path": "full", "coordinateTransformations": [{"type": "scale", "scale": scale}]}]
+        image = {"multiscales": [{"axes": units, "datasets": datasets, "version": version}]}
+        root.attrs.update(image if version == "0.4" else {"ome": {**image, "version": version}})
+        return folder / "image.zarr"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        tiff(),
+        tiff(imagej=True),
+        tiff(photometric="minisblack", metadata=None),
+        tiff(tile=(32, 32), compression="zlib"),
+        tiff(rowsperstrip=7, compression="lzw"),
+        tiff(ome=True, metadata={"axes": "ZYX"}),
+        tiff(byteorder=">"),
+        plain_zarr(2),
+        plain_zarr(3),
+        ome_zarr("0.4"),
+        ome_zarr("0.5"),
+        ome_zarr("0.5", "zyx"),
+        ome_zarr("0.5", "xyz"),
+    ],
+)
+def test_windows_are_what_was_written(write, tmp_path):
+    volume = Volume(write(tmp_path))
+    assert volume.shape == STACK.shape
+    np.testing.assert_array_equal(volume.read(2, slice(10, 81), slice(3, 40)), STACK[2, 10:81, 3:40])
+    np.testing.assert_array_equal(np.concatenate(list(volume.bands(3))), STACK[3])
+
+
+def test_ome_zarr_knows_its_scale(tmp_path):
+    volume = Volume(ome_zarr("0.4")(tmp_path))
+    assert volume.scale == (50.0, 4.0, 4.0)
+    assert volume.unit == "nanometer"
+
+
+def test_channels(tmp_path):
+    channels = np.stack([STACK, STACK[::-1]], axis=1)
+    tifffile.imwrite(tmp_path / "two.tif", channels, imagej=True, metadata={"axes": "ZCYX"})
+    with pytest.raises(UserError, match="--channel 0 to 1"):
+        Volume(tmp_path / "two.tif")
+    window = Volume(tmp_path / "two.tif", 1).read(0, slice(0, 90), slice(0, 70))
+    np.testing.assert_array_equal(window, STACK[-1])
+
+
+def one_page(folder: Path) -> Path:
+    tifffile.imwrite(folder / "page.tif", STACK[0])
+    return folder / "page.tif"
+
+
+def truncated(folder: Path) -> Path:
+    path = tiff(metadata=None, photometric="minisblack")(folder)
+    path.write_bytes(path.read_bytes()[:-2000])
+    return path
+
+
+def not_a_tiff(folder: Path) -> Path:
+    (folder / "text.tif").write_text("no pixels")
+    return folder / "text.tif"
+
+
+def empty_group(folder: Path) -> Path:
+    zarr.create_group(folder / "group.zarr")
+    return folder / "group.zarr"
+
+
+def flat_array(folder: Path) -> Path:
+    zarr.create_array(folder / "flat.zarr", shape=(90, 70), chunks=(30, 30), dtype="uint8")
+    return folder / "flat.zarr"
+
+
+def several_times(folder: Path) -> Path:
+    tifffile.imwrite(folder / "movie.tif", np.stack([STACK] * 2), imagej=True, metadata={"axes": "TZYX"})
+    return folder / "movie.tif"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder / "nothing.tif", "no such volume"),
+        (lambda folder: folder, "not a volume"),
+        (one_page, "not a volume"),
+        (truncated, "truncated"),
+        (not_a_tiff, "not a volume"),
+        (empty_group, "without an OME-Zarr image"),
+        (flat_array, "not a volume"),
+        (several_times, "single time point"),
+    ],
+)
+def test_refusals(make, message, tmp_path):
+    path = make(tmp_path)
+    with pytest.raises(UserError, match=message) as error:
+        Volume(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_broken_chunk_is_named(tmp_path):
+    path = plain_zarr(3)(tmp_path)
+    (path / "c" / "1" / "0" / "1").write_bytes(b"broken")
+    volume = Volume(path)
+    volume.read(0, slice(0, 90), slice(0, 70))
+    with pytest.raises(UserError, match=r"stack.zarr: slice 2, rows 0 to 19, columns 20 to 29 cannot be read"):
+        volume.read(2, slice(0, 20), slice(20, 30))
+
+
+def test_nan_is_refused(tmp_path):
+    array = zarr.create_array(tmp_path / "nan.zarr", shape=(2, 9, 8), chunks=(1, 9, 8), dtype="float32")
+    array[1, 4, 4] = np.nan
+    with pytest.raises(UserError, match="slice 1, .* has NaN or Inf"):
+        Volume(tmp_path / "nan.zarr").read(1, slice(0, 9), slice(0, 8))
