@@ -6,6 +6,8 @@ from .instances import (
     InstancesToClassesD,
     InstancesToClassesd,
     InstancesToClassesDict,
+)
+from .postprocessing import (
     ProbabilityToInstances,
     ProbabilityToInstancesD,
     ProbabilityToInstancesd,

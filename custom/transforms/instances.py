@@ -1,4 +1,4 @@
-"""Between instances and classes: carve a border between touching cells; find the cells in a probability map."""
+"""From instances to classes: carve a border between touching cells."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.segmentation import expand_labels
 
 from ..errors import UserError
 
 IGNORE = 255
-ROUNDING = 1e-3  # averaged or half-precision probabilities may pass 0 and 1 by a rounding error
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
@@ -66,7 +64,7 @@ def check_single(keys: tuple[Hashable, ...], output_key: str) -> None:
         raise UserError(f"keys: got {keys}, expected one, since `{output_key}` holds one array")
 
 
-def _near_another(instances: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
+def near_another(instances: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
     """Pixels of an instance whose size x size neighbourhood holds a pixel of another instance."""
     nothing = np.iinfo(np.int32).max
     inside = instances > 0
@@ -129,7 +127,7 @@ class InstancesToClasses(Transform):
             UserError: wrong shape, fractions, or a value below -1.
         """
         instances = as_instance_array(instance)
-        cells = np.where(_near_another(instances, self.border_width), 0, instances)
+        cells = np.where(near_another(instances, self.border_width), 0, instances)
         _keep_vanished(cells, instances)
         classes = (cells > 0).astype(np.uint8)
         classes[instances < 0] = IGNORE
@@ -170,126 +168,4 @@ class InstancesToClassesd(MapTransform):
         return d
 
 
-def _remove_small(instances: NDArray[np.int32], min_size: int) -> NDArray[np.int32]:
-    """Drop instances of fewer than `min_size` pixels and number the others from 1, in the same order."""
-    keep = np.bincount(instances.ravel()) >= min_size
-    keep[0] = False
-    return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[instances]
-
-
-def _fill_holes(instances: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Fill the background enclosed by one instance alone.
-
-    A border around a cell that lies inside another one is enclosed too, but by two, and has to stay.
-    """
-    mask = instances > 0
-    holes, count = ndimage.label(ndimage.binary_fill_holes(mask, EIGHT_NEIGHBOURS) & ~mask, EIGHT_NEIGHBOURS)
-    if count == 0:
-        return instances
-    neighbour = ndimage.maximum_filter(instances, size=3)
-    index = np.arange(count + 1)
-    highest = ndimage.maximum(neighbour, holes, index)
-    lowest = ndimage.minimum(np.where(neighbour > 0, neighbour, np.iinfo(np.int32).max), holes, index)
-    owner = np.where(highest == lowest, highest, 0).astype(np.int32)
-    owner[0] = 0
-    return np.where(mask, instances, owner[holes])
-
-
-class ProbabilityToInstances(Transform):
-    """Cells from foreground probability: threshold, 4-connected components, small ones removed, holes filled, regrown.
-
-    Holes are filled cell by cell: a hole is background that one cell encloses (8-connected, the counterpart of
-    4-connected cells). `min_size` counts the pixels before that, so that specks inside a hole do not keep it open.
-
-    `grow` undoes the border between touching cells that `InstancesToClasses` carves: each cell takes the background
-    nearest to it, up to `grow` pixels, but only where another cell, grown likewise, is within `grow` pixels too.
-    Outlines that face open background stay where the network saw them. Grown cells touch but stay distinct. To close
-    the border of `border_width` b takes a grow of (b - 1) / 2. It closes every gap of up to `2 grow` pixels, cells that
-    never touched included, so for data with narrow natural gaps compare the SEG with and without.
-
-    Args:
-        threshold: a pixel is foreground from this probability on (as in MONAI's `AsDiscrete`).
-        min_size: the fewest pixels of a cell; 0 keeps all.
-        grow: distance in pixels; 0 leaves cells as they are.
-
-    Raises:
-        UserError: `threshold` outside (0, 1], or a negative `min_size` or `grow`.
-    """
-
-    backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own attribute)
-
-    def __init__(self, threshold: float = 0.5, min_size: int = 0, grow: int = 0) -> None:
-        if not 0 < threshold <= 1:
-            raise UserError(f"threshold: got {threshold}, expected a probability above 0 and at most 1")
-        if min_size < 0 or grow < 0:
-            raise UserError(f"min_size, grow: got {min_size}, {grow}, expected numbers of pixels, not below 0")
-        self.threshold = threshold
-        self.min_size = min_size
-        self.grow = grow
-
-    def __call__(self, probability: NdarrayOrTensor) -> NdarrayOrTensor:
-        """
-        Args:
-            probability: foreground probability (1, H, W) in [0, 1], any float type; a mask of 0 and 1 will do too.
-
-        Returns:
-            Instance ids (1, H, W) int32 in the container of the input: 0 background, cells consecutive from 1.
-
-        Raises:
-            TypeError: neither a NumPy array nor a tensor.
-            UserError: wrong shape, or a value outside [0, 1] (or NaN).
-        """
-        plane = to_plane(probability, "probability")
-        low, high = plane.min(), plane.max()
-        if not (low >= -ROUNDING and high <= 1 + ROUNDING):
-            raise UserError(f"probability: got values from {low} to {high}, expected 0 to 1 (soft-max before this)")
-        components = ndimage.label(plane >= self.threshold)[0].astype(np.int32)
-        instances = self._regrow(_fill_holes(_remove_small(components, self.min_size)))
-        return convert_to_dst_type(instances[None], probability, dtype=np.int32)[0]
-
-    def _regrow(self, instances: NDArray[np.int32]) -> NDArray[np.int32]:
-        if self.grow == 0:
-            return instances
-        grown = expand_labels(instances, distance=self.grow)
-        between = _near_another(grown, 2 * self.grow + 1)
-        return np.where(between, grown, instances)
-
-
-class ProbabilityToInstancesd(MapTransform):
-    """Dictionary version of `ProbabilityToInstances`: the probability stays, the instance ids go to a key of their own.
-
-    Args:
-        keys: the one key that holds the foreground probability.
-        threshold, min_size, grow: see `ProbabilityToInstances`.
-        instance_key: key the ids go to, int32 (1, H, W).
-        allow_missing_keys: pass a dictionary without the key through.
-
-    Raises:
-        UserError: a parameter out of range, or more than one key.
-    """
-
-    backend = ProbabilityToInstances.backend
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        threshold: float = 0.5,
-        min_size: int = 0,
-        grow: int = 0,
-        instance_key: str = "instance",
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        check_single(self.keys, instance_key)
-        self.instance_key = instance_key
-        self.convert = ProbabilityToInstances(threshold, min_size, grow)
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[self.instance_key] = self.convert(d[key])
-        return d
-
-
 InstancesToClassesD = InstancesToClassesDict = InstancesToClassesd
-ProbabilityToInstancesD = ProbabilityToInstancesDict = ProbabilityToInstancesd
