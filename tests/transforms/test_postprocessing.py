@@ -212,8 +212,8 @@ def test_watershed_follows_the_image():
     probability = discs((22, 26, 14), (24, 52, 13), (50, 48, 13))
     result = cells_of(probability)
     assert result.max() == 3
-    moved = cells_of(np.roll(probability, (9, 17), (1, 2)))
-    assert same_partition(moved, np.roll(result, (9, 17), (0, 1)))
+    moved = cells_of(np.roll(probability, (5, 17), (1, 2)))
+    assert same_partition(moved, np.roll(result, (5, 17), (0, 1)))
     transposed = cells_of(probability.transpose(0, 2, 1)).T
     assert np.mean((transposed > 0) == (result > 0)) == 1
     assert np.mean(near_edges(transposed) == near_edges(result)) > 0.995
