@@ -1,0 +1,191 @@
+"""What all commands share: the style of their command lines, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, NoReturn
+
+import psutil
+
+from custom.errors import UserError
+
+SOME_FAILED = 1  # exit code: some of the inputs failed, the results of the others are there
+BAD_INPUT = 2
+PATIENCE = 5  # seconds for child processes to end when asked to
+
+Main = Callable[[Sequence[str] | None], int]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: like Ctrl-C, it passes every `except Exception` and runs every `finally` and `with`."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises `UserError` with one line, and suggests the option nearest to an unknown one."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; `{self.prog} --help` lists the options")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but an unknown option is named with those closest to it."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            close = difflib.get_close_matches(unknown[0].partition("=")[0], sorted(_option_names(self)), n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise UserError(f"{unknown[0]}: not an option of `{self.prog}`{hint or '; --help lists them'}")
+        return options
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the description, and adds the default of each option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        shown = action.option_strings and not action.required and action.default not in (None, False, argparse.SUPPRESS)
+        return f"{text} (default: %(default)s)" if shown and "(default" not in text else text
+
+
+def make_parser(name: str, doc: str | None, **more: Any) -> Parser:
+    """The empty parser of a command.
+
+    Args:
+        name: of the module that `python -m` runs: `__package__` in a `__main__.py`.
+        doc: the module's docstring, shown by `--help`.
+        more: further arguments of `argparse.ArgumentParser`.
+    """
+    return Parser(prog=f"python -m {name}", description=doc, formatter_class=HelpFormatter, allow_abbrev=False, **more)
+
+
+def entry_point(advice: str) -> Callable[[Main], Main]:
+    """Decorate `main(argv) -> int`, so that whatever a user can cause ends in one line and an exit code.
+
+    ====================================  =========  ============================
+    how `main` ends                       exit code  on stderr
+    ====================================  =========  ============================
+    returns                               its value
+    `UserError`, `OSError`, out of memory 2          `error: ...`
+    Ctrl-C                                130        `interrupted; ADVICE`
+    SIGTERM                               143        `terminated; ADVICE`
+    the reader of its output has gone     141
+    ====================================  =========  ============================
+
+    Child processes begun by `main` are ended if it is interrupted. Other exceptions are bugs and keep their traceback.
+
+    Args:
+        advice: what is left behind and how to go on.
+    """
+
+    def decorate(main: Main) -> Main:
+        @functools.wraps(main)
+        def run(argv: Sequence[str] | None = None) -> int:
+            _print_any_name()
+            try:
+                with _signals(), _children_ended():
+                    code = main(argv)
+                    sys.stdout.flush()
+                    return code
+            except KeyboardInterrupt as signal_:
+                kind, code = ("terminated", 143) if isinstance(signal_, Terminated) else ("interrupted", 130)
+                print(f"{kind}; {advice}", file=sys.stderr)
+                return code
+            except Exception as error:
+                if isinstance(error, BrokenPipeError) and _stdout_is_closed():
+                    return 141
+                message = describe(error)
+                if message is None:
+                    raise
+                print(f"error: {message}", file=sys.stderr)
+                return BAD_INPUT
+
+        return run
+
+    return decorate
+
+
+def describe(error: BaseException) -> str | None:
+    """One line about an error that the user can mend, wherever a library wrapped it; None for a bug."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        return " ".join(str(cause).splitlines())
+    if isinstance(error, MemoryError):
+        return "out of memory; close other programs, or give smaller images"
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename is not None else ""
+        return f"{name}{error.strerror or error}"
+    return None
+
+
+def _option_names(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for sub_parser in action.choices.values():
+                yield from _option_names(sub_parser)
+
+
+def _print_any_name() -> None:
+    # A file name may hold what the terminal's encoding does not.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Within the block, Ctrl-C raises KeyboardInterrupt and SIGTERM raises Terminated."""
+
+    def terminate(number: int, frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the clean-up
+        raise Terminated
+
+    try:
+        before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, terminate),
+        }
+    except ValueError:  # not in the main thread: signals are another's
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _children_ended() -> Iterator[None]:
+    """End the processes that the block started and left running, if it is interrupted."""
+    this = psutil.Process()
+    before = set(this.children(recursive=True))
+    try:
+        yield
+    except KeyboardInterrupt:
+        started = set(this.children(recursive=True)) - before
+        for child in started:
+            with suppress(psutil.NoSuchProcess):
+                child.terminate()
+        _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+        for child in alive:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        raise
+
+
+def _stdout_is_closed() -> bool:
+    """Whether writing to stdout fails; then nothing more is written to it, not even when Python ends."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
