@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .cumulative import IoU, PixelError, RandError, Seg, VInfo, VRand, WarpingError
 from .iou import iou
+from .object_errors import ObjectError, object_errors
 from .pixel_error import pixel_error
 from .rand import rand_error
 from .second_protocol import v_info, v_rand
@@ -12,6 +13,7 @@ from .warping import warping_error
 
 __all__ = [
     "IoU",
+    "ObjectError",
     "PixelError",
     "RandError",
     "Seg",
@@ -19,6 +21,7 @@ __all__ = [
     "VRand",
     "WarpingError",
     "iou",
+    "object_errors",
     "pixel_error",
     "rand_error",
     "seg",

@@ -13,7 +13,7 @@ from PIL import Image
 from custom.data import LoadMicroscopyd, read_dataset, read_image
 from custom.files import replace_file
 
-from ..report.__main__ import error_overlay
+from ..report.figure import error_overlay
 from .run import Run
 
 PANEL = 256  # height of a panel in pixels

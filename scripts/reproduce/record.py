@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ..report.__main__ import learning_curve
+from custom.report.curves import learning_curve
+
 from .folds import describe_split
 from .run import Run
 

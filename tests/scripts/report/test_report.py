@@ -8,7 +8,10 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from custom.data import make_synthetic, read_dataset, read_image, write_image
-from scripts.report.__main__ import error_overlay, image_scores, learning_curve, main, worst_median_best
+from custom.report.curves import learning_curve
+from scripts.report.__main__ import main
+from scripts.report.figure import error_overlay, worst_median_best
+from scripts.report.run_files import image_scores
 
 
 @pytest.fixture

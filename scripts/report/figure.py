@@ -1,0 +1,106 @@
+"""One figure of a run: its worst, median and best image with label, probability, mask and errors; learning curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from custom.data import read_dataset, read_image, to_gray
+from custom.errors import UserError
+from custom.files import replace_file
+from custom.report.curves import learning_curve
+
+from .run_files import image_scores, read_classes
+
+ERROR_COLOURS = {"missed": (0.90, 0.35, 0.10), "invented": (0.10, 0.45, 0.90)}
+
+
+def error_overlay(gray: NDArray, label: NDArray, mask: NDArray) -> NDArray:
+    """The image in colours (H, W, 3): foreground missed and foreground invented; pixels of label 255 stay gray."""
+    picture = np.repeat(gray[..., None], 3, axis=2)
+    for name, wrong in (("missed", (label == 1) & ~mask), ("invented", (label == 0) & mask)):
+        picture[wrong] = 0.35 * picture[wrong] + 0.65 * np.array(ERROR_COLOURS[name])
+    return picture
+
+
+def draw_curve(left: Axes, right: Axes, run: Path) -> None:
+    """Training loss on the left, validation measures on the right."""
+    curves = learning_curve(run)
+    if "train_loss" in curves:
+        steps, values = curves["train_loss"]
+        window = max(1, len(values) // 50)
+        smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+        left.plot(steps, values, color="0.85", linewidth=0.5)
+        left.plot(steps[window - 1 :], smooth, color="C0", label=f"mean of {window} steps")
+        left.set(xlabel="step", ylabel="weighted cross entropy", yscale="log", title="training loss")
+        left.legend(frameon=False)
+    for number, tag in enumerate(("pixel_error", "iou")):
+        if tag in curves:
+            right.plot(*curves[tag], marker=".", color=f"C{number + 1}", label=tag.replace("_", " "))
+    right.set(xlabel="epoch", ylim=(0, 1), title="validation")
+    right.legend(frameon=False)
+
+
+def worst_median_best(items: list[dict], scores: dict[str, dict[str, float]]) -> dict[str, dict]:
+    """Three of the items (fewer if there are fewer), by rank in SEG where it was scored, else in pixel error."""
+
+    def error(item: dict) -> float:
+        score = scores[Path(item["image"]).name]
+        return -score["seg"] if "seg" in score else score["pixel_error"]
+
+    ranked = sorted(items, key=error, reverse=True)
+    places = {0: "worst", len(ranked) // 2: "median", len(ranked) - 1: "best"}
+    return {name: ranked[place] for place, name in places.items()}
+
+
+def draw_report(run: Path, dataset_dir: Path, segmentations: Path, split: str, output: Path) -> None:
+    """Draw the figure of a run into ``output`` (PNG)."""
+    dataset = read_dataset(dataset_dir, check=False)
+    items = [item for item in getattr(dataset, split) if "label" in item]
+    scores = image_scores(run)
+    scored = [item for item in items if Path(item["image"]).name in scores]
+    if not scored:
+        raise UserError(
+            f"{run / 'evaluation'} scores no image of the {split} list of {dataset_dir}: evaluate that split"
+        )
+    shown = worst_median_best(scored, scores)
+    figure, axes = plt.subplots(len(shown) + 1, 5, figsize=(15, 2.6 * len(shown) + 3.2), layout="constrained")
+    for row, (rank, item) in zip(axes, shown.items(), strict=False):
+        draw_row(row, rank, item, segmentations, scores[Path(item["image"]).name])
+    grid = axes[-1, 0].get_gridspec()
+    for axis in axes[-1]:
+        axis.remove()
+    draw_curve(figure.add_subplot(grid[-1, :3]), figure.add_subplot(grid[-1, 3:]), run)
+    means = {name: np.mean([score[name] for score in scores.values()]) for name in next(iter(scores.values()))}
+    text = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in means.items())
+    heading = f"{run.name} on {dataset.about['name']}, mean of {len(scores)} {split} images"
+    figure.suptitle(f"{heading}\n{text}", fontsize=10)
+    with replace_file(output) as temporary:
+        figure.savefig(temporary, dpi=100)
+    plt.close(figure)
+
+
+def draw_row(row: NDArray, rank: str, item: dict, segmentations: Path, scores: dict[str, float]) -> None:
+    """Image, label, probability, mask and errors of one image."""
+    name = Path(item["image"])
+    gray = to_gray(read_image(name))
+    label = read_classes(item)
+    probability = read_image(segmentations / "probabilities" / f"{name.stem}.tif")
+    mask = read_image(segmentations / "masks" / f"{name.stem}.png") > 0
+    shown = {key: scores[key] for key in ("pixel_error", "iou", "seg") if key in scores}
+    text = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in shown.items())
+    pictures = {
+        f"{rank}: {name.name}": gray,
+        "label": np.where(label == 255, 0.5, label),
+        "probability": probability,
+        f"mask: {text}": mask,
+        "orange: missed, blue: invented": error_overlay(gray, label, mask),
+    }
+    for axis, (title, picture) in zip(row, pictures.items(), strict=True):
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_title(title, fontsize=8)
+        axis.axis("off")
