@@ -3,7 +3,8 @@
 from ..files import require_writable
 from .datalist import Datalist, read_dataset, write_dataset
 from .distributed import share_images
-from .image_io import count_pages, read_image, read_mask, to_gray, write_image
+from .gray import GrayRule, contrast_of, to_gray
+from .image_io import count_pages, read_image, read_mask, write_image
 from .inputs import InputImages, find_images
 from .labels import LabelFormat
 from .load import LoadMicroscopyD, LoadMicroscopyd, LoadMicroscopyDict
@@ -12,11 +13,13 @@ from .synthetic import ensure_synthetic, make_synthetic
 
 __all__ = [
     "Datalist",
+    "GrayRule",
     "InputImages",
     "LabelFormat",
     "LoadMicroscopyD",
     "LoadMicroscopyDict",
     "LoadMicroscopyd",
+    "contrast_of",
     "count_pages",
     "ensure_synthetic",
     "find_images",

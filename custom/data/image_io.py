@@ -1,4 +1,4 @@
-"""Images and masks from files and to files, and the one rule from any image to gray values in [0, 1]."""
+"""Images and masks from files and to files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from PIL import Image
 from ..errors import UserError
 from ..files import replace_file
 from . import decode
-
-_LUMA = (299.0, 587.0, 114.0)  # ITU-R BT.601, in thousandths: integers keep gray pixels exact
-_PERCENTILES = (0.1, 99.9)
 
 
 def read_image(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
@@ -69,44 +66,6 @@ def read_mask(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
 def count_pages(path: str | os.PathLike[str]) -> int:
     """Number of pages of an image file: 1 unless it is a multi-page TIFF. Raises UserError as `read_image`."""
     return decode.count_pages(Path(path))
-
-
-def to_gray(image: NDArray) -> NDArray[np.float32]:
-    """Gray values in [0, 1], float32 (H, W), by the one rule of training, evaluation and inference.
-
-    1. Alpha is dropped. Colours become luma, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
-    2. The 0.1 and 99.9 percentiles of the image (pixel values, nearest rank) become 0 and 1, linearly, and what lies
-       beyond them is clipped. Where the percentiles coincide, minimum and maximum take their place; a constant image
-       becomes 0.
-
-    So bit depth, gain and offset of the camera do not matter (12 bits in a 16-bit file, or float), and single hot or
-    dead pixels do not squeeze the contrast.
-
-    Args:
-        image: (H, W) or (H, W, C) with C = 1, 2 (gray, alpha), 3 (RGB) or 4 (RGBA); any real dtype.
-
-    Raises:
-        UserError: another shape.
-    """
-    gray = _luma(image)
-    gray = gray.astype(np.result_type(gray.dtype, np.float32))  # float64 for what float32 cannot hold exactly
-    low, high = np.percentile(gray, _PERCENTILES, method="nearest")
-    if low == high:
-        low, high = gray.min(), gray.max()
-    if low == high:
-        return np.zeros(gray.shape, np.float32)
-    return ((gray.clip(low, high) - low) / (high - low)).astype(np.float32)
-
-
-def _luma(image: NDArray) -> NDArray:
-    if image.ndim == 2:
-        return image
-    channels = image.shape[2] if image.ndim == 3 else 0
-    if channels in (1, 2):
-        return image[..., 0]
-    if channels in (3, 4):
-        return image[..., :3].astype(np.float64) @ np.array(_LUMA)  # the factor 1000 goes with the normalisation
-    raise UserError(f"image: has shape {image.shape}; (H, W) or (H, W, C) with 1 to 4 channels is needed")
 
 
 def write_image(path: str | os.PathLike[str], array: NDArray) -> None:

@@ -9,11 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constants import FOREGROUND, IGNORED, IGNORED_INSTANCE
 from ..errors import UserError
 
 LabelKind = Literal["classes", "instances"]
-IGNORED_CLASS = 255
-IGNORED_INSTANCE = -1
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def parse_class_mask(mask: NDArray, label_format: LabelFormat, path: Path) -> ND
             "" if label_format.ignore is None else f" (ignore {label_format.ignore})"
         )
         raise UserError(f"{path}: unexpected mask values {_listed(unexpected)}; the data set declares {known}")
-    classes = np.full(mask.shape, IGNORED_CLASS, np.uint8)
+    classes = np.full(mask.shape, IGNORED, np.uint8)
     for index, value in enumerate(values):
         classes[(mask == value) & ~ignored] = index
     return classes
@@ -65,6 +64,13 @@ def parse_instance_mask(mask: NDArray, label_format: LabelFormat, path: Path) ->
     instances = np.where(ignored, 0, mask).astype(np.int32)
     instances[ignored] = IGNORED_INSTANCE
     return instances
+
+
+def instance_classes(instances: NDArray) -> NDArray[np.uint8]:
+    """Classes (H, W) of instance ids (H, W): 0 background, 1 object, 255 where ignored."""
+    classes = np.where(instances > 0, np.uint8(FOREGROUND), np.uint8(0))
+    classes[instances == IGNORED_INSTANCE] = IGNORED
+    return classes
 
 
 def _ignored(mask: NDArray, label_format: LabelFormat) -> NDArray[np.bool_]:

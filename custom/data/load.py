@@ -15,8 +15,9 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .image_io import read_image, read_mask, to_gray
-from .labels import LabelFormat, parse_class_mask, parse_instance_mask
+from .gray import GrayRule
+from .image_io import read_image, read_mask
+from .labels import LabelFormat, instance_classes, parse_class_mask, parse_instance_mask
 
 
 class LoadMicroscopyd(MapTransform):
@@ -26,7 +27,7 @@ class LoadMicroscopyd(MapTransform):
     if they are multi-page TIFFs; and `label_format`, a `LabelFormat`, as `read_dataset` puts it there. Without
     `label_format` the mask has 0 for class 0 and one other value for class 1. Afterwards the item holds
 
-    - `image`: float32 (1, H, W) in [0, 1] by the rule of `to_gray`;
+    - `image`: float32 (1, H, W) in [0, 1] by `gray_rule`;
     - `label`: uint8 (1, H, W) class indices, 255 = ignore; of an instance mask 0 = background, 1 = object;
     - `instance`, of an instance mask only: int32 (1, H, W), 0 = background, -1 = ignore.
 
@@ -37,6 +38,7 @@ class LoadMicroscopyd(MapTransform):
         keys: of image and mask, in this order; the mask's may be missing, from the keys or from an item.
         instance_key: where instance ids are put.
         label_format: for items that do not bring their own.
+        gray_rule: from pixels to gray values; a model brings its own.
 
     Raises:
         UserError: a file that cannot be read, a mask with unexpected values, image and mask of different shape.
@@ -47,6 +49,7 @@ class LoadMicroscopyd(MapTransform):
         keys: KeysCollection = ("image", "label"),
         instance_key: str = "instance",
         label_format: LabelFormat | None = None,
+        gray_rule: GrayRule | None = None,
     ) -> None:
         super().__init__(keys, allow_missing_keys=True)
         if len(self.keys) not in (1, 2):
@@ -55,13 +58,15 @@ class LoadMicroscopyd(MapTransform):
         self.label_key: Hashable | None = self.keys[1] if len(self.keys) == 2 else None
         self.instance_key = instance_key
         self.label_format = label_format or LabelFormat()
+        self.gray_rule = gray_rule or GrayRule()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
         page: int | None = item.pop("page", None)
         label_format: LabelFormat = item.pop("label_format", self.label_format)
         image_path = Path(item[self.image_key])
-        item[self.image_key] = _to_tensor(to_gray(read_image(image_path, page)), image_path, page)
+        gray = self.gray_rule(read_image(image_path, page), str(image_path))
+        item[self.image_key] = _to_tensor(gray, image_path, page)
         if item.get(self.label_key) is None:
             item.pop(self.label_key, None)
             return item
@@ -70,7 +75,7 @@ class LoadMicroscopyd(MapTransform):
         if label_format.kind == "instances":
             instances = parse_instance_mask(mask, label_format, label_path)
             item[self.instance_key] = _to_tensor(instances, label_path, page)
-            classes = np.where(instances < 0, 255, instances > 0).astype(np.uint8)
+            classes = instance_classes(instances)
         else:
             classes = parse_class_mask(mask, label_format, label_path)
         item[self.label_key] = _to_tensor(classes, label_path, page)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from monai.handlers import IgniteMetricHandler
 
+from ..constants import IGNORED, IGNORED_INSTANCE
 from ..metrics.cumulative import IoU, PixelError, RandError, Seg, StackMetric, VInfo, VRand, WarpingError
 
 
@@ -41,47 +42,61 @@ class StackMetricHandler(IgniteMetricHandler):
 class PixelErrorHandler(StackMetricHandler):
     """Pixel error of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
 
-    def __init__(self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = 255) -> None:
+    def __init__(
+        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
+    ) -> None:
         super().__init__(PixelError(ignore), output_transform, save_details)
 
 
 class IoUHandler(StackMetricHandler):
     """Foreground IoU at threshold 0.5 over all images of a run; `y_pred` is the foreground probability."""
 
-    def __init__(self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = 255) -> None:
+    def __init__(
+        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
+    ) -> None:
         super().__init__(IoU(ignore), output_transform, save_details)
 
 
 class RandErrorHandler(StackMetricHandler):
     """Foreground Rand error of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
 
-    def __init__(self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = 255) -> None:
+    def __init__(
+        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
+    ) -> None:
         super().__init__(RandError(ignore), output_transform, save_details)
 
 
 class VRandHandler(StackMetricHandler):
     """V_rand of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
 
-    def __init__(self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = 255) -> None:
+    def __init__(
+        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
+    ) -> None:
         super().__init__(VRand(ignore), output_transform, save_details)
 
 
 class VInfoHandler(StackMetricHandler):
     """V_info of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
 
-    def __init__(self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = 255) -> None:
+    def __init__(
+        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
+    ) -> None:
         super().__init__(VInfo(ignore), output_transform, save_details)
 
 
 class WarpingErrorHandler(StackMetricHandler):
     """Warping error of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
 
-    def __init__(self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = 255) -> None:
+    def __init__(
+        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
+    ) -> None:
         super().__init__(WarpingError(ignore), output_transform, save_details)
 
 
 class SegHandler(StackMetricHandler):
     """SEG of the Cell Tracking Challenge over all images of a run; `y_pred` and `y` hold the objects' numbers."""
 
-    def __init__(self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = -1) -> None:
+    def __init__(
+        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED_INSTANCE
+    ) -> None:
         super().__init__(Seg(ignore), output_transform, save_details)

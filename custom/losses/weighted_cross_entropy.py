@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
+from ..constants import IGNORED
 from ..networks.valid_unet import center_crop
-
-IGNORE = 255
 
 
 class WeightedCrossEntropyLoss(_Loss):
@@ -17,7 +16,7 @@ class WeightedCrossEntropyLoss(_Loss):
 
     Label and weight map travel as one target, because a MONAI trainer calls ``loss(logits, target)`` and nothing
     else: ``target`` (B, 2, H, W) holds the class index in channel 0 and the weight in channel 1. A ``target`` of one
-    channel means weight 1 everywhere. Pixels of the class ``IGNORE`` (255) count for nothing.
+    channel means weight 1 everywhere. Pixels of the class ``IGNORED`` (255) count for nothing.
 
     The logits (B, C, H', W') may be larger than the target: they are cropped to its size about the centre, as a
     network input of 700 with an output of 516 is cropped to a full image of 512.
@@ -46,9 +45,9 @@ class WeightedCrossEntropyLoss(_Loss):
                 "give (B, 2, H, W), label and weight, no larger than the logits"
             )
         label = target[:, 0].long()
-        counts = (label != IGNORE).float()
+        counts = (label != IGNORED).float()
         weight = target[:, 1] * counts if target.shape[1] == 2 else counts
-        energy = F.cross_entropy(center_crop(logits, size).float(), label, ignore_index=IGNORE, reduction="none")
+        energy = F.cross_entropy(center_crop(logits, size).float(), label, ignore_index=IGNORED, reduction="none")
         total = torch.sum(weight * energy)
         if self.reduction == "sum":
             return total

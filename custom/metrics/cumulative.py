@@ -11,6 +11,7 @@ from monai.metrics import CumulativeIterationMetric
 from monai.utils import evenly_divisible_all_gather
 from numpy.typing import NDArray
 
+from ..constants import FOREGROUND, IGNORED, IGNORED_INSTANCE
 from .iou import iou_counts, iou_of_counts
 from .pixel_error import pixel_counts, pixel_error_of_counts
 from .rand import rand_counts, rand_error_of_counts
@@ -72,7 +73,7 @@ class StackMetric(CumulativeIterationMetric):
         return torch.from_numpy(np.stack(counts).astype(np.float64))
 
     def _image(self, prediction: NDArray, reference: NDArray) -> NDArray:
-        return self.counts(reference == 1, prediction, reference != self.ignore)
+        return self.counts(reference == FOREGROUND, prediction, reference != self.ignore)
 
     def _sync(self) -> None:
         if self._buffers is None:  # A rank without an image still has to take part in the gathering.
@@ -90,42 +91,42 @@ def _numpy(images: torch.Tensor) -> NDArray:
 class PixelError(StackMetric):
     """Pixel error of ISBI 2012, see `pixel_error`."""
 
-    def __init__(self, ignore: int = 255) -> None:
+    def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(pixel_counts, pixel_error_of_counts, (len(THRESHOLDS), 3), ignore)
 
 
 class IoU(StackMetric):
     """Foreground IoU at threshold 0.5, see `iou`."""
 
-    def __init__(self, ignore: int = 255) -> None:
+    def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(iou_counts, iou_of_counts, (2,), ignore)
 
 
 class RandError(StackMetric):
     """Foreground-restricted Rand error of ISBI 2012, see `rand_error`."""
 
-    def __init__(self, ignore: int = 255) -> None:
+    def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(rand_counts, rand_error_of_counts, (len(THRESHOLDS), 3), ignore)
 
 
 class VRand(StackMetric):
     """V_rand of ISBI 2012, see `v_rand`."""
 
-    def __init__(self, ignore: int = 255) -> None:
+    def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(v_rand_scores, v_of_scores, (len(THRESHOLDS),), ignore)
 
 
 class VInfo(StackMetric):
     """V_info of ISBI 2012, see `v_info`."""
 
-    def __init__(self, ignore: int = 255) -> None:
+    def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(v_info_scores, v_of_scores, (len(THRESHOLDS),), ignore)
 
 
 class WarpingError(StackMetric):
     """Warping error of ISBI 2012, see `warping_error`."""
 
-    def __init__(self, ignore: int = 255) -> None:
+    def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(warping_counts, warping_error_of_counts, (len(THRESHOLDS), 6), ignore)
 
 
@@ -136,7 +137,7 @@ class Seg(StackMetric):
     with the value `ignore` are left out.
     """
 
-    def __init__(self, ignore: int = -1) -> None:
+    def __init__(self, ignore: int = IGNORED_INSTANCE) -> None:
         super().__init__(seg_counts, seg_of_counts, (2,), ignore)
 
     def _image(self, prediction: NDArray, reference: NDArray) -> NDArray:

@@ -13,9 +13,9 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..constants import IGNORED
 from ..errors import UserError
 
-IGNORE = 255
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
@@ -130,7 +130,7 @@ class InstancesToClasses(Transform):
         cells = np.where(near_another(instances, self.border_width), 0, instances)
         _keep_vanished(cells, instances)
         classes = (cells > 0).astype(np.uint8)
-        classes[instances < 0] = IGNORE
+        classes[instances < 0] = IGNORED
         return convert_to_dst_type(classes[None], instance, dtype=np.uint8)[0]
 
 

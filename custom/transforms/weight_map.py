@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..compiled import compiled
+from ..constants import IGNORED
 from ..errors import UserError
-from .instances import IGNORE, as_instance_array, check_single, to_integers
+from .instances import as_instance_array, check_single, to_integers
 
 NEGLIGIBLE = 1e-6  # border terms below this share of w0 are 0
 BAND = 256  # rows worked on at a time, which bounds the memory of the distance tables
@@ -115,7 +116,7 @@ def _balance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(counts > 0, counts.max() / np.maximum(counts, 1), 1.0)
 
 
-def class_weights(labels: Iterable[NdarrayOrTensor], ignore: int = IGNORE) -> list[float]:
+def class_weights(labels: Iterable[NdarrayOrTensor], ignore: int = IGNORED) -> list[float]:
     """Weights that balance the classes over a whole data set, for `WeightMap(class_weights=...)`.
 
     Args:
@@ -174,7 +175,7 @@ class WeightMap(Transform):
         sigma: float = 5.0,
         class_weights: Sequence[float] | None = None,
         border_everywhere: bool = False,
-        ignore: int = IGNORE,
+        ignore: int = IGNORED,
     ) -> None:
         if not 0 <= w0 < math.inf:
             raise UserError(f"w0: got {w0}, expected a finite number, at least 0")
@@ -258,7 +259,7 @@ class WeightMapd(MapTransform):
         sigma: float = 5.0,
         class_weights: Sequence[float] | None = None,
         border_everywhere: bool = False,
-        ignore: int = IGNORE,
+        ignore: int = IGNORED,
         instance_key: str | None = "instance",
         weight_key: str = "weight",
         allow_missing_keys: bool = False,

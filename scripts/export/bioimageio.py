@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from custom.data.image_io import read_image, to_gray
+from custom.data.gray import PERCENTILES, to_gray
+from custom.data.image_io import read_image
 from custom.data.mirror import mirror_window
 from custom.data.synthetic_tissue import draw_tissue
 from custom.errors import UserError
@@ -30,9 +31,8 @@ PACKAGES = onnx.PACKAGES
 SUFFIX = ".zip"
 FORMAT_VERSION = "0.5.4"
 METADATA = Path(__file__).parents[2] / "bundle" / "configs" / "metadata.json"
-# The project's own rule (`custom.data.to_gray`) in the words of the specification.
-PERCENTILES = (0.1, 99.9)
 EPSILON = 1e-6
+# The project's own rule (`custom.data.GrayRule`) in the words of the specification.
 PREPROCESSING = [
     {
         "id": "scale_range",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from custom.data import GrayRule
 from custom.inferers import OverlapTileInferer
 
 from ..network_options import NetworkOptions
@@ -45,6 +46,7 @@ class Job:
         block: rows and columns of a block, a multiple of the target's chunks and of the network's divisor.
         memory: bytes for a forward pass.
         bfloat16: whether the network runs under bfloat16 autocast.
+        gray_rule: from pixels to gray values, slice by slice.
     """
 
     source: str
@@ -55,6 +57,7 @@ class Job:
     block: int
     memory: int
     bfloat16: bool
+    gray_rule: GrayRule = field(default_factory=GrayRule)
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, slice by slice."""
@@ -99,4 +102,4 @@ def _volume(source: str, channel: int | None) -> Volume:
 
 @lru_cache(maxsize=4)
 def _slice(job: Job, z: int) -> GraySlice:
-    return gray_slice(_volume(job.source, job.channel), z)
+    return gray_slice(_volume(job.source, job.channel), z, job.gray_rule)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import zarr
 
-from custom.data import to_gray
+from custom.data import GrayRule, to_gray
 from scripts.segment_volume import source
 from scripts.segment_volume.gray import gray_slice
 from scripts.segment_volume.order_statistics import order_statistics
@@ -63,7 +63,7 @@ def test_windows_of_a_slice_have_its_gray_values(dtype, tmp_path, monkeypatch):
     volume = volume_of(stack, tmp_path)
     monkeypatch.setattr(Volume, "bands", lambda self, z: np.array_split(stack[z], 4))
     for z in range(3):
-        window = gray_slice(volume, z)[0, :, slice(5, 40), slice(11, 60)]
+        window = gray_slice(volume, z, GrayRule())[0, :, slice(5, 40), slice(11, 60)]
         np.testing.assert_array_equal(window[0], to_gray(stack[z])[5:40, 11:60])
 
 
@@ -71,7 +71,7 @@ def test_windows_of_a_slice_have_its_gray_values(dtype, tmp_path, monkeypatch):
 def test_ranks_are_numpys_nearest(size, tmp_path):
     stack = noise("uint16", (1, *size))
     volume = volume_of(stack, tmp_path)
-    window = gray_slice(volume, 0)[0, :, slice(0, size[0]), slice(0, size[1])]
+    window = gray_slice(volume, 0, GrayRule())[0, :, slice(0, size[0]), slice(0, size[1])]
     np.testing.assert_array_equal(window[0], to_gray(stack[0]))
 
 
@@ -80,8 +80,17 @@ def test_constant_slice_and_single_bright_pixel(tmp_path):
     stack[1, 3, 4] = 200
     volume = volume_of(stack, tmp_path)
     for z in range(2):
-        window = gray_slice(volume, z)[0, :, slice(0, 60), slice(0, 40)]
+        window = gray_slice(volume, z, GrayRule())[0, :, slice(0, 60), slice(0, 40)]
         np.testing.assert_array_equal(window[0], to_gray(stack[z]))
+
+
+def test_a_slice_of_low_contrast_is_scaled_as_the_training_images_were(tmp_path):
+    stack = np.random.default_rng(1).integers(126, 131, (1, 53, 71), np.uint8)
+    rule = GrayRule(contrast=0.4)
+    with pytest.warns(UserWarning, match=r"volume.zarr, slice 0: has 1.6% .* trained on 40.0%"):
+        window = gray_slice(volume_of(stack, tmp_path), 0, rule)[0, :, slice(0, 53), slice(0, 71)]
+    with pytest.warns(UserWarning, match="trained on"):
+        np.testing.assert_array_equal(window[0], rule(stack[0]))
 
 
 def test_bands_are_the_slice(tmp_path):

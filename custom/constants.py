@@ -1,0 +1,12 @@
+"""Values with a fixed meaning in class maps and instance maps."""
+
+from __future__ import annotations
+
+FOREGROUND = 1
+"""Class that the measures of two classes score, and class of every object of an instance map."""
+
+IGNORED = 255
+"""Class of pixels that count in no loss and no measure."""
+
+IGNORED_INSTANCE = -1
+"""Instance id of such pixels."""
