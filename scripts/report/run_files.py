@@ -6,11 +6,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from custom.data import read_image
-from custom.data.labels import IGNORED_CLASS, parse_class_mask, parse_instance_mask
+from custom.data.labels import instance_classes, parse_class_mask, parse_instance_mask
 from custom.errors import UserError
 
 
@@ -33,4 +32,4 @@ def read_classes(item: dict[str, Any]) -> NDArray:
     if label_format.kind == "classes":
         return parse_class_mask(read_image(path), label_format, path)
     instances = parse_instance_mask(read_image(path), label_format, path)
-    return np.where(instances < 0, IGNORED_CLASS, instances > 0)
+    return instance_classes(instances)
