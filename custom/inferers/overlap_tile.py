@@ -12,6 +12,7 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..data.scale import check_scale
 from ..errors import UserError
 from .footprint import bytes_per_pixel, default_memory_budget
 from .geometry import Geometry, Network, geometry_of
@@ -20,6 +21,7 @@ from .orientations import average_orientations
 from .precision import bfloat16_is_fast
 from .tiling import AxisTiling, fewest_tiles, least_work, shift_to_end, tilings
 from .windows import check_roi, output_for, read_window
+from .working_scale import Rescaled
 
 
 def to_channels_last(x: Tensor) -> Tensor:
@@ -82,6 +84,10 @@ class OverlapTileInferer(Inferer):
         halo: overrides the network's attribute: output pixels per side to throw away.
         divisor: overrides the network's attribute: product of the pooling strides.
         progress: show a progress bar over tiles.
+        scale: the working scale, working pixels per image pixel: 0.5 shows the network the image at half size, as it
+            was trained (see `custom.inferers.working_scale`). Tiles, orientations and their average are those of the
+            working image; the mean probability is interpolated back to every pixel of the image. `tile_size` is in
+            working pixels.
 
     Raises:
         UserError: an argument is out of range.
@@ -99,6 +105,7 @@ class OverlapTileInferer(Inferer):
         halo: int | None = None,
         divisor: int | None = None,
         progress: bool = False,
+        scale: float = 1.0,
     ) -> None:
         super().__init__()
         if tile_size != "auto" and (not isinstance(tile_size, int) or tile_size < 1):
@@ -119,6 +126,7 @@ class OverlapTileInferer(Inferer):
         self.halo = halo
         self.divisor = divisor
         self.progress = progress
+        self.scale = check_scale(scale)
         self._compiled: tuple[Network, Network] | None = None
 
     def __call__(self, inputs: Any, network: Network, *args: Any, out: Any = None, **kwargs: Any) -> Any:
@@ -146,7 +154,6 @@ class OverlapTileInferer(Inferer):
             return MetaTensor(logits).copy_meta_from(inputs)
         return logits
 
-    @torch.no_grad()
     def predict_roi(
         self, source: Any, network: Network, roi: Sequence[slice], *args: Any, out: Any = None, **kwargs: Any
     ) -> Any:
@@ -167,6 +174,17 @@ class OverlapTileInferer(Inferer):
             UserError: as :meth:`__call__`, or the window is empty or leaves the image.
         """
         check_roi(source.shape, roi)
+        if self.scale == 1:
+            return self._predict_tiles(source, network, roi, *args, out=out, **kwargs)
+        rescaled = Rescaled(source, self.scale)
+        logits = self._predict_tiles(rescaled, network, rescaled.around(roi), *args, **kwargs)
+        return rescaled.restore(logits, roi, out)
+
+    @torch.no_grad()
+    def _predict_tiles(
+        self, source: Any, network: Network, roi: Sequence[slice], *args: Any, out: Any = None, **kwargs: Any
+    ) -> Any:
+        """`predict_roi` on the grid of `source`."""
         geometry = geometry_of(network, self.margin, self.halo, self.divisor)
         device = device_of(network, source)
         amp = bfloat16_is_fast(device) if self.amp is None else self.amp

@@ -1,5 +1,6 @@
 """Transforms."""
 
+from .anti_alias import AntiAlias, AntiAliasD, AntiAliasd, AntiAliasDict
 from .elastic_grid import RandElasticGrid, RandElasticGridD, RandElasticGridd, RandElasticGridDict
 from .instances import (
     InstancesToClasses,
@@ -17,6 +18,10 @@ from .simard import RandSimardElastic, RandSimardElasticD, RandSimardElasticd, R
 from .weight_map import WeightMap, WeightMapD, WeightMapd, WeightMapDict, class_weights
 
 __all__ = [
+    "AntiAlias",
+    "AntiAliasD",
+    "AntiAliasDict",
+    "AntiAliasd",
     "InstancesToClasses",
     "InstancesToClassesD",
     "InstancesToClassesDict",

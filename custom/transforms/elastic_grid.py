@@ -45,11 +45,11 @@ class RandElasticGrid(RandWindow):
     Args:
         spatial_size: (rows, columns) of the window, or one int for both.
         grid_shape: control points (rows, columns), each at least 2.
-        sigma: standard deviation of each component of a vector, source pixels.
+        sigma: standard deviation of each component of a vector, working pixels.
         mode: "cubic", "linear" or "nearest".
         prob: probability of displacing and turning; otherwise the window is placed and read as it is.
-        placement: `center`, `rotate_range`, `flip_prob`, `scale_range`, `shift_range`, `stride`, `tile_size`:
-            see `RandWindow`.
+        placement: `center`, `rotate_range`, `flip_prob`, `scale_range`, `shift_range`, `stride`, `tile_size`,
+            `scale`: see `RandWindow`.
 
     Raises:
         UserError: an argument is out of range.
@@ -83,7 +83,7 @@ class RandElasticGrid(RandWindow):
         affine = super().warp()
         rows, columns = (spline_matrix(g, n) for g, n in zip(self.grid_shape, self.spatial_size, strict=True))
         left = np.concatenate([rows, affine.left], axis=1)
-        right = np.concatenate([self.vectors @ columns.T, affine.right], axis=1)
+        right = np.concatenate([self.vectors / self.scale @ columns.T, affine.right], axis=1)
         return Warp(left, right)
 
 
@@ -96,12 +96,12 @@ class RandElasticGridd(RandWindowd):
             [572, 388, 388]. The first key's is the window, which the others are the centre of.
         mode: "cubic", "linear" or "nearest", for all keys or per key; "nearest" keeps the dtype (labels).
         grid_shape: control points (rows, columns).
-        sigma: standard deviation in pixels.
+        sigma: standard deviation in working pixels.
         prob: probability of displacing and turning; otherwise the window is placed and read as it is.
         weight_key: item (1, H, W) that weights the centres, for `center="weighted"`.
         allow_missing_keys: skip keys that an item lacks.
-        placement: `center`, `rotate_range`, `flip_prob`, `scale_range`, `shift_range`, `stride`: see
-            `RandWindow`. The tiles of `center="tiles"` have the smallest size of all keys.
+        placement: `center`, `rotate_range`, `flip_prob`, `scale_range`, `shift_range`, `stride`, `scale`:
+            see `RandWindow`. The tiles of `center="tiles"` have the smallest size of all keys.
 
     Raises:
         UserError: an argument is out of range; an item's keys differ in (H, W).

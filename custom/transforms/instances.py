@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..constants import IGNORED
+from ..data.scale import check_scale
 from ..errors import UserError
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -100,19 +101,24 @@ class InstancesToClasses(Transform):
     one pixel of border at least. Only where that leaves none (of two neighbouring one-pixel cells, say, the second)
     does the cell become background.
 
+    The label keeps the size of the image. So at a working scale s other than 1 the square gets the odd number of pixels
+    that is nearest to 1 + (border_width - 1) / s, at least 3: read at that scale, touching cells are again
+    `border_width - 1` working pixels apart.
+
     Args:
-        border_width: side of the square, in pixels; odd, at least 3.
+        border_width: side of the square, in working pixels; odd, at least 3.
+        scale: working pixels per image pixel.
 
     Raises:
-        UserError: `border_width` is even or below 3.
+        UserError: `border_width` is even or below 3, or `scale` out of range.
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own attribute)
 
-    def __init__(self, border_width: int = 3) -> None:
+    def __init__(self, border_width: int = 3, scale: float = 1.0) -> None:
         if border_width < 3 or border_width % 2 != 1:
             raise UserError(f"border_width: got {border_width}, expected an odd number of pixels, at least 3")
-        self.border_width = border_width
+        self.border_width = 1 + 2 * max(1, round((border_width - 1) / 2 / check_scale(scale)))
 
     def __call__(self, instance: NdarrayOrTensor) -> NdarrayOrTensor:
         """
@@ -139,7 +145,7 @@ class InstancesToClassesd(MapTransform):
 
     Args:
         keys: the one key that holds the instance ids (1, H, W).
-        border_width: see `InstancesToClasses`.
+        border_width, scale: see `InstancesToClasses`.
         label_key: key the classes go to, uint8 (1, H, W).
         allow_missing_keys: pass a dictionary without the key through.
 
@@ -155,11 +161,12 @@ class InstancesToClassesd(MapTransform):
         border_width: int = 3,
         label_key: str = "label",
         allow_missing_keys: bool = False,
+        scale: float = 1.0,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         check_single(self.keys, label_key)
         self.label_key = label_key
-        self.convert = InstancesToClasses(border_width)
+        self.convert = InstancesToClasses(border_width, scale)
 
     def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
         d = dict(data)

@@ -11,6 +11,7 @@ from monai.transforms import MapTransform, RandomizableTransform
 from monai.utils import TransformBackends, convert_to_numpy
 from numpy.typing import NDArray
 
+from ..data.scale import WorkingAxis, check_scale
 from ..errors import UserError
 from .arguments import Size, check_choice, check_range, check_size, image_shape
 from .sampling import MODES, Mode, Warp, resample, resample_together
@@ -28,6 +29,7 @@ class Placement(TypedDict, total=False):
     scale_range: float
     shift_range: float
     stride: int
+    scale: float
 
 
 def tile_starts(length: int, tile: int, stride: int) -> list[int]:
@@ -39,24 +41,27 @@ def tile_starts(length: int, tile: int, stride: int) -> list[int]:
 class RandWindow(RandomizableTransform):
     """A window of an image, placed and turned at random, read in one sampling with mirrored borders.
 
-    Subclasses add a displacement. A window pixel u reads the source at `c + M (u - m) + d(u)`: m and c are the
-    window's centre in the window and in the source, M rotates, flips and scales, and d, in source pixels, displaces.
-    Everything is drawn in `randomize`.
+    Subclasses add a displacement. A window pixel u reads the source at `c + (M (u - m) + d(u)) / scale`: m and c are
+    the window's centre in the window and in the source, M rotates, flips and zooms, and d displaces. Lengths are in
+    pixels of the window, called working pixels; at scale 1 they are those of the source. Everything is drawn in
+    `randomize`.
 
     Args:
         spatial_size: (rows, columns) of the window, or one int for both.
-        center: where the window lies, always whole pixels. "image": centred in the image. "uniform": its centre
-            pixel is any pixel of the image, all equally likely. "weighted": the centre pixel is drawn in proportion
-            to a weight per pixel (where all are 0, as "uniform"). "tiles": one of the tiles of `tile_size`, every
-            `stride` pixels, that cover the image; the last tile ends at the image's border.
+        center: where the window lies, at scale 1 always on whole pixels. "image": centred in the image. "uniform": its
+            centre pixel is any pixel of the image, all equally likely. "weighted": the centre pixel is drawn in
+            proportion to a weight per pixel (where all are 0, as "uniform"). "tiles": one of the tiles of `tile_size`,
+            every `stride` pixels, that cover the image; the last tile ends at the image's border.
         mode: "cubic", "linear" or "nearest", see `resample`.
         prob: probability of displacing and turning. Otherwise the window is still placed and read, but upright.
         rotate_range: angles are uniform in [-rotate_range, rotate_range], radians; `math.pi` for any.
         flip_prob: probability of a flip, for each axis on its own.
         scale_range: zooms are log-uniform in [1 / (1 + scale_range), 1 + scale_range]; above 1 magnifies.
-        shift_range: shifts are uniform in [-shift_range, shift_range], source pixels, for each axis on its own.
+        shift_range: shifts are uniform in [-shift_range, shift_range], working pixels, for each axis on its own.
         tile_size: (rows, columns) of the tiles of `center="tiles"`; default the window.
-        stride: distance of tiles in pixels.
+        stride: distance of tiles in working pixels.
+        scale: working pixels per source pixel: 0.5 shows the image at half size. Below 1, blur the image before
+            (`AntiAlias`).
 
     Raises:
         UserError: an argument is out of range.
@@ -76,6 +81,7 @@ class RandWindow(RandomizableTransform):
         shift_range: float = 0.0,
         tile_size: Size | None = None,
         stride: int = 124,
+        scale: float = 1.0,
     ) -> None:
         super().__init__(check_range("prob", prob, most=1))
         self.spatial_size = check_size("spatial_size", spatial_size)
@@ -87,6 +93,7 @@ class RandWindow(RandomizableTransform):
         self.scale_range = check_range("scale_range", scale_range)
         self.shift_range = check_range("shift_range", shift_range)
         self.stride = int(check_range("stride", stride, least=1))
+        self.scale = check_scale(scale)
         self.start = np.zeros(2)
         self.matrix = np.eye(2)
 
@@ -102,20 +109,30 @@ class RandWindow(RandomizableTransform):
         self.matrix = np.eye(2)
         if self._do_transform:
             self.matrix = self._draw_matrix()
-            self.start = self.start + self.R.uniform(-self.shift_range, self.shift_range, 2)
+            self.start = self.start + self.R.uniform(-self.shift_range, self.shift_range, 2) / self.scale
 
-    def _draw_start(self, shape: tuple[int, int], weight: NdarrayOrTensor | None) -> NDArray[Any]:
+    def _draw_start(self, shape: tuple[int, int], weight: NdarrayOrTensor | None) -> NDArray[np.float64]:
         """Row and column, in the image, of the first pixel of the upright window."""
+        return self._draw_center(shape, weight) - self._half_extent()
+
+    def _half_extent(self) -> NDArray[np.float64]:
+        """Source pixels from the first pixel of the window to its centre."""
+        return (np.array(self.spatial_size) - 1) / 2 / self.scale
+
+    def _draw_center(self, shape: tuple[int, int], weight: NdarrayOrTensor | None) -> NDArray[np.float64]:
+        """Row and column, in the image, of the window's centre."""
         size = np.array(self.spatial_size)
         if self.center == "image":
-            return (np.array(shape) - size) // 2
+            return (np.array(shape) - size) // 2 + (size - 1) / 2
         if self.center == "tiles":
-            starts = [tile_starts(n, tile, self.stride) for n, tile in zip(shape, self.tile_size, strict=True)]
+            axes = [WorkingAxis(n, self.scale) for n in shape]
+            starts = [tile_starts(a.working_size, n, self.stride) for a, n in zip(axes, self.tile_size, strict=True)]
             first = np.array([positions[self.R.randint(len(positions))] for positions in starts])
-            return first - (size - self.tile_size) // 2
+            center = first - (size - self.tile_size) // 2 + (size - 1) / 2
+            return center * [a.step for a in axes]
         pixels = int(np.prod(shape))
         index = self._draw_weighted(shape, weight) if self.center == "weighted" else self.R.randint(pixels)
-        return np.array(np.unravel_index(index, shape)) - size // 2
+        return np.array(np.unravel_index(index, shape)) - size // 2 + (size - 1) / 2
 
     def _draw_weighted(self, shape: tuple[int, int], weight: NdarrayOrTensor | None) -> int:
         if weight is None:
@@ -131,7 +148,7 @@ class RandWindow(RandomizableTransform):
         return int(np.searchsorted(cumulative, self.R.random_sample() * cumulative[-1], side="right"))
 
     def _draw_matrix(self) -> NDArray[np.float64]:
-        """Window offsets to source offsets: flip, then scale and rotate."""
+        """Window offsets to working pixels' offsets: flip, then zoom and rotate."""
         angle = self.R.uniform(-self.rotate_range, self.rotate_range)
         flips = np.where(self.R.random_sample(2) < self.flip_prob, -1.0, 1.0)
         zoom = np.exp(self.R.uniform(-1, 1) * np.log1p(self.scale_range))
@@ -142,8 +159,9 @@ class RandWindow(RandomizableTransform):
         """The window as last drawn; here without a displacement."""
         y, x = (np.arange(n) - (n - 1) / 2 for n in self.spatial_size)
         left = np.stack([y, np.ones_like(y)], axis=1)
-        center = self.start + (np.array(self.spatial_size) - 1) / 2
-        right = [np.stack([np.full_like(x, m[0]), m[1] * x + c]) for m, c in zip(self.matrix, center, strict=True)]
+        center = self.start + self._half_extent()
+        matrix = self.matrix / self.scale
+        right = [np.stack([np.full_like(x, m[0]), m[1] * x + c]) for m, c in zip(matrix, center, strict=True)]
         return Warp(left, np.stack(right))
 
     def __call__(

@@ -32,13 +32,13 @@ class RandSimardElastic(RandWindow):
 
     Args:
         spatial_size: (rows, columns) of the window, or one int for both.
-        alpha: factor of the smoothed noise, pixels.
+        alpha: factor of the smoothed noise, working pixels.
         sigma: standard deviation of the Gaussian, pixels, above 0.
         kernel_size: taps of the Gaussian per axis, odd.
         mode: "cubic", "linear" or "nearest".
         prob: probability of displacing and turning.
-        placement: `center`, `rotate_range`, `flip_prob`, `scale_range`, `shift_range`, `stride`, `tile_size`: see
-            `RandWindow`.
+        placement: `center`, `rotate_range`, `flip_prob`, `scale_range`, `shift_range`, `stride`, `tile_size`,
+            `scale`: see `RandWindow`.
 
     Raises:
         UserError: an argument is out of range.
@@ -72,7 +72,8 @@ class RandSimardElastic(RandWindow):
             self.displacement = np.float32(self.alpha) * smooth
 
     def warp(self) -> Warp:
-        return replace(super().warp(), offset=self.displacement)
+        offset = None if self.displacement is None else self.displacement / np.float32(self.scale)
+        return replace(super().warp(), offset=offset)
 
 
 class RandSimardElasticd(RandWindowd):

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from ..compiled import compiled
 from ..constants import IGNORED
+from ..data.scale import check_scale
 from ..errors import UserError
 from .instances import as_instance_array, check_single, to_integers
 
@@ -158,10 +159,11 @@ class WeightMap(Transform):
 
     Args:
         w0: largest border term.
-        sigma: width of the border term in pixels.
+        sigma: width of the border term in working pixels.
         class_weights: w_c of each class (over a data set: `class_weights()`), or None to balance each image by itself.
         border_everywhere: the border term inside cells, too.
         ignore: the label to ignore, 1 to 255.
+        scale: working pixels per image pixel: the map keeps the image's size, with a border term of `sigma / scale`.
 
     Raises:
         UserError: a parameter out of range.
@@ -176,6 +178,7 @@ class WeightMap(Transform):
         class_weights: Sequence[float] | None = None,
         border_everywhere: bool = False,
         ignore: int = IGNORED,
+        scale: float = 1.0,
     ) -> None:
         if not 0 <= w0 < math.inf:
             raise UserError(f"w0: got {w0}, expected a finite number, at least 0")
@@ -190,6 +193,7 @@ class WeightMap(Transform):
         self.class_weights = None if class_weights is None else list(class_weights)
         self.border_everywhere = border_everywhere
         self.ignore = ignore
+        self.scale = check_scale(scale)
 
     def __call__(self, label: NdarrayOrTensor, instance: NdarrayOrTensor | None = None) -> NdarrayOrTensor:
         """
@@ -216,7 +220,7 @@ class WeightMap(Transform):
         weight = self._balanced(classes)
         if self.w0 > 0:
             wanted = classes != self.ignore if self.border_everywhere else classes == 0
-            weight += np.float32(self.w0) * border_term(cells, wanted, self.sigma)
+            weight += np.float32(self.w0) * border_term(cells, wanted, self.sigma / self.scale)
         return convert_to_dst_type(weight[None], label, dtype=np.float32)[0]
 
     def _balanced(self, classes: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -241,7 +245,7 @@ class WeightMapd(MapTransform):
 
     Args:
         keys: the one key of the class label.
-        w0, sigma, class_weights, border_everywhere, ignore: see `WeightMap`.
+        w0, sigma, class_weights, border_everywhere, ignore, scale: see `WeightMap`.
         instance_key: key of the instance ids, used where it is present; None for components of the label always.
         weight_key: key the weights go to.
         allow_missing_keys: pass a dictionary without the label through.
@@ -263,12 +267,13 @@ class WeightMapd(MapTransform):
         instance_key: str | None = "instance",
         weight_key: str = "weight",
         allow_missing_keys: bool = False,
+        scale: float = 1.0,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         check_single(self.keys, weight_key)
         self.instance_key = instance_key
         self.weight_key = weight_key
-        self.weight_map = WeightMap(w0, sigma, class_weights, border_everywhere, ignore)
+        self.weight_map = WeightMap(w0, sigma, class_weights, border_everywhere, ignore, scale)
 
     def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
         d = dict(data)

@@ -1,0 +1,71 @@
+"""Blur an image as much as the working scale demands, before a random window is read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+import numpy as np
+from monai.config import KeysCollection, NdarrayOrTensor
+from monai.transforms import MapTransform, Transform
+from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
+
+from ..data.scale import anti_alias, check_scale
+from .arguments import image_shape
+
+
+class AntiAlias(Transform):
+    """Gaussian blur that leaves no detail finer than the working grid shows; the same as `OverlapTileInferer` has.
+
+    The image keeps its size: the random window that comes after it does the one resampling. The standard deviation is
+    (1 / scale - 1) / 2 pixels, as in `skimage.transform.rescale`; borders are mirrored.
+
+    Args:
+        scale: working pixels per image pixel; from 1 on the image stays as it is.
+
+    Raises:
+        UserError: `scale` is out of range.
+    """
+
+    backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own attribute)
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = check_scale(scale)
+
+    def __call__(self, img: NdarrayOrTensor) -> NdarrayOrTensor:
+        """
+        Args:
+            img: (C, H, W), any type.
+
+        Returns:
+            (C, H, W) float32 in the container of the input; the input itself from scale 1 on.
+        """
+        image_shape("img", img)
+        if self.scale >= 1:
+            return img
+        blurred = anti_alias(convert_to_numpy(img).astype(np.float32, copy=False), self.scale)
+        return convert_to_dst_type(blurred, img, dtype=np.float32)[0]
+
+
+class AntiAliasd(MapTransform):
+    """Dictionary version of `AntiAlias`.
+
+    Args:
+        keys: images (C, H, W); labels and weights need none.
+        scale: see `AntiAlias`.
+        allow_missing_keys: skip keys that an item lacks.
+    """
+
+    backend = AntiAlias.backend
+
+    def __init__(self, keys: KeysCollection, scale: float = 1.0, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.blur = AntiAlias(scale)
+
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[key] = self.blur(d[key])
+        return d
+
+
+AntiAliasD = AntiAliasDict = AntiAliasd
