@@ -1,44 +1,62 @@
-"""Files and folders that appear under their final name complete, or not at all."""
+"""Files and folders that appear under their final name complete, or not at all; checksums; free space."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import re
+import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+import psutil
 
 from .errors import UserError
+
+CHECKSUMS = "SHA256SUMS"
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_STEM = 40  # characters of the final name in a temporary one, which must not become too long for the file system
 
 
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`, and rename it to `path` when the block ends well.
 
-    The folder is made if it is missing. A file that was at `path` is replaced.
+    The folder is made if it is missing. A file that was at `path` is replaced. The temporary file exists, empty, with a
+    name that cannot be predicted; such files that a killed process left behind are removed.
 
     Raises:
-        UserError: the folder cannot be written or the disk is full; nothing is left under the name, nor beside it.
+        UserError: `path` is a folder or a device, its folder cannot be written or the disk is full; nothing is left
+            under the name, nor beside it.
     """
     path = Path(path)
-    # The suffix stays at the end: writers choose their format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: is not a regular file; give the name of a new file or of one to replace")
         path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix stays at the end: writers choose their format by it.
+        temporary = _temporary_name(path, path.suffix)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the umask applies
         yield temporary
         temporary.replace(path)
     except OSError as error:
         raise UserError(_cannot_write(path, error)) from error
     finally:
         # Not even the existence test works in a folder that cannot be entered.
-        if os.path.lexists(temporary):
+        if temporary is not None and os.path.lexists(temporary):
             temporary.unlink()
 
 
 @contextmanager
 def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary folder beside `path`, and rename it to `path` when the block ends well.
+
+    Temporary folders that a killed process left behind are removed.
 
     Raises:
         UserError: `path` exists and is not an empty folder, the disk is full or the parent cannot be written; nothing
@@ -50,10 +68,11 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-        # mkdtemp makes a folder for its owner only; what is prepared is as public as any folder.
-        temporary.chmod(0o777 & ~_umask())
+        temporary = _temporary_name(path, "")
+        temporary.mkdir()
         yield temporary
+        if path.is_dir():
+            path.rmdir()  # Windows does not rename onto a folder
         temporary.replace(path)
     except OSError as error:
         raise UserError(_cannot_write(path, error)) from error
@@ -74,10 +93,102 @@ def require_writable(folder: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def require_space(folder: str | os.PathLike[str], needed: int) -> None:
+    """Raise UserError if the disk of `folder`, which need not exist yet, has less than `needed` bytes free."""
+    folder = Path(folder).absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    _, _, free = shutil.disk_usage(existing)
+    if free < needed:
+        raise UserError(
+            f"{folder}: needs {_size(needed)}, and the disk has {_size(free)} free; free some space or choose another"
+        )
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_of(folder: Path) -> list[Path]:
+    """All files below a folder, sorted by name."""
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def write_checksums(folder: Path) -> None:
+    """Write `SHA256SUMS`, as `sha256sum` reads it, of all other files of the folder."""
+    files = [file for file in files_of(folder) if file != folder / CHECKSUMS]
+    lines = [f"{sha256_of(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
+    with replace_file(folder / CHECKSUMS) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def parse_checksums(text: str, name: str = CHECKSUMS) -> dict[str, str]:
+    """SHA-256 by relative file name, of the text of a `SHA256SUMS`.
+
+    Raises:
+        UserError: a line is not `CHECKSUM  NAME`, or a name is absolute, leads outside or comes twice.
+    """
+    sums: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
+        if match is None or not is_inside(match[2]) or match[2] in sums:
+            raise UserError(f"{name}: line {number} is not a checksum and the name of a file inside; get it again")
+        sums[match[2]] = match[1]
+    return sums
+
+
+def altered_files(folder: Path) -> list[str]:
+    """Names in `SHA256SUMS` of the folder whose file is missing or has other contents.
+
+    Raises:
+        UserError: `SHA256SUMS` is missing or not in the form that `sha256sum` writes.
+    """
+    path = folder / CHECKSUMS
+    if not path.is_file():
+        raise UserError(f"{path}: missing; get the folder again")
+    sums = parse_checksums(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    return [
+        name for name, digest in sums.items() if not (folder / name).is_file() or sha256_of(folder / name) != digest
+    ]
+
+
+def is_inside(name: str) -> bool:
+    """Whether a relative name, with `/` between its parts, stays inside the folder it is put in, on every system."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return (
+        bool(parts) and parts[0] != "/" and not any(part == ".." or ":" in part for part in parts) and "\0" not in name
+    )
+
+
+def _temporary_name(path: Path, suffix: str) -> Path:
+    """A new name beside `path` that cannot be predicted; it says which process writes, so that left-overs are known."""
+    stem = path.name.removesuffix(suffix)[:_STEM]
+    _remove_left_overs(path.parent, stem, suffix)
+    return path.with_name(f".{stem}.{_HOST}-{os.getpid()}-{secrets.token_hex(8)}.part{suffix}")
+
+
+def _remove_left_overs(folder: Path, stem: str, suffix: str) -> None:
+    """Remove temporary files and folders of this name that were left by processes of this machine that have ended."""
+    pattern = re.compile(rf"\.{re.escape(stem)}\.{_HOST}-(\d+)-[0-9a-f]{{16}}\.part{re.escape(suffix)}")
+    for name in _names_in(folder):
+        match = pattern.fullmatch(name)
+        if match is None or psutil.pid_exists(int(match[1])):
+            continue
+        left = folder / name
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _names_in(folder: Path) -> Iterable[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.name.startswith(".")]
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
 def _cannot_write(path: Path, error: OSError) -> str:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from custom import files
 from custom.errors import UserError
-from custom.files import new_folder, replace_file
+from custom.files import (
+    altered_files,
+    is_inside,
+    new_folder,
+    parse_checksums,
+    replace_file,
+    require_space,
+    write_checksums,
+)
 
 
 def test_file_is_replaced(tmp_path: Path) -> None:
@@ -58,3 +71,109 @@ def _write_and_fail(writer: Callable, path: Path, name: str, error: Exception) -
     with writer(path) as temporary:
         (temporary if "/" not in name else temporary / "a.txt").write_text("half")
         raise error
+
+
+@pytest.mark.parametrize("writer", [replace_file, new_folder])
+def test_temporary_names_cannot_be_predicted(tmp_path: Path, writer: Callable) -> None:
+    names = set()
+    for number in range(3):
+        with writer(tmp_path / f"{number}.txt") as temporary:
+            names.add(temporary.name.rpartition(".part")[0][-16:])
+            assert temporary.exists()  # nobody else can put a link there
+    assert len(names) == 3
+
+
+def test_long_names_are_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / f"{'a' * 250}.txt"
+    with replace_file(path) as temporary:
+        temporary.write_text("one")
+    assert path.read_text() == "one"
+
+
+def test_the_umask_decides_who_may_read(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with replace_file(tmp_path / "a.txt") as temporary:
+            temporary.write_text("one")
+        with new_folder(tmp_path / "b"):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o750
+
+
+KILLED = """
+import os, signal, sys
+from custom.files import new_folder, replace_file
+with replace_file(sys.argv[1] + "/a.txt") as file, new_folder(sys.argv[1] + "/b") as folder:
+    file.write_text("half"); (folder / "c").write_text("half")
+    if sys.argv[2] == "die": os.kill(os.getpid(), signal.SIGKILL)
+    print("ready", flush=True); sys.stdin.readline()
+"""
+
+
+def test_left_overs_of_killed_processes_are_removed_those_of_others_stay(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    subprocess.run([*command, "die"], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    with subprocess.Popen([*command, "live"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with replace_file(tmp_path / "a.txt") as file, new_folder(tmp_path / "b"):
+            file.write_text("mine")
+            parts = [path.name for path in tmp_path.iterdir()]
+            assert len(parts) == 4
+            assert sum(f"-{other.pid}-" in name for name in parts) == 2
+        other.kill()
+    assert (tmp_path / "a.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["folder", "pipe"])
+def test_only_regular_files_are_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=rf"{name}: is not a regular file"), replace_file(tmp_path / name):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_free_space_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_space(tmp_path / "new" / "folder", 1)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda path: (10, 5, 3 * 2**20))
+    with pytest.raises(UserError, match=r"folder: needs 2.0 GiB, and the disk has 3.0 MiB free"):
+        require_space(tmp_path / "folder", 2**31)
+
+
+def test_checksums_find_what_was_altered(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("a.txt", "deep/b.txt", "deep/c.txt"):
+        (tmp_path / name).write_text(name)
+    write_checksums(tmp_path)
+    write_checksums(tmp_path)  # the list itself is not in the list
+    assert altered_files(tmp_path) == []
+    (tmp_path / "a.txt").write_text("A")
+    (tmp_path / "deep" / "c.txt").unlink()
+    assert altered_files(tmp_path) == ["a.txt", "deep/c.txt"]
+
+
+SUM = "0" * 64
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no sum", f"{SUM} a", f"{SUM}  ../a", f"{SUM}  /a", f"{SUM}  a\n{SUM}  a", f"{SUM[1:]}  a", f"{SUM}  C:\\a"],
+)
+def test_lists_of_checksums_that_are_none(text: str) -> None:
+    with pytest.raises(UserError, match="SHA256SUMS: line . is not a checksum"):
+        parse_checksums(text)
+
+
+@pytest.mark.parametrize("name", ["../a", "/a", "a/../../b", "..\\a", "C:\\a", "c:a", "", ".", "a/b:c", "a\0b"])
+def test_names_that_lead_outside(name: str) -> None:
+    assert not is_inside(name)
+
+
+@pytest.mark.parametrize("name", ["a", "a/b.txt", "a..b", ".a", "a/..b/c "])
+def test_names_that_stay_inside(name: str) -> None:
+    assert is_inside(name)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from custom.archive import open_archive
 from custom.errors import UserError
-from custom.files import new_folder, require_writable
+from custom.files import CHECKSUMS, altered_files, new_folder, parse_checksums, require_writable
 from custom.networks.weights import read_state
 
-from ..package_bundle.archive import CHECKSUMS, altered_files
 from .environment import APP
 
 DIST = Path("dist")
+LARGEST = 4 * 2**30  # bytes of an unpacked bundle
 
 
 def install_app(app: Path) -> Path:
@@ -50,10 +51,8 @@ def install_bundle(bundle: str | None, app: Path) -> Path:
             raise UserError(f"{target}: another bundle of that name is there; move it away, or give another --app")
         return target
     with new_folder(target) as temporary:
-        if source.suffix == ".zip":
-            unpack(source, name, temporary)
-        else:
-            shutil.copytree(source, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        copy_listed(source, name, parse_checksums(checksums.decode(errors="replace"), str(source)), temporary)
+        (temporary / CHECKSUMS).write_bytes(checksums)
         altered = altered_files(temporary)
         if altered:
             raise UserError(f"{source}: {', '.join(altered)} not as packaged; package it again, or fetch it again")
@@ -95,23 +94,25 @@ def read_folder(source: Path) -> bytes:
 
 def read_zip(source: Path) -> tuple[str, bytes]:
     """Name and checksums of a zipped bundle; `UserError` if it is none."""
-    try:
-        with zipfile.ZipFile(source) as archive:
-            names = archive.namelist()
-            tops = {Path(name).parts[0] for name in names}
-            if len(tops) == 1 and not any(".." in Path(name).parts or name.startswith("/") for name in names):
-                top = tops.pop()
-                return top, archive.read(f"{top}/{CHECKSUMS}")
-    except (zipfile.BadZipFile, KeyError, OSError, IndexError) as error:
-        raise UserError(f"{source}: not a packaged bundle ({error}); package it again, or fetch it again") from error
+    with open_archive(source, LARGEST) as archive:
+        names = archive.namelist()
+        tops = {name.partition("/")[0] for name in names}
+        if len(tops) == 1 and f"{min(tops)}/{CHECKSUMS}" in names:
+            return min(tops), archive.read(f"{min(tops)}/{CHECKSUMS}")
     raise UserError(f"{source}: not a packaged bundle; make one by `python -m scripts.package_bundle`")
 
 
-def unpack(source: Path, name: str, target: Path) -> None:
-    """Files of a zipped bundle, without the folder `name` that they are in, into `target`."""
-    with zipfile.ZipFile(source) as archive:
-        for entry in archive.infolist():
-            if not entry.is_dir():
-                file = target / Path(entry.filename).relative_to(name)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(archive.read(entry))
+def copy_listed(source: Path, name: str, listed: Iterable[str], target: Path) -> None:
+    """Copy the listed files, and no others, of a bundle folder, or of the folder `name` in a zip; missing ones are left
+    out."""
+    if source.suffix != ".zip":
+        for file in listed:
+            if (source / file).is_file():
+                (target / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / file, target / file)
+        return
+    with open_archive(source, LARGEST) as archive:
+        members = {f"{name}/{file}": file for file in listed}
+        for member in members.keys() & set(archive.namelist()):
+            (target / members[member]).parent.mkdir(parents=True, exist_ok=True)
+            (target / members[member]).write_bytes(archive.read(member))

@@ -23,11 +23,11 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 from custom.errors import UserError
-from custom.files import new_folder, require_writable
+from custom.files import new_folder, require_writable, write_checksums
 from custom.networks import load_weights
 
 from ..network_options import check_name, network_arguments
-from .archive import write_checksums, write_zip
+from .archive import write_zip
 from .code import PACKAGE, copy_code, names_in
 from .configs import find_experiment, merge, packaged_inference, packaged_overlay, packaged_train, read
 from .metadata import model_card, packaged_metadata

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from monai.apps import download_url
 
+from custom.archive import unpack
 from custom.errors import UserError
 
 
@@ -43,7 +42,7 @@ def open_source(source: Path | None, archive: Archive, download_dir: Path) -> It
         yield _inner(source, archive)
     elif source.is_file():
         with tempfile.TemporaryDirectory() as folder:
-            unzip(source, Path(folder))
+            unpack(source, Path(folder))
             yield _inner(Path(folder), archive)
     else:
         raise UserError(f"{source}: no such file or folder; give the archive {archive.url} or its folder")
@@ -69,16 +68,3 @@ def download(archive: Archive, download_dir: Path) -> Path:
             f"{archive.url}: cannot be downloaded to {path} ({reason}); fetch it by hand and give it as --source"
         ) from error
     return path
-
-
-def unzip(path: Path, folder: Path) -> None:
-    """Unpack a zip archive. Raises UserError if it is broken or if a member would land outside the folder."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                member = PurePosixPath(name.replace("\\", "/"))
-                if member.is_absolute() or ".." in member.parts or ":" in member.parts[0]:
-                    raise UserError(f"{path}: holds {name}, which points outside of it; do not use this archive")
-            archive.extractall(folder)
-    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, zlib.error) as error:
-        raise UserError(f"{path}: truncated, corrupt or not a zip archive ({error}); fetch it again") from error

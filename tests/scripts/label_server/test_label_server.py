@@ -167,8 +167,9 @@ class TestRefusals:
             archive.write(tmp_path / "a.txt", "folder/a.txt")
         with zipfile.ZipFile(tmp_path / "outside.zip", "w") as archive:
             archive.write(tmp_path / "a.txt", "../a.txt")
-        for name in ("folder", "broken.zip", "other.zip", "outside.zip"):
-            with pytest.raises(UserError, match="not a packaged bundle"):
+        wrong = {"folder": "not a packaged bundle", "broken.zip": "not a zip archive", "other.zip": "not a packaged"}
+        for name, message in {**wrong, "outside.zip": "points outside"}.items():
+            with pytest.raises(UserError, match=message):
                 install_bundle(str(tmp_path / name), app)
         assert list((app / "model").iterdir()) == []
 
@@ -177,6 +178,23 @@ class TestRefusals:
         (folder / "configs" / "inference.json").write_text("{ }")
         with pytest.raises(UserError, match="inference.json not as packaged"):
             install_bundle(str(folder), app)
+        assert list((app / "model").iterdir()) == []
+
+    @pytest.mark.parametrize("as_zip", [False, True])
+    def test_only_files_with_a_checksum_are_installed(self, tmp_path, as_zip):
+        app, folder = install_app(tmp_path / "app"), fake_bundle(tmp_path / "cells")
+        (folder / "sitecustomize.py").write_text("evil")
+        installed = install_bundle(str(zipped(folder) if as_zip else folder), app)
+        files = {file.relative_to(installed).as_posix() for file in installed.rglob("*") if file.is_file()}
+        assert files == {"SHA256SUMS", "configs/inference.json"}
+
+    @pytest.mark.parametrize("as_zip", [False, True])
+    def test_a_checksum_of_a_file_outside_is_refused(self, tmp_path, as_zip):
+        app, folder = install_app(tmp_path / "app"), fake_bundle(tmp_path / "cells")
+        with (folder / "SHA256SUMS").open("a") as file:
+            file.write(f"{'0' * 64}  ../../main.py\n")
+        with pytest.raises(UserError, match="line 2 is not a checksum"):
+            install_bundle(str(zipped(folder) if as_zip else folder), app)
         assert list((app / "model").iterdir()) == []
 
     def test_another_bundle_of_the_name(self, tmp_path):
@@ -207,7 +225,7 @@ class TestRefusals:
             raise OSError(28, "No space left on device")
 
         app, bundle = install_app(tmp_path / "app"), fake_bundle(tmp_path / "cells")
-        monkeypatch.setattr("scripts.label_server.bundle.shutil.copytree", fill)
+        monkeypatch.setattr("scripts.label_server.bundle.shutil.copyfile", fill)
         with pytest.raises(UserError, match="No space left"):
             install_bundle(str(bundle), app)
         assert list((app / "model").iterdir()) == []

@@ -19,10 +19,10 @@ from monai.bundle import ConfigParser
 
 from custom.data import make_synthetic, read_image
 from custom.errors import UserError
+from custom.files import altered_files
 from custom.networks import ValidUNet
 from scripts.package_bundle import __main__ as package_bundle
 from scripts.package_bundle.__main__ import BUNDLE, check_target, main, package
-from scripts.package_bundle.archive import altered_files
 from scripts.package_bundle.code import modules_in_use, names_in
 from scripts.package_bundle.configs import merge, packaged_inference, packaged_train, read, renamed
 
