@@ -13,20 +13,21 @@ from torch.utils.tensorboard import SummaryWriter
 from ..networks.valid_unet import center_crop
 
 
-def training_strip(image: Tensor, target: Tensor, probability: Tensor) -> Tensor:
+def training_strip(image: Tensor, label: Tensor, weight: Tensor, probability: Tensor) -> Tensor:
     """Image, label, weight map and foreground probability side by side.
 
     Args:
         image: (1, H', W') network input; its centre is shown.
-        target: (2, H, W) label and weight.
+        label: (1, H, W) classes.
+        weight: (1, H, W) weight map.
         probability: (1, H'', W'') of the foreground, at least H x W; its centre is shown.
 
     Returns:
         (1, H, 4 * W) float32 in [0, 1]; the weight map is divided by its maximum.
     """
-    size = [target.shape[-2], target.shape[-1]]
-    label, weight = target[:1].clamp(max=1), target[1:] / target[1:].max().clamp(min=1e-6)
-    return torch.cat([center_crop(image, size), label, weight, center_crop(probability, size)], dim=-1).clamp(0, 1)
+    size = [label.shape[-2], label.shape[-1]]
+    parts = [center_crop(image, size), label, weight / weight.max().clamp(min=1e-6), center_crop(probability, size)]
+    return torch.cat(parts, dim=-1).clamp(0, 1)
 
 
 class TrainingPictures:
@@ -46,9 +47,9 @@ class TrainingPictures:
         trainer.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
 
     def __call__(self, trainer: Engine) -> None:
-        # The trainer decollates: its output is a list with one dictionary an image.
+        # The trainer decollates: batch and output are lists with one dictionary an image.
         state: Any = trainer.state
-        output = state.output[0]
-        strip = training_strip(*(torch.as_tensor(output[key]).cpu() for key in ("image", "target", "pred")))
+        shown = {**state.batch[0], "pred": state.output[0]["pred"]}
+        strip = training_strip(*(torch.as_tensor(shown[key]).cpu() for key in ("image", "label", "weight", "pred")))
         with SummaryWriter(self.log_dir, filename_suffix=".pictures") as writer:
             writer.add_image("image | label | weight | probability", strip.numpy(), state.iteration)

@@ -160,7 +160,8 @@ class WeightMap(Transform):
     Args:
         w0: largest border term.
         sigma: width of the border term in working pixels.
-        class_weights: w_c of each class (over a data set: `class_weights()`), or None to balance each image by itself.
+        class_weights: w_c of each class (over a data set: `class_weights()`), one number for all classes, or None to
+            balance each image by itself.
         border_everywhere: the border term inside cells, too.
         ignore: the label to ignore, 1 to 255.
         scale: working pixels per image pixel: the map keeps the image's size, with a border term of `sigma / scale`.
@@ -175,7 +176,7 @@ class WeightMap(Transform):
         self,
         w0: float = 10.0,
         sigma: float = 5.0,
-        class_weights: Sequence[float] | None = None,
+        class_weights: Sequence[float] | float | None = None,
         border_everywhere: bool = False,
         ignore: int = IGNORED,
         scale: float = 1.0,
@@ -186,6 +187,8 @@ class WeightMap(Transform):
             raise UserError(f"sigma: got {sigma}, expected a finite number of pixels above 0")
         if not 1 <= ignore <= MAX_CLASS:
             raise UserError(f"ignore: got {ignore}, expected a label from 1 to {MAX_CLASS}")
+        if isinstance(class_weights, int | float):
+            class_weights = [class_weights] * MAX_CLASS
         if class_weights is not None and not all(0 <= weight < math.inf for weight in class_weights):
             raise UserError(f"class_weights: got {class_weights}, expected finite numbers, at least 0")
         self.w0 = w0
@@ -261,7 +264,7 @@ class WeightMapd(MapTransform):
         keys: KeysCollection = "label",
         w0: float = 10.0,
         sigma: float = 5.0,
-        class_weights: Sequence[float] | None = None,
+        class_weights: Sequence[float] | float | None = None,
         border_everywhere: bool = False,
         ignore: int = IGNORED,
         instance_key: str | None = "instance",

@@ -17,7 +17,7 @@ from pathlib import Path
 from custom.data.datalist import FILE_NAME
 from custom.errors import UserError
 
-from .experiments import BUDGETS, EXPERIMENTS, PREPARE, Budget, Experiment
+from .experiments import Experiment, budgets, read_experiments
 from .figures import draw_example
 from .folds import write_fold
 from .record import make_record
@@ -25,9 +25,10 @@ from .run import Run
 from .table import write_results
 
 FOLDS = 5
+PREPARE = {"isbi2012": "isbi2012", "u373": "phc-u373", "hela": "dic-hela"}  # folder: data set of `prepare_data`
 
 
-def plan(experiments: Sequence[Experiment], budget: Budget, folds: int, data: Path, runs: Path) -> list[Run]:
+def plan(experiments: Sequence[Experiment], budget: Path, folds: int, data: Path, runs: Path) -> list[Run]:
     """The runs: for EM the last of five blocks of sections, or all five; for cells the prepared split in time.
 
     Raises:
@@ -39,7 +40,7 @@ def plan(experiments: Sequence[Experiment], budget: Budget, folds: int, data: Pa
             raise UserError(f"{data / name} is no prepared data set; make it with `{command}`")
     planned = []
     for experiment in experiments:
-        source, folder = data / experiment.data, runs / budget.name / experiment.name
+        source, folder = data / experiment.data, runs / budget.stem / experiment.name
         if experiment.data != "isbi2012":
             planned.append(Run(experiment, budget, None, source, folder / "split"))
             continue
@@ -62,7 +63,7 @@ def reproduce(runs: Sequence[Run], output: Path) -> int:
         run_state = run.execute()
         record = make_record(run, run_state)
         if run_state["failed"] is None:
-            example = Path("results") / f"{run.budget.name}-{run.experiment.name}.jpg"
+            example = Path("results") / f"{run.budget.stem}-{run.experiment.name}.jpg"
             draw_example(run, output / example)
             record["example"] = example.as_posix()
         else:
@@ -74,18 +75,19 @@ def reproduce(runs: Sequence[Run], output: Path) -> int:
 
 def choose(only: Sequence[str] | None) -> list[Experiment]:
     """The experiments of these names, or all; UserError for a name that none has."""
-    names = [experiment.name for experiment in EXPERIMENTS]
+    experiments = read_experiments()
+    names = [experiment.name for experiment in experiments]
     unknown = sorted(set(only or []) - set(names))
     if unknown:
         raise UserError(f"--only: no experiment {', '.join(unknown)}; there are {', '.join(names)}")
-    return [experiment for experiment in EXPERIMENTS if not only or experiment.name in only]
+    return [experiment for experiment in experiments if not only or experiment.name in only]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 if all runs are done, 1 if one failed, 2 for bad input."""
     summary = (__doc__ or "").splitlines()[0]
     parser = argparse.ArgumentParser(prog="python -m scripts.reproduce", description=summary)
-    parser.add_argument("--budget", choices=BUDGETS, required=True, help="how far each experiment is trained")
+    parser.add_argument("--budget", choices=budgets(), required=True, help="how far each experiment is trained")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="experiments (default: all)")
     parser.add_argument("--folds", type=int, choices=range(1, FOLDS + 1), default=1, help="how many of the 5 EM folds")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder with the prepared data sets")
@@ -95,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Ended by a signal, take the training that is running along: it would go on unseen.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        runs = plan(choose(given.only), BUDGETS[given.budget], given.folds, given.data, given.runs)
+        runs = plan(choose(given.only), budgets()[given.budget], given.folds, given.data, given.runs)
         failed = reproduce(runs, given.output)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

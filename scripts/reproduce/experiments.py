@@ -1,18 +1,20 @@
-"""What is run: the experiments with their published scores, and the budgets that cut them to the time at hand."""
+"""What is run: the overlays that have a title, and the budgets that fit them to the time at hand."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CONFIGS = Path("bundle/configs")
-PREPARE = {"isbi2012": "isbi2012", "u373": "phc-u373", "hela": "dic-hela"}  # folder: data set of `prepare_data`
+from monai.bundle import ConfigParser
 
-PAPER_EM = {"pixel_error": 0.0611, "v_rand": 0.97276, "v_info": 0.98662, "rand_error": 0.0382, "warping_error": 353e-6}
-U373, HELA = {"seg": 0.9203}, {"seg": 0.7756}
+from custom.data.datalist import FILE_NAME
+from custom.errors import UserError
+
+CONFIGS = Path("bundle/configs")
+TRAIN = CONFIGS / "train.json"
 
 
 @dataclass(frozen=True)
@@ -21,139 +23,61 @@ class Experiment:
 
     Args:
         name: of the row.
-        config: overlay in `bundle/configs/experiments`.
+        overlays: config files that follow `train.json`.
         title: what it is, for the reader of the table.
-        data: folder of the prepared data set.
-        published: score by measure, where the source tells one.
-        overrides: ids of the config that this row changes, beyond the overlay.
-        width_id: id of the list of the network's widths, for networks without a `features` argument.
-        last_width: that list ends with the first width once more, as `BasicUNet` wants it.
+        data: name of the folder of the prepared data set.
+        published: score by measure, where the source gives one.
     """
 
     name: str
-    config: str
+    overlays: tuple[Path, ...]
     title: str
-    data: str = "isbi2012"
-    published: dict[str, float] = field(default_factory=dict)
-    overrides: dict[str, Any] = field(default_factory=dict)
-    width_id: str | None = None
-    last_width: bool = False
-
-    def widths(self, features: int) -> dict[str, Any]:
-        """Overrides for a network of `features` features at the first level, doubling with each."""
-        if self.width_id is None:
-            return {"network_def#features": features}
-        return {self.width_id: [*(features * 2**level for level in range(5)), *[features] * self.last_width]}
-
-    def setting(self, key: str) -> Any:
-        """Value of a number in the merged config, without reading any data."""
-        content: dict[str, Any] = {}
-        for file in (CONFIGS / "train.json", CONFIGS / "experiments" / f"{self.config}.json"):
-            content |= json.loads(file.read_text(encoding="utf-8"))
-        return (content | self.overrides)[key]
+    data: str
+    published: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How far an experiment is trained.
+def merged(files: tuple[Path, ...]) -> dict[str, Any]:
+    """The config of these files, as it stands.
 
-    Args:
-        name: as on the command line.
-        features: of the first level; None: as the experiment says.
-        tiles: input tiles seen in training, so steps times batch size; None: as the experiment says.
-        least_steps: steps at least, however large the batch.
-        epochs: number of epochs they are spread over.
-        val_interval: epochs from one validation to the next.
-        extra: further overrides.
+    Raises:
+        UserError: a file is not a config, or an overlay overrides an id that is not there.
     """
-
-    name: str
-    features: int | None = None
-    tiles: int = 0
-    least_steps: int = 1
-    epochs: int = 1
-    val_interval: int = 1
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    def overrides(self, experiment: Experiment) -> dict[str, Any]:
-        """Overrides that fit an experiment into the budget; without early stopping, which would judge too few steps."""
-        if self.features is None:
-            return {**experiment.overrides, **self.extra}
-        steps = max(self.least_steps, self.tiles // experiment.setting("batch_size"))
-        return {
-            **experiment.overrides,
-            **experiment.widths(self.features),
-            "max_epochs": self.epochs,
-            "steps_per_epoch": math.ceil(steps / self.epochs),
-            "val_interval": self.val_interval,
-            "early_stop#patience": self.epochs,
-            **self.extra,
-        }
+    try:
+        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in files])
+    except (KeyError, OSError, ValueError) as error:
+        raise UserError(f"{', '.join(map(str, files))}: cannot be merged ({error}); correct the config") from error
+    return config
 
 
-BUDGETS = {
-    "quick": Budget("quick", features=16, tiles=1800, least_steps=600, epochs=18, val_interval=2),
-    "compact": Budget("compact", features=32, tiles=3000, least_steps=600, epochs=30, val_interval=3),
-    "full": Budget("full"),
-}
+def read_experiments(configs: Path = CONFIGS) -> list[Experiment]:
+    """The overlays in `experiments` that have a title, then those in `ablations`, each in alphabetical order.
 
-_FILTERS = "network_def#network#filters"
-_CHANNELS = "network_def#network#channels"
-_BASIC = "network_def#network#features"
-_WEIGHT_MAP = "train#deterministic_transforms#2#w0"
+    An ablation is an overlay of another one, which its `experiment#base` names.
+    """
+    found = []
+    for file in [*sorted(configs.glob("experiments/*.json")), *sorted(configs.glob("ablations/*.json"))]:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if "experiment#title" not in content:
+            continue
+        base = content.get("experiment#base")
+        overlays = (configs / "experiments" / f"{base}.json", file) if base else (file,)
+        config = merged((configs / TRAIN.name, *overlays))
+        about = config["experiment"]
+        data = Path(config["dataset_dir"]).name
+        # The score published for an experiment is not that of an ablation.
+        published = {} if base else about["published"]
+        found.append(Experiment(file.stem, overlays, about["title"], data, published))
+    return found
 
-EXPERIMENTS = (
-    Experiment("best_em", "best_em", "AdamW, one cycle, 8 orientations"),
-    Experiment("best_u373", "best_u373", "AdamW, one cycle, 8 orientations", "u373", U373),
-    Experiment("best_hela", "best_hela", "AdamW, one cycle, 8 orientations", "hela", HELA),
-    Experiment("paper_em", "paper_em", "the paper, 7 orientations", published=PAPER_EM),
-    Experiment("paper_u373", "paper_u373", "the paper, 7 orientations", "u373", U373),
-    Experiment("paper_hela", "paper_hela", "the paper, 7 orientations", "hela", HELA),
-    Experiment(
-        "tudelft_keras",
-        "tudelft_keras",
-        "TU Delft, Keras: upsampling, Xavier uniform, batch of 5",
-        published={"pixel_error": 0.0978, "iou": 0.880},
-    ),
-    Experiment(
-        "tudelft_upsample_xavier",
-        "tudelft_upsample_xavier",
-        "TU Delft, PyTorch: upsampling, Xavier normal",
-        published={"pixel_error": 0.0885, "iou": 0.838},
-    ),
-    Experiment(
-        "tudelft_transpose_xavier",
-        "tudelft_transpose_xavier",
-        "TU Delft, PyTorch: transposed, Xavier normal",
-        published={"pixel_error": 0.0867, "iou": 0.842},
-    ),
-    Experiment(
-        "tudelft_transpose_kaiming",
-        "tudelft_transpose_kaiming",
-        "TU Delft, PyTorch: transposed, Kaiming normal",
-        published={"pixel_error": 0.0836, "iou": 0.846},
-    ),
-    Experiment(
-        "tudelft_upsample_kaiming",
-        "tudelft_upsample_xavier",
-        "TU Delft, PyTorch: upsampling, Kaiming normal (reported to explode)",
-        overrides={"network_def#init": "kaiming"},
-    ),
-    Experiment("notebook", "notebook", "the notebook: Simard deformation, tiles at stride 124"),
-    Experiment("baseline_unet", "baseline_unet", "MONAI UNet", width_id=_CHANNELS),
-    Experiment("baseline_basicunet", "baseline_basicunet", "MONAI BasicUNet", width_id=_BASIC, last_width=True),
-    Experiment("baseline_dynunet", "baseline_dynunet", "MONAI DynUNet", width_id=_FILTERS),
-    Experiment("best_upsample", "best_em", "best_em with upsampling", overrides={"network_def#up": "upsample"}),
-    Experiment(
-        "best_xavier_uniform",
-        "best_em",
-        "best_em with Xavier uniform",
-        overrides={"network_def#init": "xavier_uniform"},
-    ),
-    Experiment(
-        "best_xavier_normal", "best_em", "best_em with Xavier normal", overrides={"network_def#init": "xavier_normal"}
-    ),
-    Experiment("best_kaiming", "best_em", "best_em with Kaiming normal", overrides={"network_def#init": "kaiming"}),
-    Experiment("best_no_dropout", "best_em", "best_em without dropout", overrides={"network_def#dropout": 0.0}),
-    Experiment("best_no_weight_map", "best_em", "best_em without weight map", overrides={_WEIGHT_MAP: 0}),
-)
+
+def budgets(configs: Path = CONFIGS) -> dict[str, Path]:
+    """Overlay of each budget, by name."""
+    return {file.stem: file for file in sorted(configs.glob("budgets/*.json"))}
+
+
+def fingerprint(files: tuple[Path, ...], dataset_dir: Path) -> str:
+    """SHA-256 of what a training depends on: the merged config without its description, and the lists of images."""
+    config = {key: value for key, value in merged(files).items() if key != "experiment"}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    digest.update((dataset_dir / FILE_NAME).read_bytes())
+    return digest.hexdigest()

@@ -24,7 +24,7 @@ def make_record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
         "experiment": run.experiment.name,
         "title": run.experiment.title,
         "data": run.experiment.data,
-        "budget": run.budget.name,
+        "budget": run.budget.stem,
         "fold": run.fold,
         "split": describe_split(run.dataset_dir),
         "hardware": ", ".join(run_state["hardware"]),

@@ -16,7 +16,7 @@ from typing import IO, Any
 from custom.errors import UserError
 from custom.files import replace_file
 
-from .experiments import CONFIGS, Budget, Experiment
+from .experiments import CONFIGS, TRAIN, Experiment, fingerprint
 from .hardware import hardware
 
 
@@ -33,10 +33,10 @@ def shell_line(line: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment at a budget on one fold; its files lie in `folder`."""
+    """An experiment at a budget (an overlay) on one fold; its files lie in `folder`."""
 
     experiment: Experiment
-    budget: Budget
+    budget: Path
     fold: int | None
     dataset_dir: Path
     folder: Path
@@ -46,14 +46,15 @@ class Run:
         """File that says how far the run has come."""
         return self.folder / "run_state.json"
 
+    @property
+    def configs(self) -> tuple[Path, ...]:
+        """Config files of the training, in the order in which they are merged."""
+        return (TRAIN, *self.experiment.overlays, self.budget)
+
     def commands(self) -> dict[str, list[str]]:
         """Arguments of `python`, by the step that they do."""
-        files = [CONFIGS / "train.json", CONFIGS / "experiments" / f"{self.experiment.config}.json"]
-        options = {
-            "dataset_dir": self.dataset_dir,
-            "output_dir": self.folder,
-            **self.budget.overrides(self.experiment),
-        }
+        files = list(self.configs)
+        options = {"dataset_dir": self.dataset_dir, "output_dir": self.folder}
         return {
             "training": _bundle_run("training", files, {**options, "resume": "true"}),
             "evaluating": _bundle_run(
@@ -67,21 +68,27 @@ class Run:
         """The run_state, or a new one.
 
         Raises:
-            UserError: the folder was begun with other commands.
+            UserError: the folder was begun with other commands, configs or images.
         """
         commands = {step: shell_line(line) for step, line in self.commands().items()}
+        content = fingerprint(self.configs, self.dataset_dir)
         if not self.run_state.is_file():
-            return {"commands": commands, "done": [], "hardware": [], "failed": None}
+            return {"commands": commands, "content": content, "done": [], "hardware": [], "failed": None}
         run_state: dict[str, Any] = json.loads(self.run_state.read_text(encoding="utf-8"))
         if run_state["commands"] != commands:
             raise UserError(f"{self.folder} was begun with other options; delete it to begin anew")
+        if run_state.get("content") != content:
+            raise UserError(
+                f"{self.folder}: a config ({', '.join(file.name for file in self.configs)}) or the list of images "
+                "changed since it was begun; delete it to begin anew, or undo the change"
+            )
         return run_state
 
     def execute(self) -> dict[str, Any]:
         """Do the steps that are not done yet; the run_state says which were done, and why a step failed.
 
         Raises:
-            UserError: another process is at this run, or began it with other commands.
+            UserError: another process is at this run, or it was begun with something else (see :meth:`read`).
         """
         with self._only_process() as lock:
             run_state = self.read()

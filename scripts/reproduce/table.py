@@ -10,7 +10,7 @@ from typing import Any
 from custom.errors import UserError
 from custom.files import replace_file
 
-from .experiments import BUDGETS, EXPERIMENTS
+from .experiments import read_experiments
 from .figures import draw_curves
 from .run import write_json
 
@@ -42,9 +42,9 @@ Written by `python -m scripts.reproduce`; [results.json](results.json) has every
   little; "last epoch" is the pixel error of the last epoch, which nothing was chosen by.
 - Published numbers stand in parentheses. The paper's EM numbers are of the challenge's test volume, those of TU Delft
   of their own augmented split, those for U373 and HeLa of the challenge's secret sequences: compare with care.
-- Budgets: `quick` is 16 features and {quick} input tiles, `compact` 32 features and {compact}, both without early
-  stopping and with at least 600 steps; `full` is the experiment as it is written. Steps times the batch size are tiles.
-  Time is that of training by the wall's clock, on a machine that other work shared and at times stopped for.
+- Budgets are overlays in `bundle/configs/budgets`: `quick` is 16 features and 1,800 input tiles, `compact` 32 features
+  and 3,000, both without early stopping and with at least 600 steps; `full` is the experiment as it is written. Steps
+  times the batch size are tiles. Time is the wall-clock time of training on a shared machine, including pauses.
 - Warping error is the minimum over thresholds, which an all-black proposal can win; beside it is its value at the
   threshold of the pixel error.
 """
@@ -68,12 +68,12 @@ def read_records(path: Path) -> list[Record]:
 def merge(old: Sequence[Record], new: Sequence[Record]) -> list[Record]:
     """All records, new ones in the place of old ones of the same run, in the order of experiments and budgets."""
     by_run = {(r["experiment"], r["budget"], r["fold"]): r for r in (*old, *new)}
-    names, budgets = [e.name for e in EXPERIMENTS], list(BUDGETS)
+    names, lengths = [experiment.name for experiment in read_experiments()], ["quick", "compact", "full"]
 
     def order(record: Record) -> tuple[int, int, int]:
         name, budget = record["experiment"], record["budget"]
         place = names.index(name) if name in names else len(names)
-        return place, budgets.index(budget) if budget in budgets else len(budgets), record["fold"] or 0
+        return place, lengths.index(budget) if budget in lengths else len(lengths), record["fold"] or 0
 
     return sorted(by_run.values(), key=order)
 
@@ -82,7 +82,7 @@ def write_results(output: Path, new: Sequence[Record]) -> None:
     """Merge records into `results.json` in a folder, and write `results.md` and the curves beside it."""
     records = merge(read_records(output / "results.json"), new)
     write_json(output / "results.json", {"records": records})
-    parts = [PREAMBLE.format(**{name: f"{BUDGETS[name].tiles:,}" for name in ("quick", "compact")})]
+    parts = [PREAMBLE]
     for data, (title, measures) in DATA.items():
         of_data = [record for record in records if record["data"] == data]
         if of_data:

@@ -75,12 +75,13 @@ def test_the_network_exports_to_torchscript(tmp_path):
 
 def test_inference_has_the_network_and_device_of_the_experiment_whose_weights_are_shipped():
     train, compact, inference = load("train.json"), load("experiments/compact.json"), load("inference.json")
+    train["network_def"]["features"] = compact["features"]
     for key, value in compact.items():
         if key.startswith("network_def#"):
             train["network_def"][key.removeprefix("network_def#")] = value
     for key in ("network_def", "network", "device", "bfloat16", "bundle_root"):
         assert train[key] == inference[key], key
-    loading = train["train"]["deterministic_transforms"][0]["_target_"]
+    loading = train["train"]["load"]["_target_"]
     assert loading == inference["preprocessing"]["transforms"][0]["_target_"]
     assert train["validate"]["inferer"] == inference["inferer"]
 
@@ -117,23 +118,39 @@ def test_every_config_defines_run():
         assert run_id in load(name)
 
 
-@pytest.mark.parametrize("overlay", EXPERIMENTS, ids=lambda path: path.stem)
-def test_experiments_override_only_what_is_there_and_are_named_after_their_file(overlay):
-    base, content = ConfigParser(load("train.json")), json.loads(overlay.read_text())
+OVERLAYS = [*EXPERIMENTS, *(ROOT / CONFIGS / "ablations").glob("*.json")]
+NEW_IDS = {"experiment#published"}  # of the base config: dictionaries that overlays may add keys to
+
+
+def most_lines(overlay: Path) -> int:
+    return 15 if overlay.stem.startswith("best_") or overlay.stem == "compact" else 26
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
+def test_an_experiment_is_a_few_lines_and_named_after_its_file(overlay):
+    text = overlay.read_text()
+    content = json.loads(text)
     assert content["name"] == overlay.stem
-    assert len(content) <= 25, "an experiment is a few lines"
-    for key in content:
-        assert key.replace("#", "::").rsplit("::", 1)[0] in base or "#" not in key, key
-        assert "#" in key or key in base, f"{key} overrides nothing"
+    assert text == json.dumps(content, indent=4) + "\n", "the formatter's layout, which the limit is for"
+    assert len(text.splitlines()) <= most_lines(overlay)
+
+
+@pytest.mark.parametrize("overlay", [*OVERLAYS, *(ROOT / CONFIGS / "budgets").glob("*.json")], ids=lambda p: p.stem)
+def test_overlays_override_ids_that_are_there(overlay):
+    base = ConfigParser(load("train.json"))
+    for key in json.loads(overlay.read_text()):
+        assert key in base or key.rpartition("#")[0] in NEW_IDS, f"{key} overrides nothing"
 
 
 def test_train_json_is_the_experiment_of_the_paper():
     train = load("train.json")
     network = train["network_def"]
-    assert (network["features"], network["depth"], network["up"], network["init"]) == (64, 4, "transposed", "he")
+    assert (train["features"], network["features"]) == (64, "@features")
+    assert (network["depth"], network["up"], network["init"]) == (4, "transposed", "he")
     assert (train["input_size"], train["batch_size"]) == (572, 1)
-    assert train["optimizer"]["_target_"] == "torch.optim.SGD"
-    assert train["optimizer"]["momentum"] == 0.99
-    window, weight = train["train"]["window"], train["train"]["deterministic_transforms"][2]
+    optimizer = train["optimizers"]["sgd"]
+    assert (train["optimizer"], train["lr_scheduler"]) == ("@optimizers#sgd", "@schedules#plateau")
+    assert (optimizer["_target_"], optimizer["momentum"]) == ("torch.optim.SGD", 0.99)
+    window, weight = train["train"]["window"], train["train"]["weight_map"]
     assert (window["grid_shape"], window["sigma"]) == ([3, 3], 10)
     assert (weight["w0"], weight["sigma"]) == (10, 5)

@@ -11,7 +11,6 @@ import torch
 from monai.bundle import ConfigParser
 
 from custom.networks import ValidUNet
-from scripts.reproduce.experiments import EXPERIMENTS
 
 from .conftest import CONFIGS, ROOT
 
@@ -29,25 +28,18 @@ def parser(name: str, dataset: Path, *more: str, **overrides: Any) -> ConfigPars
     return merged
 
 
-def narrow(name: str) -> dict[str, Any]:
-    """Overrides that give an experiment's network two features."""
-    for experiment in EXPERIMENTS:
-        if experiment.config == name:
-            return experiment.widths(2)
-    return {"network_def#features": 2}
-
-
 @pytest.mark.parametrize("name", [file.stem for file in OVERLAYS])
 def test_a_batch_goes_through_network_and_loss(name, tiny_dataset):
-    config = parser(name, tiny_dataset, batch_size=1, **narrow(name))
+    config = parser(name, tiny_dataset, batch_size=1, features=2)
     network, loss, optimizer, loader, output_size = (
         config.get_parsed_content(key) for key in ("network", "loss", "optimizer", "train#dataloader", "output_size")
     )
     batch = next(iter(loader))
-    assert batch["label"].shape == (1, 2, output_size, output_size)
+    assert batch["label"].shape == batch["weight"].shape == (1, 1, output_size, output_size)
+    assert torch.equal(batch["target"], torch.cat([batch["label"], batch["weight"]], dim=1))
     logits = network(batch["image"].as_tensor())
     assert 0 <= logits.shape[-1] - output_size <= 4
-    value = loss(logits, batch["label"].as_tensor())
+    value = loss(logits, batch["target"].as_tensor())
     value.backward()
     optimizer.step()
     assert 0 < value.item() < 100
@@ -57,10 +49,10 @@ def test_a_batch_goes_through_network_and_loss(name, tiny_dataset):
 @pytest.mark.parametrize("name", [file.stem for file in OVERLAYS])
 def test_orientations_are_averaged_at_the_test_alone(name, tiny_dataset):
     wanted = json.loads((ROOT / CONFIGS / "experiments" / f"{name}.json").read_text()).get("test_orientations", 1)
-    training, test = (parser(name, tiny_dataset, *more, **narrow(name)) for more in ((), ("evaluate.json",)))
+    training, test = (parser(name, tiny_dataset, *more, features=2) for more in ((), ("evaluate.json",)))
     assert training.get_parsed_content("validate#inferer").orientations == 1
     assert test.get_parsed_content("validate#inferer").orientations == wanted
-    asked = parser(name, tiny_dataset, "evaluate.json", orientations=8, **narrow(name))
+    asked = parser(name, tiny_dataset, "evaluate.json", orientations=8, features=2)
     assert asked.get_parsed_content("validate#inferer").orientations == 8
 
 
@@ -68,10 +60,11 @@ def test_orientations_are_averaged_at_the_test_alone(name, tiny_dataset):
 def test_tudelft_trains_on_240_unweighted_images_an_epoch(name, tiny_dataset):
     config = parser(name, tiny_dataset)
     assert config["steps_per_epoch"] * config["batch_size"] == 240
-    assert (config["input_size"], config["learning_rate"], config["optimizer#momentum"]) == (700, 0.01, 0.99)
-    schedule = config["lr_scheduler"]
+    assert (config["input_size"], config["learning_rate"], config["optimizers#sgd#momentum"]) == (700, 0.01, 0.99)
+    assert (config["optimizer"], config["lr_scheduler"]) == ("@optimizers#sgd", "@schedules#plateau")
+    schedule = config["schedules#plateau"]
     assert (schedule["factor"], schedule["patience"], schedule["min_lr"]) == (0.1, 10, 1e-5)
-    weight = config.get_parsed_content("train#dataset")[0]["label"][1]
+    weight = config.get_parsed_content("train#dataset")[0]["weight"]
     assert set(weight.unique().tolist()) == {1.0}
 
 
@@ -94,17 +87,38 @@ def test_baselines_have_about_the_size_of_the_network_of_the_paper(name, tiny_da
 
 def test_what_overlays_have_to_repeat_is_equal():
     overlays = {file.stem: json.loads(file.read_text()) for file in OVERLAYS}
-    with_adamw = [overlay for overlay in overlays.values() if "optimizer" in overlay]
-    assert len(with_adamw) > 5
-    for key in ("optimizer", "lr_scheduler", "class_weights"):
-        assert all(overlay[key] == with_adamw[0][key] for overlay in with_adamw)
+    about = {"name", "experiment#title", "experiment#published#pixel_error", "experiment#published#iou"}
     families = {
-        ("best_em", "best_u373", "best_hela"): {"name", "dataset_dir", "border_width", "grow", "min_size"},
-        tuple(TUDELFT[1:]): {"name", "network_def#up", "network_def#init"},
-        tuple(TUDELFT[:2]): {"name", "network_def#init", "batch_size", "steps_per_epoch"}
+        ("best_em", "best_u373", "best_hela"): {"dataset_dir", "border_width", "grow", "min_size"},
+        tuple(TUDELFT[1:]): {"network_def#up", "network_def#init"},
+        tuple(TUDELFT[:2]): {"network_def#init", "batch_size", "steps_per_epoch"}
         | {"early_stop#patience", "early_stop#min_delta"},
-        tuple(BASELINES): {"name", "network_def"},
+        tuple(BASELINES): {"network_def"},
     }
     for names, own in families.items():
-        shared = [{key: value for key, value in overlays[name].items() if key not in own} for name in names]
+        shared = [{key: value for key, value in overlays[name].items() if key not in own | about} for name in names]
         assert all(overlay == shared[0] for overlay in shared), names
+        assert shared[0]
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_one_number_sets_the_width_of_every_network(name, tiny_dataset):
+    counts = [
+        sum(
+            weight.numel()
+            for weight in parser(name, tiny_dataset, features=n).get_parsed_content("network").parameters()
+        )
+        for n in (2, 4)
+    ]
+    assert 3 < counts[1] / counts[0] < 4
+
+
+def test_a_preset_that_is_not_chosen_is_not_built(tiny_dataset):
+    config = parser("best_em", tiny_dataset, features=2)
+    config.update({"optimizers#sgd#lr": "$1 / 0", "schedules#plateau#factor": "$1 / 0"})
+    schedule = config.get_parsed_content("lr_scheduler")
+    assert type(schedule.optimizer) is torch.optim.AdamW
+    assert schedule.optimizer is config.get_parsed_content("optimizer")
+    assert (config.get_parsed_content("val_interval"), config.get_parsed_content("early_stop").patience) == (5, 200)
+    paper = parser("paper_em", tiny_dataset, features=2)
+    assert (paper.get_parsed_content("val_interval"), paper.get_parsed_content("early_stop").patience) == (1, 30)

@@ -62,21 +62,21 @@ def test_early_stop_counts_on_where_it_was():
 
 def test_the_strip_shows_centre_label_weight_and_probability():
     image, probability = torch.rand(1, 12, 14), torch.rand(1, 6, 8)
-    target = torch.stack([torch.randint(0, 2, (6, 8)).float(), torch.rand(6, 8) * 11])
-    target[0, 0, 0] = 255
-    parts = training_strip(image, target, probability).split(8, dim=-1)
+    label, weight = torch.randint(0, 2, (1, 6, 8)).float(), torch.rand(1, 6, 8) * 11
+    label[0, 0, 0] = 255
+    parts = training_strip(image, label, weight, probability).split(8, dim=-1)
     assert torch.equal(parts[0], image[:, 3:9, 3:11])
-    assert torch.equal(parts[1], target[:1].clamp(max=1))
+    assert torch.equal(parts[1], label.clamp(max=1))
     assert parts[2].max() == 1
-    torch.testing.assert_close(parts[2] * target[1].max(), target[1:])
+    torch.testing.assert_close(parts[2] * weight.max(), weight)
     assert torch.equal(parts[3], probability)
 
 
 def test_pictures_reach_tensorboard_at_the_interval(tmp_path):
-    output = {"image": torch.rand(1, 6, 8), "target": torch.rand(2, 6, 8), "pred": torch.rand(1, 6, 8)}
-    trainer = Engine(lambda engine, batch: [output])
+    batch = [{key: torch.rand(1, 6, 8) for key in ("image", "label", "weight")}]
+    trainer = Engine(lambda engine, batch: [{"pred": torch.rand(1, 6, 8)}])
     TrainingPictures(tmp_path, interval=2).attach(trainer)
-    trainer.run([0, 0, 0], max_epochs=4)
+    trainer.run([batch] * 3, max_epochs=4)
     steps = []
     for file in tmp_path.glob("*.pictures"):
         events = EventAccumulator(str(file)).Reload()

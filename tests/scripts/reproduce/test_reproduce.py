@@ -11,21 +11,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from monai.networks.nets import DynUNet
 from PIL import Image
 
 from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
 from scripts.reproduce.__main__ import choose, main, plan, reproduce
-from scripts.reproduce.experiments import BUDGETS, EXPERIMENTS, Budget
+from scripts.reproduce.experiments import CONFIGS, Experiment, budgets, merged, read_experiments
 from scripts.reproduce.folds import write_fold
 from scripts.reproduce.record import count_parameters, thin_out
 from scripts.reproduce.run import Run, shell_line
 from scripts.reproduce.table import merge, read_records, row, write_results
 
 ROOT = Path(__file__).parents[3]
+EXPERIMENTS = read_experiments(ROOT / CONFIGS)
 PAPER = next(experiment for experiment in EXPERIMENTS if experiment.name == "paper_em")
-TINY = Budget("quick", 2, tiles=4, epochs=2, extra={"input_size": 92, "network_def#depth": 2, "test_orientations": 1})
+TINY = {
+    "features": 2,
+    "network_def#depth": 2,
+    "input_size": 92,
+    "max_epochs": 2,
+    "steps_per_epoch": 2,
+    "test_orientations": 1,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -42,13 +51,21 @@ def data(tmp_path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    """Overlay of a budget of four steps."""
+    path = tmp_path / "quick.json"
+    path.write_text(json.dumps(TINY))
+    return path
+
+
 def record(name: str = "paper_em", budget: str = "quick", fold: int | None = 4, **more) -> dict:
     base = {"experiment": name, "budget": budget, "fold": fold, "title": "t", "data": "isbi2012", "split": "4 / 1"}
     return {**base, "hardware": "h", "failed": None, "published": {}, **more}
 
 
-def test_a_run_is_trained_scored_written_and_then_skipped(data, tmp_path, capfd):
-    run = plan([PAPER], TINY, 1, data, tmp_path / "runs")[0]
+def test_a_run_is_trained_scored_written_and_then_skipped(data, tiny, tmp_path, capfd):
+    run = plan([PAPER], tiny, 1, data, tmp_path / "runs")[0]
     run_state = run.read()
     assert reproduce([run], tmp_path / "docs") == 0, (run.folder / "training.log").read_text()
     printed = capfd.readouterr().out
@@ -74,8 +91,8 @@ def test_a_run_is_trained_scored_written_and_then_skipped(data, tmp_path, capfd)
     assert read_records(tmp_path / "docs" / "results.json") == [result]
 
 
-def test_a_step_that_fails_is_told_and_done_again(data, tmp_path, monkeypatch, capsys):
-    run = plan([PAPER], TINY, 1, data, tmp_path / "runs")[0]
+def test_a_step_that_fails_is_told_and_done_again(data, tiny, tmp_path, monkeypatch, capsys):
+    run = plan([PAPER], tiny, 1, data, tmp_path / "runs")[0]
     lines = {"training": ["-c", "pass"], "evaluating": ["-c", "import sys; print('x'); sys.exit('error: no weights')"]}
     monkeypatch.setattr(Run, "commands", lambda _: lines)
     assert reproduce([run], tmp_path / "docs") == 1
@@ -89,13 +106,20 @@ def test_a_step_that_fails_is_told_and_done_again(data, tmp_path, monkeypatch, c
     assert run.read()["done"] == ["training", "evaluating"]
 
 
-def test_a_run_with_other_options_or_of_another_process_is_refused(data, tmp_path, monkeypatch):
-    run = plan([PAPER], TINY, 1, data, tmp_path / "runs")[0]
+def test_a_run_with_other_options_or_of_another_process_is_refused(data, tiny, tmp_path, monkeypatch):
+    run = plan([PAPER], tiny, 1, data, tmp_path / "runs")[0]
     monkeypatch.setattr(Run, "_step", lambda *_: None)
     run.execute()
-    other = Run(PAPER, Budget("quick", 4, tiles=8), run.fold, run.dataset_dir, run.folder)
+    other = Run(PAPER, tmp_path / "other.json", run.fold, run.dataset_dir, run.folder)
+    other.budget.write_text(json.dumps(TINY))
     with pytest.raises(UserError, match="begun with other options; delete it"):
         reproduce([other], tmp_path / "docs")
+    for file in (tiny, run.dataset_dir / "dataset.json"):
+        before = file.read_text()
+        file.write_text(before.replace("2", "4"))
+        with pytest.raises(UserError, match=r"\(train.json, paper_em.json, quick.json\) or the list of images changed"):
+            reproduce([run], tmp_path / "docs")
+        file.write_text(before)
     with (run.folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(UserError, match="another process is at this run"):
@@ -103,7 +127,7 @@ def test_a_run_with_other_options_or_of_another_process_is_refused(data, tmp_pat
 
 
 @pytest.mark.parametrize("fold", range(5))
-def test_folds_hold_out_contiguous_blocks_of_the_labelled_images(data, tmp_path, fold):
+def test_folds_hold_out_contiguous_blocks_of_the_labelled_images(data, tiny, tmp_path, fold):
     source = data / "isbi2012"
     whole, part = read_dataset(source), read_dataset(write_fold(source, tmp_path / "runs" / "fold", 5, fold))
     one, other = (
@@ -115,24 +139,52 @@ def test_folds_hold_out_contiguous_blocks_of_the_labelled_images(data, tmp_path,
     assert [len(part.training), len(part.validation), len(part.test)] == [4, 1, 1]
 
 
+def settings(experiment: Experiment, budget: str, *wanted: str) -> list:
+    config = ConfigParser(merged((CONFIGS / "train.json", *experiment.overlays, budgets()[budget])))
+    return [config.get_parsed_content(name) for name in wanted]
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
-@pytest.mark.parametrize("budget", ["quick", "compact"])
-def test_a_budget_is_a_number_of_tiles_but_600_steps_at_least(experiment, budget):
-    overrides = BUDGETS[budget].overrides(experiment)
-    steps, batch_size = overrides["max_epochs"] * overrides["steps_per_epoch"], experiment.setting("batch_size")
+@pytest.mark.parametrize(("budget", "tiles", "width"), [("quick", 1800, 16), ("compact", 3000, 32)])
+def test_a_budget_is_a_number_of_tiles_but_600_steps_at_least(experiment, budget, tiles, width):
+    epochs, per_epoch, batch_size, features = settings(
+        experiment, budget, "max_epochs", "steps_per_epoch", "batch_size", "features"
+    )
+    assert features == width
     if batch_size == 1:
-        assert steps == BUDGETS[budget].tiles
+        assert epochs * per_epoch == tiles
     else:
-        assert 600 <= steps < 600 + overrides["max_epochs"]
-    assert experiment.overrides.items() <= overrides.items()
+        assert 600 <= epochs * per_epoch < 600 + epochs
 
 
 def test_the_full_budget_leaves_experiments_as_they_are():
-    assert all(BUDGETS["full"].overrides(experiment) == experiment.overrides for experiment in EXPERIMENTS)
+    assert json.loads(budgets()["full"].read_text()) == {}
 
 
-def test_a_command_line_can_be_typed_again(data, tmp_path):
-    for line in plan([PAPER], TINY, 1, data, tmp_path / "runs")[0].commands().values():
+def test_an_ablation_changes_one_thing_of_its_base():
+    by_name = {experiment.name: experiment for experiment in EXPERIMENTS}
+    ablations = [experiment for experiment in EXPERIMENTS if len(experiment.overlays) == 2]
+    assert len(ablations) == 7
+    for ablation in ablations:
+        base = by_name[ablation.overlays[0].stem]
+        ours, theirs = (flatten(merged((CONFIGS / "train.json", *e.overlays))) for e in (ablation, base))
+        assert len({key for key in ours | theirs if ours.get(key) != theirs.get(key)}) == 1, ablation.name
+        assert ablation.published == {}
+
+
+def flatten(config: dict) -> dict:
+    """Values by id, without what describes the experiment."""
+    leaves = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            leaves.update({f"{key}#{inner}": leaf for inner, leaf in flatten(value).items()})
+        elif key not in ("name", "base", "title"):
+            leaves[key] = value
+    return {key: value for key, value in leaves.items() if not key.startswith("experiment#")}
+
+
+def test_a_command_line_can_be_typed_again(data, tiny, tmp_path):
+    for line in plan([PAPER], tiny, 1, data, tmp_path / "runs")[0].commands().values():
         assert shlex.split(shell_line(line)) == ["python", *line]
 
 
