@@ -1,0 +1,76 @@
+"""The document of results: a section for each folder, with every survivor and why it survives."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .mutants import Mutant
+from .trial import TIMED_OUT, UNREACHED, Outcome
+
+REASONS = Path(__file__).with_name("reasons.toml")
+NO_REASON = "not yet looked at"
+
+TITLE = """# Mutation testing
+
+Do the tests notice a fault? [mutmut](https://mutmut.readthedocs.io)'s operators change one thing at a time in a file of
+`custom` (a mutant); the tests of the same name under `tests/` should then fail (the mutant is killed). Text of error
+messages, annotations and imports are not changed. `python -m scripts.mutation FOLDER` repeats it; the sample depends on
+the seed alone, and a larger sample contains a smaller one. This file is written by that command.
+"""
+
+
+def read_reasons(path: Path = REASONS) -> dict[tuple[str, str], str]:
+    """Why mutants survive: (file, changed text after the mutation) -> reason."""
+    return {(r["file"], r["after"]): r["reason"] for r in tomllib.loads(path.read_text())["survivor"]}
+
+
+def section(
+    folder: str, mutants: Sequence[Mutant], outcomes: Mapping[str, Outcome], reasons: Mapping[tuple[str, str], str]
+) -> str:
+    """Figures of a folder and its survivors, as Markdown.
+
+    Args:
+        folder: its path, the heading.
+        mutants: all mutants of the folder.
+        outcomes: of those that were tried, by digest.
+        reasons: see `read_reasons`.
+    """
+    tried = [mutant for mutant in mutants if mutant.digest in outcomes]
+    survivors = [mutant for mutant in tried if not outcomes[mutant.digest].is_killed]
+    lines = [f"## {folder}", "", summary(mutants, outcomes), "", *_table(mutants, tried, survivors)]
+    if survivors:
+        lines += ["", "Survivors:", ""]
+    for mutant in survivors:
+        reason = reasons.get((mutant.file, mutant.after), NO_REASON)
+        if outcomes[mutant.digest].kind == UNREACHED:
+            reason = "no test runs it"
+        place = f"`{mutant.file}:{mutant.line}`" + (f", `{mutant.function}`" if mutant.function else "")
+        lines += [f"- {place}: {reason}", "", "  ```diff", f"  - {mutant.before}", f"  + {mutant.after}", "  ```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def summary(mutants: Sequence[Mutant], outcomes: Mapping[str, Outcome]) -> str:
+    """One line: how many mutants there are, were tried, and were killed."""
+    tried = [outcomes[mutant.digest] for mutant in mutants if mutant.digest in outcomes]
+    killed = sum(outcome.is_killed for outcome in tried)
+    slow = sum(outcome.kind == TIMED_OUT for outcome in tried)
+    share = f" ({100 * killed / len(tried):.1f} %)" if tried else ""
+    return f"{len(mutants)} mutants, {len(tried)} tried, {killed} killed{share}, {slow} of them by the time limit."
+
+
+def replace_section(text: str, heading: str, new: str) -> str:
+    """Put a section in the place of the one with the same heading, or at the end."""
+    pattern = re.compile(rf"^## {re.escape(heading)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    if pattern.search(text):
+        return pattern.sub(lambda match: new + ("\n" if match.end() < len(text) else ""), text)
+    return f"{(text or TITLE).rstrip()}\n\n{new}"
+
+
+def _table(mutants: Sequence[Mutant], tried: Sequence[Mutant], survivors: Sequence[Mutant]) -> list[str]:
+    counts = [Counter(mutant.file for mutant in group) for group in (mutants, tried, survivors)]
+    lines = ["| file | mutants | tried | killed |", "|---|---|---|---|"]
+    return lines + [f"| {f} | {n} | {counts[1][f]} | {counts[1][f] - counts[2][f]} |" for f, n in counts[0].items()]

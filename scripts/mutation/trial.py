@@ -1,0 +1,168 @@
+"""Try mutants: which tests reach them, and whether one of these tests fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import coverage
+
+from custom.errors import UserError
+
+from .children import Ended, Recorder, import_libraries, in_child, run_pytest
+from .mutants import Mutant
+
+BASELINE_SECONDS = 1200
+COPIED = ("custom", "tests")  # the rest of the repository is linked
+KILLED, TIMED_OUT, SURVIVED, UNREACHED = "killed", "timed out", "survived", "unreached"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant.
+
+    Attributes:
+        kind: "killed": a test failed or the process crashed; "timed out": a test never ended, which counts as killed;
+            "survived"; "unreached": no test runs its function.
+        by: the first test that failed, if it is known.
+    """
+
+    kind: str
+    by: str = ""
+
+    @property
+    def is_killed(self) -> bool:
+        return self.kind in (KILLED, TIMED_OUT)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the tests of a folder do when nothing is mutated.
+
+    Attributes:
+        seconds: how long each test takes.
+        lines: for each file of `custom`, the tests that run each line inside a function.
+        start_processes: the tests that start processes, in which coverage sees nothing.
+    """
+
+    seconds: dict[str, float]
+    lines: dict[str, dict[int, set[str]]]
+    start_processes: set[str]
+
+    def tests_for(self, mutant: Mutant) -> list[str]:
+        """Tests to try, the most likely to fail quickly first.
+
+        Coverage does not see compiled functions and module level: then all tests, those that run the module first.
+        """
+        lines = self.lines.get(mutant.file, {})
+        if mutant.runs_as_python:
+            chosen = self.start_processes.union(*(lines.get(n, ()) for n in range(mutant.first, mutant.last + 1)))
+            return sorted(chosen, key=self.seconds.__getitem__)
+        module = set().union(*lines.values())
+        return sorted(self.seconds, key=lambda test: (test not in module, self.seconds[test]))
+
+
+class Trials:
+    """A copy of the repository in which mutants are tried, one at a time.
+
+    Args:
+        repository: root of the repository.
+        workspace: an empty folder for the copy.
+        tests: folder or file with the tests, from the root of the repository.
+
+    Raises:
+        UserError: a test fails though nothing is mutated.
+    """
+
+    def __init__(self, repository: Path, workspace: Path, tests: str) -> None:
+        self.root, self.log, self.tests = workspace / "copy", workspace / "log", tests
+        _copy(repository, self.root)
+        self.environment()
+        self.reach = self._baseline()
+
+    def environment(self) -> None:
+        """One thread for each library, and no bytecode: Python tells it apart by size and whole seconds only."""
+        os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
+        sys.dont_write_bytecode = True
+
+    def run(self, mutant: Mutant) -> Outcome:
+        """Write the mutant over its file, run the tests that reach it, and restore the file."""
+        tests = self.reach.tests_for(mutant)
+        if not tests:
+            return Outcome(UNREACHED)
+        file = self.root / mutant.file
+        original, status = file.read_text(), file.stat()
+        try:
+            # Its time is new, so numba compiles it anew: every compiled function calls those of its own file only.
+            file.write_text(mutant.source)
+            return self._outcome(tests)
+        finally:
+            file.write_text(original)
+            os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def _outcome(self, tests: list[str]) -> Outcome:
+        def try_tests() -> tuple[int, str]:
+            recorder = Recorder(tests)
+            code = run_pytest(recorder, sorted({test.partition("::")[0] for test in tests}))
+            return code, recorder.failed
+
+        ended = in_child(try_tests, self.root, self.log, 20 + 4 * sum(self.reach.seconds[test] for test in tests))
+        if ended.code is None:
+            return Outcome(TIMED_OUT)
+        if ended.code == 5:
+            raise RuntimeError(f"pytest found none of {tests}")
+        return Outcome(KILLED if ended.code else SURVIVED, ended.value or "")
+
+    def _baseline(self) -> Reach:
+        # The first run compiles for numba's cache and says what to import; the second one takes the times.
+        ended = in_child(self._list_modules, self.root, self.log, BASELINE_SECONDS)
+        self._require_passed(ended)
+        import_libraries(ended.value)
+        ended = in_child(self._measure, self.root, self.log, BASELINE_SECONDS)
+        self._require_passed(ended)
+        return Reach(*ended.value)
+
+    def _list_modules(self) -> tuple[int, list[str]]:
+        code = run_pytest(Recorder(), [self.tests])
+        own = {"custom", "scripts", "tests", "__main__", "conftest"}
+        return code, [name for name in sys.modules if name.partition(".")[0] not in own]
+
+    def _measure(self) -> tuple[int, Any]:
+        tracer = coverage.Coverage(data_file=None, config_file=False, source=[str(self.root / "custom")])
+        recorder = Recorder(on_test=tracer.switch_context)
+        start_processes: set[str] = set()
+
+        def note_processes(event: str, _: object) -> None:
+            if event in ("os.fork", "os.posix_spawn", "subprocess.Popen"):
+                start_processes.add(recorder.running)
+
+        sys.addaudithook(note_processes)
+        tracer.start()
+        code = run_pytest(recorder, [self.tests])
+        tracer.stop()
+        data = tracer.get_data()
+        lines: dict[str, dict[int, set[str]]] = defaultdict(dict)
+        for file in data.measured_files():
+            name = Path(file).relative_to(self.root).as_posix()
+            for number, tests in data.contexts_by_lineno(file).items():
+                lines[name][number] = set(tests) & recorder.seconds.keys()
+        return code, (dict(recorder.seconds), dict(lines), start_processes & recorder.seconds.keys())
+
+    def _require_passed(self, ended: Ended) -> None:
+        if ended.code != 0:
+            tail = " | ".join(self.log.read_text(errors="replace").splitlines()[-3:])
+            raise UserError(f"{self.tests}: does not pass without a mutant; make it pass first ({tail})")
+
+
+def _copy(repository: Path, root: Path) -> None:
+    root.mkdir(parents=True)
+    for path in repository.iterdir():
+        if path.name in COPIED:
+            shutil.copytree(path, root / path.name)
+        elif not path.name.startswith("."):
+            (root / path.name).symlink_to(path)
