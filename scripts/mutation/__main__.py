@@ -21,6 +21,7 @@ from pathlib import Path
 from custom.errors import UserError
 from custom.files import replace_file
 
+from ..command import entry_point, make_parser
 from .mutants import Mutant, mutants_of, sample
 from .report import read_reasons, replace_section, section, summary
 from .trial import Outcome, Trials
@@ -28,31 +29,26 @@ from .trial import Outcome, Trials
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@entry_point("outcomes are kept; the same command goes on")
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try the mutants of the folders that the command line names; returns the exit code, 2 for bad input."""
+    """Try the mutants of the folders that the command line names; returns the exit code."""
     options = parse(arguments)
-    try:
-        for folder, files in by_folder(options.targets).items():
-            outcomes = read_outcomes(options.results)
-            mutants = [mutant for file in sources(folder) for mutant in mutants_of(ROOT, file)]
-            chosen = sample([m for m in mutants if m.file in files], options.sample, options.seed)
-            left = [m for m in chosen if m.digest not in outcomes or not outcomes[m.digest].is_killed]
-            print(f"{folder}: {len(left)} of {len(mutants)} mutants to try", flush=True)
-            try_all(folder, left, outcomes, options.results)
-            print(summary(mutants, outcomes))
-            if options.output is not None:
-                write_report(options.output, folder, section(folder, mutants, outcomes, read_reasons()))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    for folder, files in by_folder(options.targets).items():
+        outcomes = read_outcomes(options.results)
+        mutants = [mutant for file in sources(folder) for mutant in mutants_of(ROOT, file)]
+        chosen = sample([m for m in mutants if m.file in files], options.sample, options.seed)
+        left = [m for m in chosen if m.digest not in outcomes or not outcomes[m.digest].is_killed]
+        print(f"{folder}: {len(left)} of {len(mutants)} mutants to try", flush=True)
+        try_all(folder, left, outcomes, options.results)
+        print(summary(mutants, outcomes))
+        if options.output is not None:
+            write_report(options.output, folder, section(folder, mutants, outcomes, read_reasons()))
     return 0
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.mutation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser("scripts.mutation", __doc__)
     parser.add_argument("targets", nargs="+", metavar="TARGET", help="folder of `custom`, or a file in one")
     parser.add_argument("--sample", type=int, metavar="N", help="try N mutants of each folder; all without it")
     parser.add_argument("--seed", type=int, default=0, help="which sample")
@@ -123,4 +119,4 @@ def write_report(path: Path, folder: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -103,7 +103,7 @@ class _Changes(cst.CSTVisitor):
         self.raises = 0
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, (*SKIPPED_NODES, cst.Decorator)) or _is_skipped_call(node) or _assigns_all(node):
+        if isinstance(node, (*SKIPPED_NODES, cst.Decorator)) or _is_skipped_call(node) or _is_static(node):
             return False
         self._enter(node)
         for kind, operator in mutation_operators:
@@ -138,7 +138,10 @@ def _is_skipped_call(node: cst.CSTNode) -> bool:
     return isinstance(node, cst.Call) and _name(node.func) in SKIPPED_CALLS
 
 
-def _assigns_all(node: cst.CSTNode) -> bool:
+def _is_static(node: cst.CSTNode) -> bool:
+    """Whether a node is the list of exported names or the name of a type."""
+    if isinstance(node, cst.AnnAssign):
+        return _name(node.annotation.annotation) == "TypeAlias"
     return isinstance(node, cst.Assign) and _name(node.targets[0].target) == "__all__"
 
 

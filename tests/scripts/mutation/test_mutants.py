@@ -13,6 +13,7 @@ from __future__ import annotations
 
 __all__ = ["grow"]
 LIMIT: int | None = 3
+Size: TypeAlias = int | float
 
 
 @compiled
@@ -60,14 +61,23 @@ def test_operators_numbers_and_values_are_changed(root):
 
 def test_annotations_exports_messages_and_type_checks_are_left_alone(root):
     after = " ".join(after for _, after in changes(root))
-    for changed in ("int & None", "XXgrowXX", "XXtoo largeXX", "XXDocstring", "isinstance(None", "import None"):
+    for changed in (
+        "int & None",
+        "int & float",
+        "TypeAlias = None",
+        "XXgrowXX",
+        "XXtoo largeXX",
+        "XXDocstring",
+        "isinstance(None",
+        "import None",
+    ):
         assert changed not in after
     assert "raise ValueError(None)" in after
 
 
 def test_a_mutant_knows_its_function(root):
     places = {(m.function, m.first, m.last, m.runs_as_python) for m in mutants_of(root, "box.py")}
-    assert places == {("", 0, 0, False), ("grow", 10, 11, False), ("Box.check", 16, 18, True)}
+    assert places == {("", 0, 0, False), ("grow", 11, 12, False), ("Box.check", 17, 19, True)}
 
 
 def test_a_larger_sample_contains_a_smaller_one_and_a_seed_repeats(root):
