@@ -8,10 +8,10 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec
 
 import psutil
 
@@ -21,7 +21,7 @@ SOME_FAILED = 1  # exit code: some of the inputs failed, the results of the othe
 BAD_INPUT = 2
 PATIENCE = 5  # seconds for child processes to end when asked to
 
-Main = Callable[[Sequence[str] | None], int]
+P = ParamSpec("P")
 
 
 class Terminated(KeyboardInterrupt):
@@ -49,8 +49,10 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = action.help or ""
-        shown = action.option_strings and not action.required and action.default not in (None, False, argparse.SUPPRESS)
-        return f"{text} (default: %(default)s)" if shown and "(default" not in text else text
+        if not action.option_strings or "(default" in text:
+            return text
+        missing = action.default is None or action.default is False or action.default == argparse.SUPPRESS
+        return text if missing else f"{text} (default: %(default)s)"
 
 
 def make_parser(name: str, doc: str | None, **more: Any) -> Parser:
@@ -64,7 +66,7 @@ def make_parser(name: str, doc: str | None, **more: Any) -> Parser:
     return Parser(prog=f"python -m {name}", description=doc, formatter_class=HelpFormatter, allow_abbrev=False, **more)
 
 
-def entry_point(advice: str) -> Callable[[Main], Main]:
+def entry_point(advice: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Decorate `main(argv) -> int`, so that whatever a user can cause ends in one line and an exit code.
 
     ====================================  =========  ============================
@@ -83,13 +85,13 @@ def entry_point(advice: str) -> Callable[[Main], Main]:
         advice: what is left behind and how to go on.
     """
 
-    def decorate(main: Main) -> Main:
+    def decorate(main: Callable[P, int]) -> Callable[P, int]:
         @functools.wraps(main)
-        def run(argv: Sequence[str] | None = None) -> int:
+        def run(*args: P.args, **kwargs: P.kwargs) -> int:
             _print_any_name()
             try:
                 with _signals(), _children_ended():
-                    code = main(argv)
+                    code = main(*args, **kwargs)
                     sys.stdout.flush()
                     return code
             except KeyboardInterrupt as signal_:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_with_network(
-    parser: argparse.ArgumentParser, arguments: list[str] | None
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None
 ) -> tuple[argparse.Namespace, NetworkOptions]:
     """Read the command line; options that `parser` does not know are arguments of the network.
 

@@ -5,9 +5,9 @@ python -m scripts.ship_weights --weights runs/compact/model.pt --output bundle/m
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,6 +15,8 @@ import torch
 from custom.errors import UserError
 from custom.files import replace_file
 from custom.networks.weights import CHECKSUMS, read_state
+
+from . import command
 
 
 def ship(weights: Path, output: Path) -> None:
@@ -37,17 +39,14 @@ def ship(weights: Path, output: Path) -> None:
         temporary.write_text("\n".join([*kept, f"{digest}  {output.name}"]) + "\n")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Command line; 0 when the weights were written, 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.ship_weights", description=__doc__.splitlines()[0])
+@command.entry_point("start again")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Ship the weights that the command line names."""
+    parser = command.make_parser("scripts.ship_weights", __doc__)
     parser.add_argument("--weights", type=Path, required=True, help="model.pt or checkpoint.pt of a training")
     parser.add_argument("--output", type=Path, required=True, help="file in bundle/models")
     given = parser.parse_args(argv)
-    try:
-        ship(given.weights, given.output)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    ship(given.weights, given.output)
     print(f"{given.output}: {given.output.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -12,15 +12,16 @@ file is run and compared with the network before it gets its name.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from custom.errors import UserError
 from custom.files import replace_file
 
+from .. import command
 from ..network_options import add_network_options, parse_with_network
 from . import bioimageio, onnx, torch_export, torchscript
 from .sizes import sizes_of
@@ -47,9 +48,9 @@ def require_free_target(name: str, output: Path) -> None:
         raise UserError(f"--output {output}: exists already; give another name, or remove it first")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> command.Parser:
     """The command line, without the arguments of the network."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.export", description=(__doc__ or "").partition("\n")[0])
+    parser = command.make_parser("scripts.export", __doc__)
     parser.add_argument("format", choices=FORMATS, help="what to write")
     add_network_options(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a new file")
@@ -58,24 +59,21 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Export what the command line names; returns the exit code, 2 for bad input."""
-    try:
-        options, network_options = parse_with_network(make_parser(), arguments)
-        require_free_target(options.format, options.output)
-        require_packages(options.format)
-        if options.format != "bioimageio" and (options.name or options.image):
-            raise UserError("--name and --image: only a bioimageio package has them")
-        network = network_options.build()
-        warnings.filterwarnings("ignore", category=FutureWarning)  # torch warns of its own calls
-        with replace_file(options.output) as path:
-            if options.format == "bioimageio":
-                bioimageio.write_package(network, path, options.name, options.image)
-            else:
-                FORMATS[options.format].write(network, sizes_of(network), path)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+@command.entry_point("nothing was written")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export what the command line names."""
+    options, network_options = parse_with_network(make_parser(), argv)
+    require_free_target(options.format, options.output)
+    require_packages(options.format)
+    if options.format != "bioimageio" and (options.name or options.image):
+        raise UserError("--name and --image: only a bioimageio package has them")
+    network = network_options.build()
+    warnings.filterwarnings("ignore", category=FutureWarning)  # torch warns of its own calls
+    with replace_file(options.output) as path:
+        if options.format == "bioimageio":
+            bioimageio.write_package(network, path, options.name, options.image)
+        else:
+            FORMATS[options.format].write(network, sizes_of(network), path)
     print(f"{options.output}: written and checked")
     return 0
 

@@ -14,45 +14,39 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from custom.errors import UserError
-
+from .. import command
 from .bundle import check_weights, install_app, install_bundle
 from .environment import prepare
 from .server import check_port, check_studies, serve
 
 
+@command.entry_point("start it again with the same command")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line until Ctrl-C; 0 then, 2 if the input cannot be used."""
+    """Serve until Ctrl-C."""
     arguments = parse(argv)
-    try:
-        check_port(arguments.port)
-        images = check_studies(arguments.studies)
-        app = install_app(arguments.app)
-        folders = [install_bundle(bundle, app) for bundle in arguments.bundle or [None]]
-        for folder in folders:
-            check_weights(folder)
-        bundles = list(dict.fromkeys(folder.name for folder in folders))
-        python = prepare(arguments.environment)
-        print(f"{images} images in {arguments.studies}, bundle {', '.join(bundles)}; the server starts ...", flush=True)
-        serve(python, app, arguments.studies, bundles, arguments.port)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    check_port(arguments.port)
+    images = check_studies(arguments.studies)
+    app = install_app(arguments.app)
+    folders = [install_bundle(bundle, app) for bundle in arguments.bundle or [None]]
+    for folder in folders:
+        check_weights(folder)
+    bundles = list(dict.fromkeys(folder.name for folder in folders))
+    python = prepare(arguments.environment)
+    print(f"{images} images in {arguments.studies}, bundle {', '.join(bundles)}; the server starts ...", flush=True)
+    serve(python, app, arguments.studies, bundles, arguments.port)
     return 0
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.label_server", description="Start MONAI Label.")
+    parser = command.make_parser("scripts.label_server", __doc__)
     parser.add_argument("--studies", type=Path, required=True, help="folder with the images; labels are put into it")
     parser.add_argument(
         "--bundle", action="append", help="name in dist/, zip or folder; may be repeated (default: the one in dist/)"
     )
-    parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1 (default: 8000)")
-    parser.add_argument("--app", type=Path, default=Path("runs/label"), help="the app's folder (default: runs/label)")
-    parser.add_argument(
-        "--environment", type=Path, default=Path(".venv-label"), help="MONAI Label's own (default: .venv-label)"
-    )
+    parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1")
+    parser.add_argument("--app", type=Path, default=Path("runs/label"), help="the app's folder")
+    parser.add_argument("--environment", type=Path, default=Path(".venv-label"), help="MONAI Label's own")
     return parser.parse_args(argv)
 
 

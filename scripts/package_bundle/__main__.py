@@ -8,7 +8,6 @@ The bundle needs nothing of this repository: it carries the code it uses under a
 
 from __future__ import annotations
 
-import argparse
 import json
 import keyword
 import shutil
@@ -26,6 +25,7 @@ from custom.errors import UserError
 from custom.files import new_folder, require_writable, write_checksums
 from custom.networks import load_weights
 
+from .. import command
 from ..network_options import check_name, network_arguments
 from .archive import write_zip
 from .code import PACKAGE, copy_code, names_in
@@ -164,23 +164,18 @@ ckpt_export(net_id="network_def", filepath="models/model.ts", ckpt_file="models/
         raise RuntimeError(f"the packaged code does not export its network:\n{done.stderr}")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line; 0 if the bundle was made, 2 if the input cannot be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.package_bundle", description="Make a self-contained bundle."
-    )
+@command.entry_point("nothing was written")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make the bundle that the command line describes."""
+    parser = command.make_parser("scripts.package_bundle", __doc__)
     parser.add_argument("--experiment", required=True, help="an overlay of bundle/configs/experiments, or its path")
     parser.add_argument("--weights", type=Path, required=True, help="model.pt or checkpoint.pt of that experiment")
     parser.add_argument("--name", required=True, help="of the bundle, such as unet_em_segmentation")
-    parser.add_argument("--out", type=Path, default=Path("dist"), help="where it goes (default: dist)")
+    parser.add_argument("--output", type=Path, default=Path("dist"), help="folder for the bundle and its zip")
     parser.epilog = "Arguments of the network that differ from the experiment's: --features 16, ..."
     arguments, rest = parser.parse_known_args(argv)
-    try:
-        changed = network_arguments(rest)
-        folder = package(arguments.experiment, arguments.weights, arguments.name, arguments.out, changed)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    changed = network_arguments(rest)
+    folder = package(arguments.experiment, arguments.weights, arguments.name, arguments.output, changed)
     print(f"{folder}: the bundle\n{folder}.zip: the same, to hand on")
     return 0
 

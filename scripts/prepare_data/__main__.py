@@ -16,21 +16,17 @@ from pathlib import Path
 from custom.data.datalist import SPLITS, read_dataset
 from custom.data.labels import LabelKind
 from custom.data.synthetic import make_synthetic
-from custom.errors import UserError
 
+from .. import command as shared
 from . import ctc, folder, isbi2012
 
 
+@shared.entry_point("nothing was written")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 if the data set was written, 2 if the input cannot be used."""
+    """Make the data set that the command line names."""
     arguments = _parser().parse_args(argv)
-    run: Callable[[argparse.Namespace], None] = arguments.run
-    try:
-        run(arguments)
-        dataset = read_dataset(arguments.output, check=False)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    arguments.run(arguments)
+    dataset = read_dataset(arguments.output, check=False)
     counts = ", ".join(f"{len(getattr(dataset, split))} {split}" for split in SPLITS)
     print(f"{arguments.output}: {dataset.about['name']}, {counts}")
     print(f"terms: {dataset.about['licence']}\nreference: {dataset.about['reference']}")
@@ -38,13 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.prepare_data", description="Build a data set folder with its dataset.json."
-    )
+    parser = shared.make_parser("scripts.prepare_data", __doc__)
     commands = parser.add_subparsers(required=True, metavar="{synthetic,isbi2012,dic-hela,phc-u373,folder}")
 
     command = _command(commands, "synthetic", "the built-in set, drawn from a seed", _synthetic)
-    command.add_argument("--seed", type=int, default=0, help="another seed draws another set (default: 0)")
+    command.add_argument("--seed", type=int, default=0, help="another seed draws another set")
 
     command = _command(commands, "isbi2012", "ISBI 2012 EM challenge", _isbi2012)
     _add_source(command)
@@ -69,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
 def _command(
     commands: argparse._SubParsersAction, name: str, text: str, run: Callable[[argparse.Namespace], None]
 ) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, formatter_class=shared.HelpFormatter, allow_abbrev=False
+    )
     command.add_argument("--output", type=Path, required=True, help="the data set folder to make")
     command.set_defaults(run=run)
     return command
@@ -94,8 +90,8 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
         "--classes", action="store_true", help="each mask value is a class (default if there are two values)"
     )
     command.add_argument("--ignore", type=int, metavar="VALUE", help="mask value of pixels to leave out of account")
-    command.add_argument("--validation-fraction", type=float, default=0.2, help="share to hold out (default: 0.2)")
-    command.add_argument("--seed", type=int, default=0, help="of the random split (default: 0)")
+    command.add_argument("--validation_fraction", type=float, default=0.2, help="share to hold out")
+    command.add_argument("--seed", type=int, default=0, help="of the random split")
     _add_folds(command, "random groups of files, by the seed")
 
 

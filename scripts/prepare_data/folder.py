@@ -150,7 +150,7 @@ def hold_out(files: list[tuple[Path, Path]], split: Split) -> set[Path]:
         if split.fold is not None:
             raise UserError("--fold: needs --folds, the number of folds")
         if not 0 < split.fraction < 1:
-            raise UserError(f"--validation-fraction: is {split.fraction}; give a share between 0 and 1")
+            raise UserError(f"--validation_fraction: is {split.fraction}; give a share between 0 and 1")
         chosen = order[: min(max(round(split.fraction * count), 1), count - 1)]
     else:
         fold = split.folds - 1 if split.fold is None else split.fold

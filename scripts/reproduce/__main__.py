@@ -1,15 +1,13 @@
 """Run experiments and folds one after another, and write the table of what each reached.
 
-python -m scripts.reproduce --budget compact
-python -m scripts.reproduce --budget quick --only paper_em notebook --folds 5
+    python -m scripts.reproduce --budget compact
+    python -m scripts.reproduce --budget quick --only paper_em notebook --folds 5
 
 What is done is skipped and what was interrupted goes on, so the same line can be given again at any time.
 """
 
 from __future__ import annotations
 
-import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 from custom.data.datalist import FILE_NAME
 from custom.errors import UserError
 
+from .. import command
 from .experiments import Experiment, budgets, read_experiments
 from .figures import draw_example
 from .folds import write_fold
@@ -36,8 +35,8 @@ def plan(experiments: Sequence[Experiment], budget: Path, folds: int, data: Path
     """
     for name in sorted({experiment.data for experiment in experiments}):
         if not (data / name / FILE_NAME).is_file():
-            command = f"python -m scripts.prepare_data {PREPARE[name]} --output {data / name}"
-            raise UserError(f"{data / name} is no prepared data set; make it with `{command}`")
+            line = f"python -m scripts.prepare_data {PREPARE[name]} --output {data / name}"
+            raise UserError(f"{data / name} is no prepared data set; make it with `{line}`")
     planned = []
     for experiment in experiments:
         source, folder = data / experiment.data, runs / budget.stem / experiment.name
@@ -83,10 +82,10 @@ def choose(only: Sequence[str] | None) -> list[Experiment]:
     return [experiment for experiment in experiments if not only or experiment.name in only]
 
 
+@command.entry_point("the same command goes on where this one stopped")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all runs are done, 1 if one failed, 2 for bad input."""
-    summary = (__doc__ or "").splitlines()[0]
-    parser = argparse.ArgumentParser(prog="python -m scripts.reproduce", description=summary)
+    """Command line; 0 if all runs are done, 1 if one failed."""
+    parser = command.make_parser("scripts.reproduce", __doc__)
     parser.add_argument("--budget", choices=budgets(), required=True, help="how far each experiment is trained")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="experiments (default: all)")
     parser.add_argument("--folds", type=int, choices=range(1, FOLDS + 1), default=1, help="how many of the 5 EM folds")
@@ -94,16 +93,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="folder for trainings and run states")
     parser.add_argument("--output", type=Path, default=Path("docs"), help="folder of the table")
     given = parser.parse_args(argv)
-    # Ended by a signal, take the training that is running along: it would go on unseen.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        runs = plan(choose(given.only), budgets()[given.budget], given.folds, given.data, given.runs)
-        failed = reproduce(runs, given.output)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    runs = plan(choose(given.only), budgets()[given.budget], given.folds, given.data, given.runs)
+    failed = reproduce(runs, given.output)
     print(f"table: {given.output / 'results.md'}")
-    return 1 if failed else 0
+    return command.SOME_FAILED if failed else 0
 
 
 if __name__ == "__main__":

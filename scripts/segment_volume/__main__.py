@@ -19,7 +19,7 @@ import argparse
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from custom.files import new_folder, require_writable
 from custom.inferers import bfloat16_is_fast
 from custom.inferers.geometry import geometry_of
 
+from .. import command
 from ..network_options import add_network_options, parse_with_network
 from . import target
 from .blocks import Block, Job
@@ -44,19 +45,17 @@ BLOCK = 4 * CHUNK
 JOURNAL = "journal.txt"
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> command.Parser:
     """The command line, without the arguments of the network."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.segment_volume", description=(__doc__ or "").partition("\n")[0]
-    )
+    parser = command.make_parser("scripts.segment_volume", __doc__)
     parser.add_argument("source", type=Path, metavar="IN", help="TIFF stack, Zarr array or OME-Zarr image")
     parser.add_argument("target", type=Path, metavar="OUT", help="a new folder for the OME-Zarr image")
     add_network_options(parser)
     parser.add_argument("--channel", type=int, help="which channel, from 0, if the volume has several")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work")
-    parser.add_argument("--memory", type=float, default=1.0, metavar="GIB", help="for a forward pass (default: 1)")
-    parser.add_argument("--block", type=int, default=BLOCK, metavar="PIXELS", help=f"per side (default: {BLOCK})")
+    parser.add_argument("--memory", type=float, default=1.0, metavar="GIB", help="for a forward pass")
+    parser.add_argument("--block", type=int, default=BLOCK, metavar="PIXELS", help="per side")
     parser.add_argument(
         "--bfloat16", choices=("true", "false"), help="default: where this machine's hardware is fast at it"
     )
@@ -177,17 +176,11 @@ def finish(part: Path, path: Path) -> None:
     (path / JOURNAL).unlink()
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Segment what the command line names; returns the exit code, 2 for bad input."""
-    try:
-        options, network_options = parse_with_network(make_parser(), arguments)
-        run(options, network_options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; go on with --resume", file=sys.stderr)
-        return 130
+@command.entry_point("go on with --resume if OUT.part is there, otherwise start again")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Segment what the command line names."""
+    options, network_options = parse_with_network(make_parser(), argv)
+    run(options, network_options)
     print(f"{options.target}: probabilities, and masks in labels/mask")
     return 0
 

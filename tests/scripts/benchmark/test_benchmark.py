@@ -65,7 +65,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("name", list(benchmark.PARTS))
 def test_part_agrees_and_is_written(name: str, tmp_path: Path) -> None:
-    assert benchmark.main(["--only", name, "--out", str(tmp_path)]) == 0
+    assert benchmark.main(["--only", name, "--output", str(tmp_path)]) == 0
     (part,) = json.loads((tmp_path / "benchmark.json").read_text())["parts"]
     assert part["name"] == name
     assert part["checks"] or name == "augmentation"  # whose checks need elasticdeform
@@ -93,7 +93,7 @@ def test_missing_peers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_result_fails_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     part = Part("part", "", checks=[Check("difference", 2.0, 1.0)], floors=[Floor("times", 1.0, 2.0, limit="memory")])
     monkeypatch.setitem(benchmark.PARTS, "weight_map", lambda sizes: part)
-    assert benchmark.main(["--only", "weight_map", "--quick", "--out", str(tmp_path)]) == 1
+    assert benchmark.main(["--only", "weight_map", "--quick", "--output", str(tmp_path)]) == 1
     report = (tmp_path / "benchmark.md").read_text()
     assert "NO: limited by memory" in report
     assert "Not for quoting" in report

@@ -372,7 +372,7 @@ def test_names_that_cannot_be_are_refused(tmp_path, name, message):
 @pytest.mark.parametrize("taken", [NAME, f"{NAME}.zip"])
 def test_a_taken_name_is_refused(inputs, tmp_path, taken, capsys):
     (tmp_path / taken).mkdir()
-    line = ["--experiment", str(inputs[0]), "--weights", str(inputs[1]), "--name", NAME, "--out", str(tmp_path)]
+    line = ["--experiment", str(inputs[0]), "--weights", str(inputs[1]), "--name", NAME, "--output", str(tmp_path)]
     assert main(line) == 2
     assert "exists already" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == [taken]
@@ -405,7 +405,7 @@ def test_arguments_of_the_network_go_into_the_configs(inputs, tmp_path, monkeypa
     monkeypatch.setattr(package_bundle, "export_torchscript", lambda bundle: None)
     wide = tmp_path / "wide.json"
     wide.write_text(json.dumps({**OVERLAY, "network_def#features": 6}))
-    line = ["--experiment", str(wide), "--weights", str(inputs[1]), "--name", NAME, "--out", str(tmp_path / "dist")]
+    line = ["--experiment", str(wide), "--weights", str(inputs[1]), "--name", NAME, "--output", str(tmp_path / "dist")]
     assert package_bundle.main([*line, "--fetures", "4"]) == 2
     assert "did you mean --features?" in capsys.readouterr().err
     assert package_bundle.main([*line, "--features", "4"]) == 0

@@ -361,7 +361,7 @@ def test_folder_split_is_decided_by_seed_and_fraction(own: Path, tmp_path: Path)
         for n, s in enumerate((1, 1, 2))
     ]
     assert held_out[0] == held_out[1] != held_out[2]
-    dataset = _prepare("folder", "--source", own, "--output", tmp_path / "half", "--validation-fraction", 0.5)
+    dataset = _prepare("folder", "--source", own, "--output", tmp_path / "half", "--validation_fraction", 0.5)
     assert len(dataset.validation) == 5
     run = ("folder", "--images", own / "images", "--masks", own / "masks")
     folds = [
@@ -423,7 +423,7 @@ def test_folder_refusals(own: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "--fold: needs --folds" in _refusal(capsys, *run, "--fold", 1)
     assert "--folds: is 11; 10 files" in _refusal(capsys, *run, "--folds", 11)
     assert "--fold: is 2; with 2 folds" in _refusal(capsys, *run, "--folds", 2, "--fold", 2)
-    assert "--validation-fraction: is 1.5; give a share" in _refusal(capsys, *run, "--validation-fraction", 1.5)
+    assert "--validation_fraction: is 1.5; give a share" in _refusal(capsys, *run, "--validation_fraction", 1.5)
     mask = own / "masks/cell_3_mask.png"
     original = mask.read_bytes()
     for array, message in (
