@@ -1,43 +1,110 @@
-"""One figure of a run: its worst, median and best image with label, probability, mask and errors; learning curve.
+"""Report of a run: an HTML page to look at, and one figure of its worst, median and best image.
 
-python -m scripts.report --run runs/quick --dataset_dir data/synthetic --segmentations runs/quick/segmentations
+    python -m scripts.report --run runs/quick --dataset_dir data/synthetic --segmentations runs/quick/segmentations
+
+The page needs no server and no network; it shows every image of the split that was segmented, the worst first (without
+labels: the one that the network is least sure of), the curves of the training, calibration, and facts of the data set.
 """
 
 from __future__ import annotations
 
-import argparse
+import shlex
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 
+from custom.data import Datalist, find_images, read_dataset
 from custom.errors import UserError
+from custom.report.content import ImageTable
+from custom.report.curves import learning_curve
+from custom.report.facts import dataset_facts
+from custom.report.page import Report, write_page
+from custom.report.record import read_record
 
+from ..command import Parser, entry_point, make_parser
 from .figure import draw_report
+from .run_files import image_scores, read_picture
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Command line; 0 when the figure was written, 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.report", description=__doc__.splitlines()[0])
+def options() -> Parser:
+    """The command line."""
+    parser = make_parser(__package__, __doc__)
     parser.add_argument("--run", type=Path, required=True, help="output folder of training and evaluation")
-    parser.add_argument("--dataset_dir", type=Path, required=True, help="folder with dataset.json")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--dataset_dir", type=Path, help="folder with dataset.json")
+    source.add_argument("--images", help="images without a data set: a file, a folder or a glob pattern")
     parser.add_argument("--segmentations", type=Path, required=True, help="output folder of inference")
     parser.add_argument("--split", default="test", choices=("training", "validation", "test"))
-    parser.add_argument("--output", type=Path, help="PNG file (default: RUN/report.png)")
-    given = parser.parse_args(argv)
-    output = given.output or given.run / "report.png"
+    parser.add_argument("--output", type=Path, help="HTML file; the figure goes beside it (default: RUN/report.html)")
+    return parser
+
+
+def select(items: list[dict], scores: dict[str, dict[str, float]], given: Namespace) -> list[dict]:
+    """The scored images of a split, or its images without labels if none is labelled.
+
+    Raises:
+        UserError: there are labels, but the evaluation scored none of these images.
+    """
+    labelled = [item for item in items if "label" in item]
+    scored = [item for item in labelled if Path(item["image"]).name in scores]
+    if labelled and not scored:
+        raise UserError(
+            f"{given.run / 'evaluation'}: no scores of images of the {given.split} list; "
+            f"run evaluating with --split {given.split} first"
+        )
+    if not items:
+        raise UserError(f"{given.dataset_dir}: the {given.split} list is empty; give another --split")
+    return scored or items
+
+
+def make_report(given: Namespace, output: Path, command: str) -> bool:
+    """Write the page to `output`, and the figure beside it if there are scores; returns whether there are."""
+    data: Datalist | None = None
+    if given.dataset_dir is not None:
+        data = read_dataset(given.dataset_dir, check=False)
+        scores = image_scores(given.run)
+        items = select(getattr(data, given.split), scores, given)
+        objects = data.label_format.kind == "instances"
+    else:
+        scores, items = {}, find_images(given.images).items
+        objects = (given.segmentations / "instances").is_dir()
+    table = ImageTable(objects, len(data.class_names) if data else 2)
+    for item in items:
+        table.add(read_picture(item, given.segmentations, objects, scores.get(Path(item["image"]).name, {})))
+    record = read_record(given.run)
+    title = f"{given.run.name} on {data.about['name'] if data else given.images}"
+    split = given.split if data else ""
+    facts = dataset_facts(data) if data else None
+    commands = [*record.get("commands", []), command]
+    write_page(
+        Report(title, split, table, learning_curve(given.run), facts, record.get("settings", {}), commands), output
+    )
+    if scores:
+        shown = {Path(item["image"]).name: scores[Path(item["image"]).name] for item in items}
+        draw_report(f"{title}, {split}", items, shown, given.run, given.segmentations, output.with_suffix(".png"))
+    return bool(scores)
+
+
+@entry_point("no report was written; run the command again")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the report that the command line asks for."""
+    given = options().parse_args(argv)
+    output = given.output or given.run / "report.html"
+    if output.suffix != ".html":
+        raise UserError(f"--output {output}: give the name of an .html file; the figure gets the same name with .png")
     mpl.use("Agg")
-    try:
-        draw_report(given.run, given.dataset_dir, given.segmentations, given.split, output)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"figure: {output.resolve()}")
-    print(f"model:  {(given.run / 'model.pt').resolve()}")
+    command = shlex.join(["python", "-m", str(__package__), *(sys.argv[1:] if argv is None else argv)])
+    has_figure = make_report(given, output, command)
+    print(f"page:   {output.resolve()}")
+    if has_figure:
+        print(f"figure: {output.with_suffix('.png').resolve()}")
     print(f"masks, probabilities, instances: {given.segmentations.resolve()}")
     print(f"scores: {(given.run / 'evaluation').resolve()}; curves: tensorboard --logdir {given.run}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(None))

@@ -9,12 +9,11 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from custom.data import read_dataset, read_image, to_gray
-from custom.errors import UserError
+from custom.data import read_image, to_gray
 from custom.files import replace_file
 from custom.report.curves import learning_curve
 
-from .run_files import image_scores, read_classes
+from .run_files import read_classes
 
 ERROR_COLOURS = {"missed": (0.90, 0.35, 0.10), "invented": (0.10, 0.45, 0.90)}
 
@@ -42,7 +41,8 @@ def draw_curve(left: Axes, right: Axes, run: Path) -> None:
         if tag in curves:
             right.plot(*curves[tag], marker=".", color=f"C{number + 1}", label=tag.replace("_", " "))
     right.set(xlabel="epoch", ylim=(0, 1), title="validation")
-    right.legend(frameon=False)
+    if right.lines:
+        right.legend(frameon=False)
 
 
 def worst_median_best(items: list[dict], scores: dict[str, dict[str, float]]) -> dict[str, dict]:
@@ -57,17 +57,20 @@ def worst_median_best(items: list[dict], scores: dict[str, dict[str, float]]) ->
     return {name: ranked[place] for place, name in places.items()}
 
 
-def draw_report(run: Path, dataset_dir: Path, segmentations: Path, split: str, output: Path) -> None:
-    """Draw the figure of a run into ``output`` (PNG)."""
-    dataset = read_dataset(dataset_dir, check=False)
-    items = [item for item in getattr(dataset, split) if "label" in item]
-    scores = image_scores(run)
-    scored = [item for item in items if Path(item["image"]).name in scores]
-    if not scored:
-        raise UserError(
-            f"{run / 'evaluation'} scores no image of the {split} list of {dataset_dir}: evaluate that split"
-        )
-    shown = worst_median_best(scored, scores)
+def draw_report(
+    title: str, items: list[dict], scores: dict[str, dict[str, float]], run: Path, segmentations: Path, output: Path
+) -> None:
+    """Draw the figure of a run into ``output`` (PNG).
+
+    Args:
+        title: first line above the figure.
+        items: scored images of the data set.
+        scores: measures by file name.
+        run: folder with the events of the training.
+        segmentations: output folder of inference.
+        output: the PNG file.
+    """
+    shown = worst_median_best(items, scores)
     figure, axes = plt.subplots(len(shown) + 1, 5, figsize=(15, 2.6 * len(shown) + 3.2), layout="constrained")
     for row, (rank, item) in zip(axes, shown.items(), strict=False):
         draw_row(row, rank, item, segmentations, scores[Path(item["image"]).name])
@@ -77,8 +80,7 @@ def draw_report(run: Path, dataset_dir: Path, segmentations: Path, split: str, o
     draw_curve(figure.add_subplot(grid[-1, :3]), figure.add_subplot(grid[-1, 3:]), run)
     means = {name: np.mean([score[name] for score in scores.values()]) for name in next(iter(scores.values()))}
     text = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in means.items())
-    heading = f"{run.name} on {dataset.about['name']}, mean of {len(scores)} {split} images"
-    figure.suptitle(f"{heading}\n{text}", fontsize=10)
+    figure.suptitle(f"{title}, mean of {len(scores)} images\n{text}", fontsize=10)
     with replace_file(output) as temporary:
         figure.savefig(temporary, dpi=100)
     plt.close(figure)

@@ -6,23 +6,25 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from custom.data import read_image
+from custom.data import read_image, read_mask, to_gray
 from custom.data.labels import instance_classes, parse_class_mask, parse_instance_mask
 from custom.errors import UserError
+from custom.handlers.save import MASK_SUFFIXES
+from custom.report.facts import read_label
+from custom.report.layers import Picture
 
 
 def image_scores(run: Path) -> dict[str, dict[str, float]]:
-    """Scores of each image, by file name and measure, as the evaluation left them beside the run."""
+    """Scores of each image, by file name and measure, as the evaluation left them beside the run; may be empty."""
     scores: dict[str, dict[str, float]] = {}
     for file in sorted((run / "evaluation").glob("*_raw.csv")):
         with file.open(newline="") as lines:
             for row in csv.reader(lines):
                 if row and row[0] != "filename":
                     scores.setdefault(Path(row[0]).name, {})[file.name.removesuffix("_raw.csv")] = float(row[1])
-    if not scores:
-        raise UserError(f"{run / 'evaluation'}: no scores there; run the evaluation first")
     return scores
 
 
@@ -33,3 +35,41 @@ def read_classes(item: dict[str, Any]) -> NDArray:
         return parse_class_mask(read_image(path), label_format, path)
     instances = parse_instance_mask(read_image(path), label_format, path)
     return instance_classes(instances)
+
+
+def read_picture(item: dict[str, Any], segmentations: Path, objects: bool, scores: dict[str, float]) -> Picture:
+    """An image of a data set with what inference wrote for it.
+
+    Args:
+        item: of a data list; `label` may be missing.
+        segmentations: output folder of inference, with `probabilities` and `masks` (`instances`, if `objects`).
+        objects: read the predicted objects, not the mask.
+        scores: of this image, by measure.
+
+    Raises:
+        UserError: a file is missing, or has another size than the image.
+    """
+    path = Path(item["image"])
+    gray = to_gray(read_image(path))
+    files = {
+        "probability": segmentations / "probabilities" / f"{path.stem}.tif",
+        "prediction": _prediction_file(path, segmentations, objects),
+    }
+    planes = {}
+    for name, file in files.items():
+        if not file.is_file():
+            raise UserError(
+                f"{file}: missing; segment the images of the split with --save \"['mask','probability','instance']\""
+            )
+        planes[name] = read_mask(file) if name == "prediction" else read_image(file)
+        if planes[name].shape != gray.shape:
+            raise UserError(f"{file}: is {planes[name].shape}, the image {path} is {gray.shape}; segment that image")
+    label = read_label(item) if "label" in item else None
+    return Picture(path.name, gray, planes["probability"], planes["prediction"].astype(np.int64), label, scores)
+
+
+def _prediction_file(image: Path, segmentations: Path, objects: bool) -> Path:
+    if objects:
+        return segmentations / "instances" / f"{image.stem}.tif"
+    masks = [segmentations / "masks" / f"{image.stem}{suffix}" for suffix in MASK_SUFFIXES]
+    return next((file for file in masks if file.is_file()), masks[0])

@@ -1,6 +1,8 @@
-"""The figure of a run is drawn from what training, evaluation and inference leave behind."""
+"""Page and figure of a run are made from what training, evaluation and inference leave behind."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,8 +41,12 @@ def arguments(run, data, segmentations) -> list[str]:
     return ["--run", str(run), "--dataset_dir", str(data), "--segmentations", str(segmentations)]
 
 
-def test_the_figure_is_drawn(finished, capsys):
+def test_page_and_figure_are_made(finished, capsys):
     assert main(arguments(*finished)) == 0
+    page = (finished[0] / "report.html").read_text(encoding="utf-8")
+    for item in read_dataset(finished[1]).test:
+        assert Path(item["image"]).name in page
+    assert f"python -m scripts.report --run {finished[0]}" in page
     picture = np.asarray(Image.open(finished[0] / "report.png"))
     assert min(picture.shape[:2]) > 500
     assert picture.std() > 20
@@ -80,4 +86,34 @@ def test_a_run_without_scores_is_told_in_one_line(finished, capsys):
     run, data, segmentations = finished
     (run / "evaluation" / "pixel_error_raw.csv").unlink()
     assert main(arguments(run, data, segmentations)) == 2
-    assert "run the evaluation first" in capsys.readouterr().err
+    assert "run evaluating with --split test first" in capsys.readouterr().err
+
+
+def test_images_without_a_data_set_make_a_page_and_no_figure(finished):
+    run, data, segmentations = finished
+    images = str(Path(read_dataset(data).test[0]["image"]).parent)
+    given = ["--run", str(run), "--images", images, "--segmentations", str(segmentations)]
+    assert main([*given, "--output", str(run / "new" / "images.html")]) == 0
+    assert "There are no labels" in (run / "new" / "images.html").read_text(encoding="utf-8")
+    assert [path.name for path in (run / "new").iterdir()] == ["images.html"]
+
+
+def test_what_was_not_segmented_is_named(finished, capsys):
+    run, data, segmentations = finished
+    file = sorted((segmentations / "masks").iterdir())[0]
+    file.unlink()
+    assert main(arguments(run, data, segmentations)) == 2
+    assert f"{file}: missing" in capsys.readouterr().err
+
+
+def test_a_segmentation_of_another_size_is_refused(finished, capsys):
+    run, data, segmentations = finished
+    file = sorted((segmentations / "probabilities").iterdir())[0]
+    write_image(file, np.zeros((9, 11), np.float32))
+    assert main(arguments(run, data, segmentations)) == 2
+    assert f"{file}: is (9, 11), the image" in capsys.readouterr().err
+
+
+def test_the_page_is_an_html_file(finished, capsys):
+    assert main([*arguments(*finished), "--output", "report.png"]) == 2
+    assert "give the name of an .html file" in capsys.readouterr().err

@@ -1,0 +1,143 @@
+"""What a report says about the images of a run, gathered image by image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from monai.metrics.calibration import calibration_binning
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..metrics.object_errors import KINDS, object_errors
+from ..metrics.pixel_error import pixel_counts
+from ..metrics.sweep import THRESHOLDS
+from .layers import Picture, make_views, uncertainty
+
+BINS = 10
+MAX_PICTURES = 30
+MAX_BYTES = 17_000_000  # of all pictures together; the rest of the page is small
+MAX_LISTED = 60  # objects of one image
+CHUNK = 2**20  # pixels; MONAI counts in float32
+LOWER_IS_BETTER = ("pixel_error", "rand_error", "warping_error", "val_loss")
+
+
+class ImageTable:
+    """The images of a report: one row each, pictures of the worst, and sums over all of them.
+
+    Args:
+        objects: label and prediction of the pictures number objects; otherwise they number classes, and with two of
+            them the 4-connected components of the foreground are the objects, as in the Rand error.
+        classes: number of classes.
+
+    Attributes:
+        rows: what is said about each image, worst first.
+    """
+
+    def __init__(self, objects: bool, classes: int = 2) -> None:
+        self.objects = objects
+        self.components = not objects and classes == 2
+        self.rows: list[dict[str, Any]] = []
+        self.pixels = np.zeros((len(THRESHOLDS), 3), np.int64)
+        self.bins = np.zeros((3, BINS))
+
+    def add(self, picture: Picture) -> None:
+        """Take one image in; the picture itself is not kept."""
+        if self.components:
+            picture = _with_components(picture)
+        row: dict[str, Any] = {
+            "name": picture.name,
+            "height": picture.gray.shape[0],
+            "width": picture.gray.shape[1],
+            "labelled": picture.label is not None,
+            "scores": {name: float(value) for name, value in picture.scores.items() if np.isfinite(value)},
+            "uncertainty": float(uncertainty(picture.probability).mean()),
+            "objects": None,
+            "counts": {},
+            "errors": [],
+            "views": [],
+        }
+        if picture.label is not None:
+            row["wrong"] = float(picture.wrong.sum() / max(1, picture.valid.sum()))
+            self.pixels += pixel_counts(picture.label > 0, picture.probability, picture.valid)
+            self.bins += calibration_sums(picture.probability[picture.valid], picture.label[picture.valid] > 0)
+            if self.objects or self.components:
+                errors = object_errors(picture.label, picture.prediction, picture.valid)
+                counts = Counter(error.kind for error in errors)
+                row["objects"] = len(np.unique(picture.label[picture.label > 0]))
+                row["counts"] = {kind: counts[kind] for kind in KINDS}
+                row["errors"] = [asdict(error) for error in _shared_out(errors)]
+        self.rows.append(row)
+        self.rows.sort(key=badness, reverse=True)
+        if any(shown is row for shown in self.rows[:MAX_PICTURES]):
+            row["views"] = make_views(picture)
+        self._stay_small()
+
+    def _stay_small(self) -> None:
+        """Give up the pictures of the best images beyond the 30th, or where all take more than 17 MB."""
+        total = 0
+        for rank, row in enumerate(self.rows):
+            total += sum(len(uri) for view in row["views"] for uri in view["layers"].values())
+            if rank >= MAX_PICTURES or (total > MAX_BYTES and rank > 0):
+                row["views"] = []
+
+    @property
+    def measures(self) -> list[str]:
+        """Names of the measures that the rows have, the main one first."""
+        names = {name: None for row in self.rows for name in row["scores"]}
+        return sorted(names, key=lambda name: ["seg", "pixel_error", "iou", *names].index(name))
+
+
+def badness(row: dict[str, Any]) -> tuple[bool, float]:
+    """Sorts images: by SEG, pixel error or else the share of wrong pixels; those without a label, by uncertainty."""
+    scores = row["scores"]
+    if "seg" in scores:
+        return True, -scores["seg"]
+    if "pixel_error" in scores:
+        return True, scores["pixel_error"]
+    return (True, row["wrong"]) if row["labelled"] else (False, row["uncertainty"])
+
+
+def calibration_sums(probability: NDArray, foreground: NDArray) -> NDArray[np.float64]:
+    """Sum of the probabilities, number of foreground pixels and number of pixels in each of ten bins, (3, 10).
+
+    Args:
+        probability: (N,) of the foreground.
+        foreground: (N,) boolean.
+    """
+    sums = np.zeros((3, BINS))
+    for start in range(0, len(probability), CHUNK):
+        p, y = (torch.from_numpy(np.float32(a[start : start + CHUNK]))[None, None] for a in (probability, foreground))
+        mean_p, mean_y, count = (a[0, 0].double().numpy() for a in calibration_binning(p, y, num_bins=BINS))
+        sums += np.stack([np.nan_to_num(mean_p) * count, np.nan_to_num(mean_y) * count, count])
+    return sums
+
+
+def calibration_error(sums: NDArray) -> float:
+    """Expected calibration error: distance of probability and frequency in a bin, mean over the pixels."""
+    return float(np.abs(sums[0] - sums[1]).sum() / max(1, sums[2].sum()))
+
+
+def threshold_curves(counts: NDArray) -> dict[str, list[float]]:
+    """IoU, precision and recall of the foreground at each of `THRESHOLDS`, of summed counts (11, 3) of TP, FP, FN."""
+    tp, fp, fn = counts.T.astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        curves = {"IoU": tp / (tp + fp + fn), "precision": tp / (tp + fp), "recall": tp / (tp + fn)}
+    return {name: values.tolist() for name, values in curves.items()}
+
+
+def _with_components(picture: Picture) -> Picture:
+    label = picture.label
+    if label is not None:
+        label = np.where(label < 0, -1, ndimage.label(label > 0)[0])
+    prediction = ndimage.label(picture.prediction > 0)[0]
+    return Picture(picture.name, picture.gray, picture.probability, prediction, label, picture.scores)
+
+
+def _shared_out(errors: list[Any]) -> list[Any]:
+    """At most `MAX_LISTED` errors, the largest of each kind, so that no kind crowds out another."""
+    each = MAX_LISTED // len(KINDS)
+    return [error for kind in KINDS for error in [e for e in errors if e.kind == kind][:each]]

@@ -1,0 +1,124 @@
+"""Pictures of a report: an image and what was made of it, as 8-bit layers that a browser can show."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.measure import block_reduce
+
+IGNORED = 2**24 - 1  # in a label layer; the largest value of three bytes
+LONGEST_SIDE = 1024
+CROP_SIDE = 384
+MAX_CROPS = 3
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image and what is known of it.
+
+    Attributes:
+        name: file name.
+        gray: (H, W) in [0, 1].
+        probability: (H, W) in [0, 1], of the foreground.
+        prediction: (H, W) whole numbers, 0 background: objects, or classes.
+        label: (H, W) whole numbers, 0 background, -1 ignored: objects, or classes; None without a reference.
+        scores: measures by name.
+    """
+
+    name: str
+    gray: NDArray
+    probability: NDArray
+    prediction: NDArray
+    label: NDArray | None
+    scores: dict[str, float]
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Where the label counts, (H, W)."""
+        return np.ones(self.gray.shape, bool) if self.label is None else self.label >= 0
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Where foreground of label and prediction differ, (H, W)."""
+        if self.label is None:
+            return np.zeros(self.gray.shape, bool)
+        return ((self.label > 0) != (self.prediction > 0)) & self.valid
+
+
+def uncertainty(probability: NDArray) -> NDArray[np.float64]:
+    """Entropy of the two classes in bits, (H, W): 0 where the network is sure, 1 where the probability is 0.5."""
+    p = np.clip(probability.astype(np.float64), 1e-12, 1 - 1e-12)
+    return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+
+
+def make_views(picture: Picture) -> list[dict[str, Any]]:
+    """The whole image, reduced to at most 1024 pixels a side, and the worst places of a reduced one at full resolution.
+
+    A view says where it lies in the image (``top``, ``left``, in pixels), how many of its pixels one of its own stands
+    for (``step``), its ``height`` and ``width``, and holds a data URI for each of its ``layers``. Gray values and
+    probability are reduced by their mean, label and prediction by taking one pixel of ``step``.
+    """
+    height, width = picture.gray.shape
+    step = -(-max(height, width) // LONGEST_SIDE)
+    views = [_view(picture, 0, 0, height, width, step)]
+    if step > 1:
+        views += [_view(picture, *window, 1) for window in worst_windows(picture)]
+    return views
+
+
+def worst_windows(picture: Picture) -> list[tuple[int, int, int, int]]:
+    """Top, left, height and width of up to three tiles of 384 pixels, with the most errors (or uncertainty) first.
+
+    Tiles without an error are left out.
+    """
+    cost = picture.wrong if picture.label is not None else uncertainty(picture.probability)
+    tiles = block_reduce(cost.astype(np.float64), (CROP_SIDE, CROP_SIDE), np.sum)
+    order = np.argsort(-tiles, axis=None, kind="stable")[:MAX_CROPS]
+    windows = []
+    for row, column in zip(*np.unravel_index(order, tiles.shape), strict=True):
+        top, left = int(row) * CROP_SIDE, int(column) * CROP_SIDE
+        if tiles[row, column] > 0:
+            size = min(CROP_SIDE, cost.shape[0] - top), min(CROP_SIDE, cost.shape[1] - left)
+            windows.append((top, left, *size))
+    return windows
+
+
+def _view(picture: Picture, top: int, left: int, height: int, width: int, step: int) -> dict[str, Any]:
+    window = np.s_[top : top + height, left : left + width]
+    layers = {
+        "gray": _as_uri(_eight_bits(picture.gray[window], step), quality=85),
+        "probability": _as_uri(_eight_bits(picture.probability[window], step)),
+        "prediction": _as_uri(_three_bytes(picture.prediction[window], step)),
+    }
+    if picture.label is not None:
+        layers["label"] = _as_uri(_three_bytes(picture.label[window], step))
+    size = {"height": -(-height // step), "width": -(-width // step)}
+    return {"top": top, "left": left, "step": step, **size, "layers": layers}
+
+
+def _eight_bits(plane: NDArray, step: int) -> NDArray[np.uint8]:
+    if step > 1:
+        pad = [(0, -side % step) for side in plane.shape]
+        plane = block_reduce(np.pad(plane, pad, mode="edge"), (step, step), np.mean)
+    return np.rint(255 * np.clip(plane, 0, 1)).astype(np.uint8)
+
+
+def _three_bytes(numbers: NDArray, step: int) -> NDArray[np.uint8]:
+    """(H, W, 3): a whole number in red (lowest), green and blue; ignored pixels are white."""
+    numbers = numbers[::step, ::step].astype(np.int64)
+    numbers = np.where(numbers < 0, IGNORED, np.minimum(numbers, IGNORED - 1))
+    return np.stack([numbers & 255, numbers >> 8 & 255, numbers >> 16], axis=-1).astype(np.uint8)
+
+
+def _as_uri(pixels: NDArray[np.uint8], quality: int | None = None) -> str:
+    """WebP as a data URI; without `quality` every value is kept."""
+    content = io.BytesIO()
+    lossless = quality is None
+    Image.fromarray(pixels).convert("RGB").save(content, "WEBP", lossless=lossless, quality=quality or 40, method=3)
+    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode("ascii")

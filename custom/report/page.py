@@ -1,0 +1,110 @@
+"""The page itself: one HTML file with all that it needs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..files import replace_file
+from . import charts
+from .advice import MEASURES, remarks
+from .content import KINDS, ImageTable, calibration_error, threshold_curves
+from .curves import Curves
+
+FOLDER = Path(__file__).parent
+PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scipy", "scikit-image")
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a page shows.
+
+    Attributes:
+        title: name of the run.
+        split: which list of the data set the images come from.
+        table: the images.
+        curves: see `learning_curve`.
+        facts: see `dataset_facts`; None without a data set.
+        settings: name and value of settings.
+        commands: command lines that made the run, and the page.
+        progress: where the training is, if it is not finished.
+    """
+
+    title: str
+    split: str
+    table: ImageTable
+    curves: Curves
+    facts: dict[str, Any] | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    commands: Sequence[str] = ()
+    progress: str = ""
+
+
+def write_page(report: Report, path: Path) -> None:
+    """Write the page of a report; complete, or not at all.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    text = render(report)
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def render(report: Report) -> str:
+    """HTML of a report. It requests nothing, runs no script but its own, and shows names as text whatever they hold."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (FOLDER / "viewer.js").read_text(encoding="utf-8")
+    table, labelled = report.table, report.table.bins[2].any()
+    error = calibration_error(table.bins)
+    return environment.get_template("page.html.j2").render(
+        report=report,
+        rows=table.rows,
+        measures=table.measures,
+        titles=MEASURES,
+        kinds=KINDS if any(row["counts"] for row in table.rows) else (),
+        means={name: _mean(table, name) for name in table.measures},
+        remarks=remarks(table, report.curves, report.facts),
+        loss=charts.loss_chart(report.curves),
+        validation=charts.validation_chart(report.curves),
+        rate=charts.rate_chart(report.curves),
+        threshold=charts.threshold_chart(threshold_curves(table.pixels)) if labelled else None,
+        reliability=charts.reliability_chart(table.bins, error) if labelled else None,
+        calibration_error=error,
+        versions=versions(),
+        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data={"rows": table.rows, "objects": table.objects, "components": table.components},
+    )
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that decide about results."""
+    found = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _mean(table: ImageTable, name: str) -> float:
+    return float(np.mean([row["scores"][name] for row in table.rows if name in row["scores"]]))

@@ -1,0 +1,25 @@
+"""What a training leaves for its report: its command line and its settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..files import replace_file
+
+FILE_NAME = "report.json"
+
+
+def write_record(run: Path, record: dict[str, Any]) -> None:
+    """Write the record of a run; values that JSON does not know become text."""
+    with replace_file(run / FILE_NAME) as temporary:
+        temporary.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def read_record(run: Path) -> dict[str, Any]:
+    """The record of a run: ``commands`` (list of text) and ``settings`` (name to value); empty if it has none."""
+    try:
+        return json.loads((run / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,106 @@
+"""Rows, order and sums of the images of a report."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from monai.metrics import CalibrationErrorMetric
+
+from custom.metrics import iou
+from custom.report import content
+from custom.report.content import ImageTable, calibration_error, calibration_sums, threshold_curves
+
+from .samples import make_picture, make_table
+
+
+def test_the_worst_image_comes_first_whatever_the_order():
+    pictures = [make_picture(name, seg=score) for name, score in (("a", 0.5), ("b", 0.1), ("c", 0.9))]
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
+        assert [row["name"] for row in make_table(*(pictures[i] for i in order)).rows] == ["b", "a", "c"]
+
+
+def test_pixel_error_counts_where_there_is_no_seg_and_more_is_worse():
+    table = make_table(*(make_picture(name, pixel_error=score) for name, score in (("a", 0.1), ("b", 0.3))))
+    assert [row["name"] for row in table.rows] == ["b", "a"]
+    assert table.measures == ["pixel_error"]
+
+
+def test_without_labels_the_most_uncertain_image_comes_first():
+    sure, unsure = make_picture("sure", labelled=False), make_picture("unsure", labelled=False)
+    unsure.probability[:] = 0.5
+    table = make_table(sure, unsure)
+    assert [row["name"] for row in table.rows] == ["unsure", "sure"]
+    assert table.rows[0]["uncertainty"] == pytest.approx(1)
+    assert table.rows[0]["objects"] is None
+    assert not table.bins.any()
+
+
+def test_objects_are_counted_with_their_errors():
+    perfect, lost = make_table(make_picture("a")).rows[0], make_table(make_picture("a", shift=30)).rows[0]
+    assert perfect["objects"] == lost["objects"] == 2
+    assert perfect["errors"] == []
+    assert lost["counts"] == {"missed": 2, "split": 0, "merged": 0, "invented": 2}
+    assert [error["kind"] for error in lost["errors"]] == ["missed", "missed", "invented", "invented"]
+    assert lost["errors"][0]["box"] == (10, 5, 30, 25)
+
+
+def test_two_classes_have_components_as_objects_and_three_have_none():
+    picture = make_picture("a", shift=30)
+    picture.label[picture.label > 0] = 1
+    two, three = ImageTable(objects=False, classes=2), ImageTable(objects=False, classes=3)
+    two.add(picture)
+    three.add(picture)
+    assert two.rows[0]["objects"] == 2
+    assert two.rows[0]["counts"]["missed"] == 2
+    assert three.rows[0]["objects"] is None
+
+
+def test_only_the_worst_have_pictures(monkeypatch):
+    monkeypatch.setattr(content, "MAX_PICTURES", 2)
+    table = make_table(*(make_picture(str(i), seg=i / 10) for i in (4, 1, 3, 2)))
+    assert [bool(row["views"]) for row in table.rows] == [True, True, False, False]
+    monkeypatch.setattr(content, "MAX_BYTES", 10)
+    table = make_table(*(make_picture(str(i), seg=i / 10) for i in (4, 1)))
+    assert [bool(row["views"]) for row in table.rows] == [True, False]
+
+
+def test_the_lists_are_bounded_and_keep_every_kind():
+    picture = make_picture("a", shift=30)
+    picture.prediction[::2, 60:90:2] = np.arange(100, 100 + 30 * 15).reshape(30, 15)
+    row = make_table(picture).rows[0]
+    assert row["counts"]["invented"] > content.MAX_LISTED
+    assert len(row["errors"]) <= content.MAX_LISTED
+    assert {error["kind"] for error in row["errors"]} == {"missed", "invented"}
+
+
+def test_the_calibration_error_is_that_of_monai():
+    generator = torch.Generator().manual_seed(3)
+    probability = torch.rand((1, 1, 30, 41), generator=generator)
+    truth = (torch.rand((1, 1, 30, 41), generator=generator) < probability**2).float()
+    metric = CalibrationErrorMetric(num_bins=content.BINS, include_background=True)
+    metric(probability, truth)
+    sums = calibration_sums(probability.flatten().numpy(), truth.flatten().numpy() > 0)
+    assert calibration_error(sums) == pytest.approx(metric.aggregate().item(), abs=1e-6)
+
+
+def test_calibration_in_parts_is_calibration_of_the_whole(monkeypatch):
+    probability, truth = np.random.RandomState(5).rand(500), np.random.RandomState(6).rand(500) < 0.3
+    whole = calibration_sums(probability, truth)
+    monkeypatch.setattr(content, "CHUNK", 64)
+    np.testing.assert_allclose(calibration_sums(probability, truth), whole, rtol=1e-5)
+    assert whole[2].sum() == 500
+
+
+def test_probabilities_that_are_frequencies_are_calibrated():
+    probability, truth = np.full(1000, 0.25), np.arange(1000) < 250
+    assert calibration_error(calibration_sums(probability, truth)) == pytest.approx(0, abs=1e-6)
+    assert calibration_error(calibration_sums(probability, ~truth)) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_the_threshold_curve_meets_the_measure_at_one_half():
+    picture = make_picture("a", shift=4)
+    table = make_table(picture)
+    curves = threshold_curves(table.pixels)
+    assert curves["IoU"][5] == pytest.approx(iou(picture.label > 0, picture.probability, picture.valid).value)
+    assert curves["recall"][0] == 1
