@@ -34,10 +34,9 @@ def _watershed(lab: NDArray, interior: NDArray, membrane: NDArray, stride: int) 
     steps = (-stride, -1, stride, 1)  # left, up, right, down
     queue = np.empty(len(interior) + len(membrane), dtype=np.int64)
     regions = 0
-    flag = False  # Whether the pixel last made a dam touched only dams; never reset, as in the tool.
     for level in (interior, membrane):
         tail = _seeds(lab, level, steps, queue)
-        flag = _flood_level(lab, steps, queue, tail, flag)
+        _flood_level(lab, steps, queue, tail)
         for p in level:
             if lab[p] == _MASK:
                 regions += 1
@@ -60,8 +59,9 @@ def _seeds(lab: NDArray, level: NDArray, steps: tuple, queue: NDArray) -> int:
 
 
 @compiled
-def _flood_level(lab: NDArray, steps: tuple, queue: NDArray, tail: int, flag: bool) -> bool:
-    """Grow the regions into the level, first in, first out; returns the flag for the next level."""
+def _flood_level(lab: NDArray, steps: tuple, queue: NDArray, tail: int) -> None:
+    """Grow the regions into the level, first in, first out; the first level has no regions yet to grow."""
+    flag = False  # Whether the pixel last made a dam touched only dams; not reset from pixel to pixel, as in the tool.
     head = 0
     while head < tail:
         p = queue[head]
@@ -82,7 +82,6 @@ def _flood_level(lab: NDArray, steps: tuple, queue: NDArray, tail: int, flag: bo
                 lab[q] = _IN_QUEUE
                 queue[tail] = q
                 tail += 1
-    return flag
 
 
 @compiled

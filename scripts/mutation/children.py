@@ -77,7 +77,15 @@ class Recorder:
 
 def run_pytest(recorder: Recorder, paths: Sequence[str]) -> int:
     """Run the tests of `paths` until the first failure; returns pytest's exit code."""
-    options = ["-x", "--no-header", "--tb=short", "-p", "no:cacheprovider", f"--basetemp={Path.cwd() / '.tmp'}"]
+    options = [
+        "-x",
+        "--no-header",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+        "--hypothesis-seed=0",
+        f"--basetemp={Path.cwd() / '.tmp'}",
+    ]
     return int(pytest.main([*options, *paths], plugins=[recorder]))
 
 

@@ -105,6 +105,13 @@ def test_counts_are_summed_before_the_pixel_error_and_the_iou():
     assert (iou.value, iou.per_image) == (121 / 122, (0.5, 1.0))
 
 
+def test_iou_of_an_image_without_or_with_one_wrong_pixel():
+    nothing, one = np.zeros((3, 4)), np.zeros((3, 4))
+    one[1, 2] = 1
+    assert metrics.iou(nothing, nothing).value == 1
+    assert metrics.iou([nothing, one], [one, one]).per_image == (0, 1)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_levels_are_comparisons_in_double_precision(dtype):
     values = np.concatenate([THRESHOLDS, np.nextafter(THRESHOLDS, 2), np.arange(11) / 10, [1.0, np.nan]]).astype(dtype)
@@ -144,3 +151,10 @@ def test_proposal_of_ones_has_its_pixel_error_at_the_last_threshold():
 def test_stacks_that_do_not_match(measure, label, proposal, message):
     with pytest.raises(UserError, match=message):
         measure(label, proposal)
+
+
+def test_an_error_names_the_argument():
+    image, wrong = np.ones((4, 5)), np.ones((2, 4, 5, 3))
+    for name, arguments in [("label", (wrong, image)), ("proposal", (image, wrong)), ("valid", (image, image, wrong))]:
+        with pytest.raises(UserError, match=rf"^{name} has an image of shape \(4, 5, 3\)"):
+            metrics.pixel_error(*arguments)
