@@ -1,0 +1,81 @@
+"""Held-out images of a data set with their labels, and what a model says about an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from custom.data import read_dataset
+from custom.data.image_io import read_image
+from custom.data.load import LoadMicroscopyd
+from custom.errors import UserError
+from custom.inferers import OverlapTileInferer
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One annotated image.
+
+    Attributes:
+        name: of the image's file, without suffix.
+        pixels: as they are in the file, (H, W) or (H, W, C).
+        label: class indices (H, W), 255 where ignored.
+        instances: ids (H, W), 0 background, -1 ignored; None for data whose labels are classes.
+    """
+
+    name: str
+    pixels: NDArray[Any]
+    label: NDArray[np.uint8]
+    instances: NDArray[np.int32] | None
+
+
+def read_examples(dataset: Path, split: str) -> list[Example]:
+    """The annotated images of a split of a data set folder.
+
+    Raises:
+        UserError: a broken data set, or no annotated image in the split.
+    """
+    data = read_dataset(dataset)
+    items = [item for item in getattr(data, split) if "label" in item]
+    if not items:
+        raise UserError(f"{dataset}: no annotated image in `{split}` of dataset.json; give another --split")
+    return [_read(item) for item in items]
+
+
+def _read(item: dict[Hashable, Any]) -> Example:
+    loaded = LoadMicroscopyd()(item)
+    instances = loaded.get("instance")
+    return Example(
+        name=Path(item["image"]).stem,
+        pixels=read_image(item["image"]),
+        label=loaded["label"].numpy()[0],
+        instances=None if instances is None else instances.numpy()[0],
+    )
+
+
+def predictor(network: nn.Module, scale: float, orientations: int) -> Predict:
+    """A function from gray values (H, W) in [0, 1] to the foreground probability (H, W).
+
+    Args:
+        network: in evaluation mode; it runs on a GPU where there is one.
+        scale: working pixels per image pixel.
+        orientations: 1, 7 or 8 whose probabilities are averaged.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inferer = OverlapTileInferer(scale=scale, orientations=orientations)
+
+    def predict(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits = inferer(torch.from_numpy(gray)[None, None], network)
+        return 1 - logits.softmax(1)[0, 0].numpy()
+
+    return predict

@@ -1,0 +1,1 @@
+"""Fit post-processing to held-out images."""

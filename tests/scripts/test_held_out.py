@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from custom.data import write_dataset, write_image
+from custom.errors import UserError
+from custom.networks import ValidUNet
+from scripts.held_out import predictor, read_examples
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    random = np.random.RandomState(0)
+    pixels = random.randint(0, 255, (40, 61)).astype(np.uint8)
+    cells = np.zeros((40, 61), np.uint16)
+    cells[5:20, 5:30], cells[25:38, 30:60], cells[0] = 3, 9, 65535
+    write_image(tmp_path / "a.png", pixels)
+    write_image(tmp_path / "a_label.png", cells)
+    items = [{"image": "a.png", "label": "a_label.png"}]
+    labels = {"0": "background", ">0": "cell"}
+    about = {"name": "x", "description": "", "licence": "", "reference": "", "channel": ""}
+    write_dataset(tmp_path, about, "instances", labels, {"training": items, "validation": items}, ignore_value=65535)
+    return tmp_path
+
+
+def test_examples_have_what_the_files_have(dataset):
+    (example,) = read_examples(dataset, "validation")
+    assert example.name == "a"
+    assert example.pixels.dtype == np.uint8
+    assert set(np.unique(example.instances)) == {-1, 0, 3, 9}
+    np.testing.assert_array_equal(example.label == 255, example.instances == -1)
+    np.testing.assert_array_equal(example.label == 1, example.instances > 0)
+
+
+def test_an_empty_split_is_named(dataset):
+    with pytest.raises(UserError, match="`test`"):
+        read_examples(dataset, "test")
+
+
+@pytest.mark.parametrize(("scale", "orientations"), [(1.0, 1), (0.5, 8)])
+def test_prediction_is_a_probability_of_the_image_size(scale, orientations):
+    torch.manual_seed(0)
+    network = ValidUNet(in_channels=1, out_channels=2, features=2, depth=2).eval()
+    gray = np.random.RandomState(1).random_sample((37, 50)).astype(np.float32)
+    probability = predictor(network, scale, orientations)(gray)
+    assert probability.shape == (37, 50)
+    assert (probability >= 0).all()
+    assert (probability <= 1).all()
+    assert probability.std() > 0

@@ -1,0 +1,88 @@
+"""The search finds what is known to be right, and does not look at the image that it leaves out."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from custom.transforms import InstancesToClasses
+from scripts.tune import report, search
+from scripts.tune.report import run_search, to_json, to_markdown, write_report
+from scripts.tune.search import Search, Setting
+
+
+@pytest.fixture(autouse=True)
+def small_grid(monkeypatch):
+    for name, values in {"THRESHOLDS": (0.3, 0.6), "HEIGHTS": (2.0,), "SIGMAS": (1.0,), "GROWS": (0, 1)}.items():
+        monkeypatch.setattr(search, name, values)
+        if hasattr(report, name):
+            monkeypatch.setattr(report, name, values)
+
+
+def touching(neck: float, shape: tuple[int, int] = (44, 60)) -> tuple[np.ndarray, np.ndarray]:
+    """Two touching cells, and a probability of 0.9 in them that is only `neck` on the border between them."""
+    y, x = np.indices(shape)
+    instances = np.where(np.hypot(y - 22, x - 18) < 14, 1, 0)
+    instances[(np.hypot(y - 22, x - 42) < 14) & (instances == 0)] = 2
+    border = (instances > 0) & (InstancesToClasses()(instances[None])[0] == 0)
+    probability = np.where(border, neck, np.where(instances > 0, 0.9, 0.1)).astype(np.float32)
+    return probability, instances.astype(np.int32)
+
+
+def test_a_border_that_the_network_saw_needs_no_watershed():
+    probability, instances = touching(neck=0.1)
+    chosen = Search([probability], [instances]).choose([0])
+    assert chosen.method == "components"
+    assert chosen.grow == 1
+
+
+def test_a_border_that_the_network_missed_needs_the_watershed():
+    probability, instances = touching(neck=0.9)
+    found = Search([probability], [instances])
+    chosen = found.choose([0])
+    assert chosen.method == "watershed"
+    assert found.seg(chosen, [0]) > 0.95
+    assert found.seg(Setting(), [0]) <= 0.5
+
+
+def test_min_size_is_the_largest_that_costs_nothing():
+    probability, instances = touching(neck=0.1)
+    found = Search([probability], [instances])
+    smallest = np.bincount(instances.ravel())[1:].min()
+    assert found.choose([0]).min_size == smallest // 2
+
+
+def test_the_left_out_image_takes_no_part():
+    """The third image alone needs the watershed; left out, it is scored without it."""
+    pairs = [touching(neck=0.1), touching(neck=0.1), touching(neck=0.9)]
+    found = Search(*map(list, zip(*pairs, strict=True)))
+    value, chosen = found.cross_validated()
+    assert [setting.method for setting in chosen] == ["watershed", "watershed", "components"]
+    total, number = np.sum([found.counts(setting)[i] for i, setting in enumerate(chosen)], axis=0)
+    assert value == total / number < found.seg(found.choose(range(3)), range(3))
+    assert math.isnan(Search([pairs[0][0]], [pairs[0][1]]).cross_validated()[0])
+
+
+def test_counts_ignore_what_is_ignored():
+    probability, instances = touching(neck=0.1)
+    ignored = np.where(instances == 2, -1, instances)
+    found = Search([probability], [ignored])
+    assert found.counts(Setting())[0, 1] == 1
+    assert found.seg(replace(Setting(), grow=1), [0]) > 0.95
+
+
+def test_report(tmp_path):
+    pairs = [touching(neck=0.1), touching(neck=0.9)]
+    found = Search(*map(list, zip(*pairs, strict=True)))
+    outcome = run_search(found, Setting(), ["first", "second"])
+    write_report(outcome, found, tmp_path)
+    content = json.loads((tmp_path / "tune.json").read_text())
+    assert content == to_json(outcome, found)
+    assert content["best"]["seg"] > content["before"]["seg"]
+    assert set(content["seg_per_image"]) == {"first", "second"}
+    assert f"SEG {content['best']['seg']:.4f}" in to_markdown(outcome, found)
+    assert (tmp_path / "tune.png").read_bytes().startswith(b"\x89PNG")
