@@ -3,3 +3,5 @@
 from . import cli, data, handlers, inferers, losses, networks, transforms
 
 __all__ = ["cli", "data", "handlers", "inferers", "losses", "metrics", "networks", "transforms"]
+
+__version__ = "0.1.0"
