@@ -1,8 +1,10 @@
 """What a person runs: `python -m scripts.COMMAND`."""
 
+import importlib.util
 import os
 import signal
 import sys
+from pathlib import Path
 
 
 def _end_quietly(number: int, frame: object) -> None:
@@ -10,8 +12,19 @@ def _end_quietly(number: int, frame: object) -> None:
     os._exit(128 + number)
 
 
+def _require_own_code() -> None:
+    """End with one line if `import custom` would find another package of that name."""
+    own = Path(__file__).parents[1] / "custom" / "__init__.py"
+    found = importlib.util.find_spec("custom")
+    if found is None or found.origin is None or not own.samefile(found.origin):
+        where = found and (found.origin or next(iter(found.submodule_search_locations or ())))
+        print(f"error: {where}: hides this project's package custom; run the command elsewhere", file=sys.stderr)
+        sys.exit(2)
+
+
 # While Python looks for the command of `-m`, sys.argv[0] is "-m". Until the command runs, PyTorch and MONAI are
 # imported for seconds: a signal then needs no clean-up, and shall leave no traceback either.
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, _end_quietly)
     signal.signal(signal.SIGTERM, _end_quietly)
+    _require_own_code()

@@ -190,3 +190,24 @@ def test_reader_that_goes_away():
     process.stdin.close()
     assert process.stderr.read() == ""
     assert process.wait(30) == 141
+
+
+@pytest.mark.parametrize("file", ["custom/__init__.py", "custom/other.py"])
+def test_another_package_called_custom(file, tmp_path):
+    (tmp_path / "custom").mkdir()
+    (tmp_path / file).touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.export", "--help"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if file == "custom/other.py":  # a folder that is no package hides nothing
+        assert (done.returncode, done.stderr) == (0, "")
+    else:
+        assert done.returncode == 2
+        assert done.stderr == (
+            f"error: {tmp_path / file}: hides this project's package custom; run the command elsewhere\n"
+        )
