@@ -1,6 +1,7 @@
 """Ignite handlers."""
 
-from .checkpoint import BestModelSaver, TrainingCheckpoint
+from .best_model import BestModelSaver
+from .checkpoint import TrainingCheckpoint
 from .clip import GradientClip
 from .early_stop import ResumableEarlyStop
 from .finite_loss import FiniteLoss

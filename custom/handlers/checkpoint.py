@@ -1,4 +1,4 @@
-"""Checkpoints: the best network, and everything that a killed run needs to go on as if nothing had happened."""
+"""Checkpoints: everything that a killed run needs to go on as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -32,36 +32,6 @@ def save(content: Any, path: Path) -> None:
         except RuntimeError as error:
             # PyTorch's zip writer reports a failed write as a RuntimeError about file positions.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-
-
-class BestModelSaver:
-    """Handler of an evaluator: writes the network's state dict whenever the key metric is the best so far.
-
-    The file is a flat state dict, as MONAI's bundle commands and the model zoo expect of ``models/model.pt``. It is
-    written beside and renamed, which `monai.handlers.CheckpointSaver` does not do, and which epoch was best is left to
-    the evaluator, whose memory :class:`TrainingCheckpoint` restores.
-
-    Args:
-        network: the network, bare or wrapped for distributed training.
-        path: the file.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-
-    def __init__(self, network: nn.Module, path: str | os.PathLike[str]) -> None:
-        self.network = network
-        self.path = Path(path)
-
-    def attach(self, evaluator: Engine) -> None:
-        """Save at the end of every evaluation that is the best so far."""
-        evaluator.add_event_handler(Events.EPOCH_COMPLETED, self)
-
-    def __call__(self, evaluator: Engine) -> None:
-        state: Any = evaluator.state
-        if is_first_rank() and state.best_metric_epoch == state.epoch:
-            network: Any = unwrap(self.network)
-            save(network.state_dict(), self.path)
 
 
 class TrainingCheckpoint:

@@ -49,12 +49,16 @@ class PixelErrorHandler(StackMetricHandler):
 
 
 class IoUHandler(StackMetricHandler):
-    """Foreground IoU at threshold 0.5 over all images of a run; `y_pred` is the foreground probability."""
+    """Foreground IoU at one threshold over all images of a run; `y_pred` is the foreground probability."""
 
     def __init__(
-        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
+        self,
+        output_transform: Callable = lambda x: x,
+        save_details: bool = True,
+        ignore: int = IGNORED,
+        threshold: float = 0.5,
     ) -> None:
-        super().__init__(IoU(ignore), output_transform, save_details)
+        super().__init__(IoU(ignore, threshold), output_transform, save_details)
 
 
 class RandErrorHandler(StackMetricHandler):

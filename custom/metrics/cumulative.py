@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,10 +97,11 @@ class PixelError(StackMetric):
 
 
 class IoU(StackMetric):
-    """Foreground IoU at threshold 0.5, see `iou`."""
+    """Foreground IoU at one threshold, see `iou`."""
 
-    def __init__(self, ignore: int = IGNORED) -> None:
-        super().__init__(iou_counts, iou_of_counts, (2,), ignore)
+    def __init__(self, ignore: int = IGNORED, threshold: float = 0.5) -> None:
+        counts = partial(iou_counts, threshold=threshold)
+        super().__init__(counts, partial(iou_of_counts, threshold=threshold), (2,), ignore)
 
 
 class RandError(StackMetric):

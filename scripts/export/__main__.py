@@ -1,9 +1,9 @@
 """Write a trained network in a format that other programs run.
 
-    python -m scripts.export torchscript  --weights model.pt --output unet.ts   [--features 32 ...]
-    python -m scripts.export torch-export --weights model.pt --output unet.pt2
-    python -m scripts.export onnx         --weights model.pt --output unet.onnx
-    python -m scripts.export bioimageio   --weights model.pt --output unet.zip  [--name NAME] [--image FILE]
+    python -m scripts.export torchscript  --model em --output unet.ts
+    python -m scripts.export torch-export --model em --output unet.pt2
+    python -m scripts.export onnx         --model em --output unet.onnx
+    python -m scripts.export bioimageio   --model em --output unet.zip  [--name NAME] [--image FILE]
 
 The first three hold the network as it was trained: H x W pixels in, H - 2 * margin out. The BioImage.IO package mirrors
 the image by itself: out comes a probability for every pixel. Batch, height and width are free in all of them. Every
@@ -22,7 +22,7 @@ from custom.errors import UserError
 from custom.files import replace_file
 
 from .. import command
-from ..network_options import add_network_options, parse_with_network
+from ..model_options import add_model_options, model_from
 from . import bioimageio, onnx, torch_export, torchscript
 from .sizes import sizes_of
 
@@ -49,12 +49,13 @@ def require_free_target(name: str, output: Path) -> None:
 
 
 def make_parser() -> command.Parser:
-    """The command line, without the arguments of the network."""
+    """The command line."""
     parser = command.make_parser("scripts.export", __doc__)
     parser.add_argument("format", choices=FORMATS, help="what to write")
-    add_network_options(parser)
+    add_model_options(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a new file")
-    parser.add_argument("--name", help="bioimageio: name of the model (default: that of the bundle)")
+    parser.add_argument("--name", help="bioimageio: name of the package (default: the model's)")
+    parser.add_argument("--authors", help="bioimageio: whose work the model is (default: the model's)")
     parser.add_argument("--image", type=Path, metavar="FILE", help="bioimageio: an image that shows what it is for")
     return parser
 
@@ -62,16 +63,18 @@ def make_parser() -> command.Parser:
 @command.entry_point("nothing was written")
 def main(argv: Sequence[str] | None = None) -> int:
     """Export what the command line names."""
-    options, network_options = parse_with_network(make_parser(), argv)
+    options = make_parser().parse_args(argv)
     require_free_target(options.format, options.output)
     require_packages(options.format)
-    if options.format != "bioimageio" and (options.name or options.image):
-        raise UserError("--name and --image: only a bioimageio package has them")
-    network = network_options.build()
+    if options.format != "bioimageio" and (options.name or options.image or options.authors):
+        raise UserError("--name, --authors and --image: only a bioimageio package has them")
+    model = model_from(options)
+    model.authors = options.authors or model.authors
+    network = model.network()
     warnings.filterwarnings("ignore", category=FutureWarning)  # torch warns of its own calls
     with replace_file(options.output) as path:
         if options.format == "bioimageio":
-            bioimageio.write_package(network, path, options.name, options.image)
+            bioimageio.write_package(model, path, options.name, options.image)
         else:
             FORMATS[options.format].write(network, sizes_of(network), path)
     print(f"{options.output}: written and checked")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import zipfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from custom.data.image_io import read_image
 from custom.data.mirror import mirror_window
 from custom.data.synthetic_tissue import draw_tissue
 from custom.errors import UserError
+from custom.model import Model
 
 from . import onnx, torchscript
 from .same_size import SameSize, same_size_sizes
@@ -30,7 +30,6 @@ from .sizes import in_channels
 PACKAGES = onnx.PACKAGES
 SUFFIX = ".zip"
 FORMAT_VERSION = "0.5.4"
-METADATA = Path(__file__).parents[2] / "bundle" / "configs" / "metadata.json"
 EPSILON = 1e-6
 # The project's own rule (`custom.data.GrayRule`) in the words of the specification.
 PREPROCESSING = [
@@ -46,13 +45,11 @@ PREPROCESSING = [
     {"id": "clip", "kwargs": {"min": 0.0, "max": 1.0}},
 ]
 CITATIONS = [
-    {
-        "text": "Ronneberger, O., Fischer, P., Brox, T. (2015). U-Net: Convolutional Networks for Biomedical Image "
-        "Segmentation. MICCAI 2015, LNCS 9351, 234-241.",
-        "doi": "10.1007/978-3-319-24574-4_28",
-    },
+    {"text": "Ronneberger, Fischer, Brox (2015). U-Net, MICCAI, LNCS 9351.", "doi": "10.1007/978-3-319-24574-4_28"},
     {"text": "MONAI Consortium. MONAI: Medical Open Network for AI.", "doi": "10.5281/zenodo.4323058"},
 ]
+# The specification takes SPDX identifiers alone; other terms are stated in the documentation.
+SPDX = ("Apache-2.0", "BSD-3-Clause", "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC0-1.0", "GPL-3.0-only", "MIT")
 README = """# {name}
 
 {description}
@@ -67,41 +64,59 @@ each side of a tile (the declared halo) and start tiles at multiples of {step}; 
 ## Validation
 
 Compare the probabilities with annotated images of your own that the model was not trained on: threshold the last
-channel at 0.5, and look at pixel error and at split and merged objects before you rely on counts or areas.
+channel at {threshold:g}, and look at pixel error and at split and merged objects before you rely on counts or areas.
 
 {intended_use}
+
+## Data and terms
+
+Trained on: {data_source}. Terms of the weights: {license}
+
+{references}
 """
 
 
-def write_package(network: nn.Module, path: Path, name: str | None, image: Path | None) -> None:
+def write_package(model: Model, path: Path, name: str | None, image: Path | None) -> None:
     """Write the package: weights as TorchScript and ONNX, test tensors, cover, documentation, `rdf.yaml`.
 
     Args:
-        network: from one gray channel to logits, in evaluation mode.
+        model: of one gray channel.
         path: the zip file.
-        name: of the model; None: the bundle's.
+        name: of the package; None: the model's.
         image: shows what the model is for, on the cover and as the test input; None: a drawn micrograph.
 
     Raises:
-        UserError: the network takes several channels, the name has characters that the specification forbids, the
-            image cannot be read.
+        UserError: the network takes several channels or rescaled images, the model names no authors, the name has
+            characters that the specification forbids, the image cannot be read.
     """
-    metadata = json.loads(METADATA.read_text())
-    name = name or metadata["name"]
+    network, name = model.network(), name or model.name
     if not re.fullmatch(r"[A-Za-z0-9_\- ()]{1,128}", name):
         raise UserError(f"--name {name}: use letters, digits, spaces, (), _ and -, 128 characters at most")
     if in_channels(network) != 1:
         raise UserError(f"the network takes {in_channels(network)} channels; a bioimageio package holds gray images")
+    if model.scale != 1:
+        raise UserError(f"model {model.name} works at scale {model.scale:g}; a bioimageio package holds scale 1 only")
+    if not model.authors:
+        raise UserError(f"model {model.name} names no authors; say whose work it is with --authors")
     same = SameSize(network)
-    model = nn.Sequential(same, nn.Softmax(dim=1)).eval()
+    exported = nn.Sequential(same, nn.Softmax(dim=1)).eval()
     with TemporaryDirectory(prefix=".package-", dir=path.parent) as temporary:
         folder = Path(temporary)
-        _write_files(folder, model, same, example_image(same, image))
-        classes = _class_names(metadata, len(np.load(folder / "test_output.npy")[0]))
-        words = {"classes": ", ".join(classes), "step": same.divisor, "halo": same.tile_halo}
-        text = README.format(**{**metadata, "name": name, **words})
+        _write_files(folder, exported, same, example_image(same, image))
+        text = README.format(
+            name=name,
+            description=model.description,
+            classes=", ".join(part.name for part in model.classes),
+            step=same.divisor,
+            halo=same.tile_halo,
+            threshold=model.postprocessing.threshold,
+            intended_use=model.intended_use,
+            data_source=model.data_source,
+            license=model.license,
+            references="\n".join(f"- {reference}" for reference in model.references),
+        )
         (folder / "README.md").write_text(text, encoding="utf-8")
-        description = describe(folder, same, metadata, name, classes)
+        description = describe(folder, same, model, name)
         (folder / "rdf.yaml").write_text(yaml.safe_dump(description, sort_keys=False), encoding="utf-8")
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(folder.iterdir()):
@@ -141,13 +156,9 @@ def _write_files(folder: Path, model: nn.Module, same: SameSize, gray: NDArray[n
     Image.fromarray(np.concatenate(halves, axis=1).astype(np.uint8)).save(folder / "cover.png")
 
 
-def _class_names(metadata: dict[str, Any], count: int) -> list[str]:
-    names = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
-    return [names.get(str(i), f"class_{i}") for i in range(count)]
-
-
-def describe(folder: Path, same: SameSize, metadata: dict[str, Any], name: str, classes: list[str]) -> dict[str, Any]:
+def describe(folder: Path, same: SameSize, model: Model, name: str) -> dict[str, Any]:
     """The content of `rdf.yaml`."""
+    classes = [part.name for part in model.classes]
     step = {"min": smallest_size(same), "step": same.divisor}
     rows_in, columns_in = ({"type": "space", "id": axis, "size": step} for axis in "yx")
     rows_out, columns_out = (
@@ -158,11 +169,11 @@ def describe(folder: Path, same: SameSize, metadata: dict[str, Any], name: str, 
         "format_version": FORMAT_VERSION,
         "type": "model",
         "name": name,
-        "description": metadata["description"],
-        "version": metadata["version"],
-        "authors": [{"name": metadata["authors"]}],
+        "description": model.description,
+        "version": model.version,
+        "authors": [{"name": model.authors}],
         "cite": CITATIONS,
-        "license": "Apache-2.0",
+        **({"license": model.license} if model.license in SPDX else {}),
         "documentation": _file(folder / "README.md"),
         "covers": [_file(folder / "cover.png")],
         "tags": ["unet", "semantic-segmentation", "microscopy", "2d", "monai", "pytorch"],

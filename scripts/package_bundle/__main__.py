@@ -1,7 +1,7 @@
-"""Make a self-contained bundle, folder and zip, of one experiment and its weights.
+"""Make a self-contained bundle, folder and zip, of one model.
 
-    python -m scripts.package_bundle --experiment compact --weights runs/compact/model.pt --name unet_em_segmentation
-    python -m scripts.package_bundle --experiment best_hela --features 16 --weights hela/model.pt --name unet_hela
+    python -m scripts.package_bundle --model em --name unet_em_segmentation
+    python -m scripts.package_bundle --model runs/mine --name unet_mine --authors "A. Person, B. Lab"
 
 The bundle needs nothing of this repository: it carries the code it uses under a package name of its own.
 """
@@ -13,71 +13,57 @@ import keyword
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
-from torch import nn
 
 from custom.errors import UserError
 from custom.files import new_folder, require_writable, write_checksums
-from custom.networks import load_weights
+from custom.model import Model, write_model
 
 from .. import command
-from ..network_options import check_name, network_arguments
+from ..model_options import add_model_options, model_from
 from .archive import write_zip
 from .code import PACKAGE, copy_code, names_in
-from .configs import find_experiment, merge, packaged_inference, packaged_overlay, packaged_train, read
-from .metadata import model_card, packaged_metadata
+from .configs import packaged, read, training_config
+from .metadata import model_card, packaged_metadata, terms
 
 ROOT = Path(__file__).parents[2]
 BUNDLE, CODE = ROOT / "bundle", ROOT / PACKAGE
-OVERLAYS = ("evaluate.json", "multi_gpu_train.json", "multi_gpu_evaluate.json")
+COPIED = ("inference.json", "evaluate.json", "multi_gpu_train.json", "multi_gpu_evaluate.json")
 # MONAI Label takes a model whose name has one of these words for one of another task.
 OTHER_TASKS = ("detection", "classification", "deepedit", "deepgrow")
 
 
-def package(
-    experiment: str,
-    weights: Path,
-    name: str,
-    output_dir: Path,
-    network_arguments: Sequence[tuple[str, Any]] = (),
-) -> Path:
+def package(model: Model, name: str, output_dir: Path) -> Path:
     """Make the folder `output_dir/name` and the file `output_dir/name.zip`; returns the folder.
 
     Args:
-        experiment: an overlay of `bundle/configs/experiments` by name, or the path of one.
-        weights: a flat state dict, or a training checkpoint; half precision stays.
+        model: with authors.
         name: of the bundle, a Python identifier.
         output_dir: made if it is missing.
-        network_arguments: names and values in the experiment's `network_def` that the weights were trained with.
 
     Raises:
         UserError: an argument cannot be used, something of that name exists, or the disk is full; nothing is left.
     """
     folder, archive = check_target(name, output_dir)
-    configs = BUNDLE / "configs"
-    overlay = find_experiment(configs, experiment)
-    train = merge(configs / "train.json", overlay)
-    for argument, value in network_arguments:
-        check_name(argument, train["network_def"])
-        train["network_def"][argument] = value
-    network = build_network(train)
-    load_weights(network, weights)
-    require_space(output_dir, 8 * weights.stat().st_size)
+    if not model.authors:
+        raise UserError(f"model {model.name} names no authors; say whose work it is with --authors")
+    configs, network = BUNDLE / "configs", model.network()
+    train = training_config(configs, model)
+    require_space(output_dir, 8 * model.weights_path().stat().st_size)
     with new_folder(folder) as temporary:
-        write_configs(temporary / "configs", train, name, network)
-        metadata = read(temporary / "configs" / "metadata.json")
+        metadata = write_configs(temporary / "configs", train, name, model)
         (temporary / "docs").mkdir()
-        (temporary / "docs" / "README.md").write_text(model_card(metadata, train["name"], network), encoding="utf-8")
-        shutil.copyfile(BUNDLE / "docs" / "data_license.txt", temporary / "docs" / "data_license.txt")
+        (temporary / "docs" / "README.md").write_text(model_card(metadata, model, network), encoding="utf-8")
+        (temporary / "docs" / "data_license.txt").write_text(terms(model), encoding="utf-8")
         shutil.copyfile(BUNDLE / "LICENSE", temporary / "LICENSE")
         texts = (file.read_text(encoding="utf-8") for file in configs.glob("*.json"))
         copy_code(CODE, names_in(json.dumps(train) + "".join(texts)), temporary / code_name(name))
-        write_weights(weights, temporary / "models")
+        state = model.state()
+        write_model(temporary / "models", model, state)
+        torch.save(state, temporary / "models" / "model.pt")
         export_torchscript(temporary)
         write_checksums(temporary)
         write_zip(temporary, name, archive)
@@ -105,16 +91,6 @@ def check_target(name: str, output_dir: Path) -> tuple[Path, Path]:
     return folder, archive
 
 
-def build_network(train: dict[str, Any]) -> nn.Module:
-    """The network of a merged config; `UserError` if the config does not make one."""
-    parser = ConfigParser({"imports": train["imports"], "network_def": train["network_def"]})
-    try:
-        return parser.get_parsed_content("network_def")
-    except (RuntimeError, TypeError, ValueError, ModuleNotFoundError) as error:
-        cause = error.__cause__ if isinstance(error.__cause__, UserError) else error
-        raise UserError(f"--experiment: its network_def cannot be built ({cause}); mend the overlay") from error
-
-
 def require_space(folder: Path, needed: int) -> None:
     """Raise `UserError` if the folder cannot be written to or its disk has less than `needed` bytes free."""
     free = shutil.disk_usage(require_writable(folder)).free
@@ -122,29 +98,20 @@ def require_space(folder: Path, needed: int) -> None:
         raise UserError(f"{folder}: {free >> 20} MB free, {(needed >> 20) + 1} MB are needed; free some space")
 
 
-def write_configs(folder: Path, train: dict[str, Any], name: str, network: nn.Module) -> None:
-    """All configs of the bundle, into a new folder."""
+def write_configs(folder: Path, train: dict[str, Any], name: str, model: Model) -> dict[str, Any]:
+    """All configs of the bundle, into a new folder; returns its metadata."""
     source, code = BUNDLE / "configs", code_name(name)
+    metadata = packaged_metadata(read(source / "metadata.json"), name, model)
     configs = {
-        "train.json": packaged_train(train, code),
-        "inference.json": packaged_inference(read(source / "inference.json"), train, code),
-        "metadata.json": packaged_metadata(read(source / "metadata.json"), name, train["name"], network),
-        **{file: packaged_overlay(read(source / file), code) for file in OVERLAYS if (source / file).is_file()},
+        "train.json": packaged(train, code),
+        **{file: packaged(read(source / file), code) for file in COPIED},
+        "metadata.json": metadata,
     }
     folder.mkdir()
     for file, config in configs.items():
         (folder / file).write_text(json.dumps(config, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
     shutil.copyfile(source / "logging.conf", folder / "logging.conf")
-
-
-def write_weights(weights: Path, folder: Path) -> None:
-    """`model.pt`: the file as it is, or the network's part of a training checkpoint."""
-    folder.mkdir()
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    if isinstance(state.get("network"), dict):
-        torch.save(state["network"], folder / "model.pt")
-    else:
-        shutil.copyfile(weights, folder / "model.pt")
+    return metadata
 
 
 def export_torchscript(bundle: Path) -> None:
@@ -168,14 +135,16 @@ ckpt_export(net_id="network_def", filepath="models/model.ts", ckpt_file="models/
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the bundle that the command line describes."""
     parser = command.make_parser("scripts.package_bundle", __doc__)
-    parser.add_argument("--experiment", required=True, help="an overlay of bundle/configs/experiments, or its path")
-    parser.add_argument("--weights", type=Path, required=True, help="model.pt or checkpoint.pt of that experiment")
+    add_model_options(parser)
     parser.add_argument("--name", required=True, help="of the bundle, such as unet_em_segmentation")
+    parser.add_argument("--authors", help="whose work the model is (default: the model's own)")
+    parser.add_argument("--experiment", help="whose training goes with it, name or file (default: the model's own)")
     parser.add_argument("--output", type=Path, default=Path("dist"), help="folder for the bundle and its zip")
-    parser.epilog = "Arguments of the network that differ from the experiment's: --features 16, ..."
-    arguments, rest = parser.parse_known_args(argv)
-    changed = network_arguments(rest)
-    folder = package(arguments.experiment, arguments.weights, arguments.name, arguments.output, changed)
+    arguments = parser.parse_args(argv)
+    model = model_from(arguments)
+    if arguments.authors:
+        model.authors, model.copyright = arguments.authors, f"Copyright (c) {arguments.authors}"
+    folder = package(model, arguments.name, arguments.output, arguments.experiment)
     print(f"{folder}: the bundle\n{folder}.zip: the same, to hand on")
     return 0
 

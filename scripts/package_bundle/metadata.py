@@ -1,4 +1,4 @@
-"""What a bundle says of itself: `metadata.json` and the model card."""
+"""What a bundle says of itself, from its model: `metadata.json`, the model card and the terms of the weights."""
 
 from __future__ import annotations
 
@@ -9,75 +9,95 @@ from typing import Any
 
 from torch import nn
 
-from custom.inferers.geometry import geometry_of
+from custom.model import Model
 
 Config = dict[str, Any]
 
 CARD = Template(Path(__file__).with_name("card.md").read_text(encoding="utf-8"))
+FROM_MODEL = (
+    "description",
+    "task",
+    "intended_use",
+    "authors",
+    "copyright",
+    "data_source",
+    "data_type",
+    "references",
+    "monai_version",
+    "pytorch_version",
+    "numpy_version",
+    "network_data_format",
+)
 
 
-def packaged_metadata(metadata: Config, name: str, experiment: str, network: nn.Module) -> Config:
-    """The repository's metadata for one network: its name, channels and admissible sizes.
-
-    A height or width of input and output is an expression in n, as MONAI's schema has it.
-    """
-    geometry = geometry_of(network)
-    smallest = geometry.next_admissible(1)
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    channels, classes = convolutions[0].in_channels, convolutions[-1].out_channels
-    data_format = metadata["network_data_format"]
-    image, pred = data_format["inputs"]["image"], data_format["outputs"]["pred"]
-    names = pred["channel_def"] if len(pred["channel_def"]) == classes else _numbered(classes)
+def packaged_metadata(metadata: Config, name: str, model: Model) -> Config:
+    """The repository's metadata with what the model says of itself."""
+    classes = ", ".join(f"{index} {part.name}" for index, part in enumerate(model.classes))
+    channels = "one channel" if len(model.channels) == 1 else f"{len(model.channels)} channels"
     return {
         **metadata,
+        **{key: getattr(model, key) for key in FROM_MODEL},
         "name": name,
-        "description": f"{metadata['description']} Experiment: {experiment}.",
-        "network_data_format": {
-            "inputs": {
-                "image": {
-                    **image,
-                    "num_channels": channels,
-                    "spatial_shape": [f"{geometry.divisor}*n+{smallest}"] * 2,
-                    "channel_def": image["channel_def"] if channels == 1 else _numbered(channels),
-                }
-            },
-            "outputs": {
-                "pred": {
-                    **pred,
-                    "num_channels": classes,
-                    "spatial_shape": [f"{geometry.divisor}*n+{smallest - 2 * geometry.margin}"] * 2,
-                    "channel_def": names,
-                }
-            },
-        },
+        "version": model.version,
+        "changelog": {model.version: f"weights of {model.name}"},
+        "license": model.license,
+        "image_classes": f"{channels} ({', '.join(model.channels)}), gray values mapped to [0, 1]",
+        "label_classes": f"one channel: {classes}",
+        "pred_classes": f"one channel: {classes}",
+        "eval_metrics": {score.measure: score.value for score in model.scores},
     }
 
 
-def model_card(metadata: Config, experiment: str, network: nn.Module) -> str:
+def model_card(metadata: Config, model: Model, network: nn.Module) -> str:
     """`docs/README.md` of the bundle."""
     data_format = metadata["network_data_format"]
     image, pred = data_format["inputs"]["image"], data_format["outputs"]["pred"]
     packages = (f"{package} {version}" for package, version in metadata["required_packages_version"].items())
     return CARD.substitute(
         name=metadata["name"],
-        description=metadata["description"],
-        task=metadata["task"],
-        version=metadata["version"],
-        experiment=experiment,
-        use=metadata["intended_use"],
+        description=model.description,
+        task=model.task,
+        version=model.version,
+        experiment=model.training.get("experiment", "not recorded"),
+        use=model.intended_use,
         network=type(network).__name__,
         parameters=f"{sum(math.prod(p.shape) for p in network.parameters()):,}",
         input_shape=" x ".join(image["spatial_shape"]),
         output_shape=" x ".join(pred["spatial_shape"]),
         classes=", ".join(f"channel {channel} is {name}" for channel, name in pred["channel_def"].items()),
-        monai=metadata["monai_version"],
-        torch=metadata["pytorch_version"],
-        numpy=metadata["numpy_version"],
+        settings=settings_text(model),
+        scores=score_table(model),
+        authors=model.authors,
+        monai=model.monai_version,
+        torch=model.pytorch_version,
+        numpy=model.numpy_version,
         packages=", ".join(packages),
-        data=f"Trained for the data set: {metadata['data_source']}",
-        references="\n".join(f"- {reference}" for reference in metadata["references"]),
+        data=model.data_source,
+        license=model.license,
+        references="\n".join(f"- {reference}" for reference in model.references) or "None given.",
     )
 
 
-def _numbered(count: int) -> dict[str, str]:
-    return {str(index): "background" if index == 0 else f"class {index}" for index in range(count)}
+def settings_text(model: Model) -> str:
+    """How the model is used, in a sentence."""
+    post = model.postprocessing
+    text = f"Mean of {model.orientations} orientations; " if model.orientations > 1 else "One pass; "
+    if model.scale != 1:
+        text += f"the network sees images scaled by {model.scale:g}; "
+    text += f"foreground from a probability of {post.threshold:g}"
+    text += f" (fitted: {post.fitted_on})" if post.fitted_on else ""
+    return f"{text}; instances by {post.method}, of at least {post.min_size} pixels."
+
+
+def score_table(model: Model) -> str:
+    """The scores and what they were measured on."""
+    if not model.scores:
+        return "No scores were recorded."
+    rows = [f"| {score.measure} | {score.value:.4f} | {score.on} |" for score in model.scores]
+    return "\n".join(["| measure | value | measured on |", "|---|---|---|", *rows])
+
+
+def terms(model: Model) -> str:
+    """`docs/data_license.txt`: the terms of the data, and so of the weights."""
+    lines = [f"Weights of {model.name}.", f"Trained on: {model.data_source}.", f"Terms: {model.license}", ""]
+    return "\n".join([*lines, "References:", *(f"- {reference}" for reference in model.references)]) + "\n"

@@ -1,8 +1,8 @@
 """Segment a volume of any size, slice by slice, without seams and within bounded memory.
 
-    python -m scripts.segment_volume IN OUT --weights model.pt [--features 32 ...]
-    python -m scripts.segment_volume IN OUT --weights model.pt --resume
-    python -m scripts.segment_volume IN OUT --weights model.pt --scheduler tcp://host:8786
+    python -m scripts.segment_volume IN OUT --model em
+    python -m scripts.segment_volume IN OUT --model em --resume
+    python -m scripts.segment_volume IN OUT --model em --scheduler tcp://host:8786
 
 IN is a TIFF stack, a Zarr array or an OME-Zarr image (0.4 or 0.5) of slices, rows and columns. OUT becomes an OME-Zarr
 image (0.5): foreground probabilities, float32, with the mask under labels/mask, both as pyramids of compressed chunks.
@@ -16,7 +16,6 @@ its own percentiles, as in training and inference.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,9 +30,10 @@ from custom.errors import UserError
 from custom.files import new_folder, require_writable
 from custom.inferers import bfloat16_is_fast
 from custom.inferers.geometry import geometry_of
+from custom.model import to_json
 
 from .. import command
-from ..network_options import add_network_options, parse_with_network
+from ..model_options import add_model_options, model_from
 from . import target
 from .blocks import Block, Job
 from .journal import Journal
@@ -46,11 +46,11 @@ JOURNAL = "journal.txt"
 
 
 def make_parser() -> command.Parser:
-    """The command line, without the arguments of the network."""
+    """The command line."""
     parser = command.make_parser("scripts.segment_volume", __doc__)
     parser.add_argument("source", type=Path, metavar="IN", help="TIFF stack, Zarr array or OME-Zarr image")
     parser.add_argument("target", type=Path, metavar="OUT", help="a new folder for the OME-Zarr image")
-    add_network_options(parser)
+    add_model_options(parser)
     parser.add_argument("--channel", type=int, help="which channel, from 0, if the volume has several")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work")
@@ -62,13 +62,14 @@ def make_parser() -> command.Parser:
     return parser
 
 
-def make_job(options: argparse.Namespace, network_options: Any, volume: Volume) -> Job:
+def make_job(options: argparse.Namespace, volume: Volume) -> Job:
     """The job that the command line describes.
 
     Raises:
-        UserError: weights or config that cannot be used, blocks that do not fit the network.
+        UserError: a model that cannot be used, blocks that do not fit its network.
     """
-    divisor = geometry_of(network_options.build()).divisor
+    model = model_from(options)
+    divisor = geometry_of(model.network()).divisor
     if options.block < divisor or options.block % divisor:
         raise UserError(f"--block {options.block}: give a multiple of {divisor}, the network's divisor")
     if options.memory <= 0:
@@ -78,7 +79,8 @@ def make_job(options: argparse.Namespace, network_options: Any, volume: Volume) 
         source=str(options.source.absolute()),
         channel=options.channel,
         target=str(part_of(options.target).absolute()),
-        network=network_options,
+        model=to_json(model),
+        model_folder=str(model.folder.absolute()) if model.folder else "",
         shape=volume.shape,
         block=options.block,
         memory=int(options.memory * 2**30),
@@ -119,10 +121,9 @@ def require_space(path: Path, job: Job, share: float) -> None:
         )
 
 
-def identity(job: Job, options: argparse.Namespace) -> dict[str, Any]:
+def identity(job: Job) -> dict[str, Any]:
     """What has to be equal for a run to go on: all that decides the result, the weights by their content."""
-    network = {**asdict(job.network), "weights": hashlib.sha256(Path(options.weights).read_bytes()).hexdigest()}
-    return {**asdict(job), "network": network}
+    return {name: value for name, value in asdict(job).items() if name != "model_folder"}
 
 
 def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any]) -> None:
@@ -137,7 +138,7 @@ def segment(job: Job, todo: list[Block], scheduler: str | None) -> Iterator[Bloc
     return segment_on_cluster(job, todo, scheduler) if scheduler else segment_here(job, todo)
 
 
-def run(options: argparse.Namespace, network_options: Any) -> None:
+def run(options: argparse.Namespace) -> None:
     """Do what the command line says.
 
     Raises:
@@ -145,10 +146,10 @@ def run(options: argparse.Namespace, network_options: Any) -> None:
     """
     require_target(options.target, options.resume)
     volume = Volume(options.source, options.channel)
-    job = make_job(options, network_options, volume)
+    job = make_job(options, volume)
     require_writable(options.target.absolute().parent)
     part = part_of(options.target)
-    journal, header = Journal(part / JOURNAL), identity(job, options)
+    journal, header = Journal(part / JOURNAL), identity(job)
     done = journal.finished(header) if options.resume else set()
     blocks = list(job.blocks())
     todo = [block for block in blocks if block not in done]
@@ -179,8 +180,8 @@ def finish(part: Path, path: Path) -> None:
 @command.entry_point("go on with --resume if OUT.part is there, otherwise start again")
 def main(argv: Sequence[str] | None = None) -> int:
     """Segment what the command line names."""
-    options, network_options = parse_with_network(make_parser(), argv)
-    run(options, network_options)
+    options = make_parser().parse_args(argv)
+    run(options)
     print(f"{options.target}: probabilities, and masks in labels/mask")
     return 0
 

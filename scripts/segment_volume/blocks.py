@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from torch import nn
 
 from custom.data import GrayRule
 from custom.inferers import OverlapTileInferer
+from custom.model import Model
 
-from ..network_options import NetworkOptions
 from .gray import GraySlice, gray_slice
 from .source import Volume
 from .target import MASK, PROBABILITY, open_level
@@ -41,7 +42,8 @@ class Job:
         source: path of the volume.
         channel: see `Volume`.
         target: folder of the arrays, made by `target.create`.
-        network: see `NetworkOptions`.
+        model: `model.json` as text: weights by their checksum, and how the model is used.
+        model_folder: where its weights lie.
         shape: (Z, H, W) of the volume.
         block: rows and columns of a block, a multiple of the target's chunks and of the network's divisor.
         memory: bytes for a forward pass.
@@ -52,7 +54,8 @@ class Job:
     source: str
     channel: int | None
     target: str
-    network: NetworkOptions
+    model: str
+    model_folder: str
     shape: tuple[int, int, int]
     block: int
     memory: int
@@ -79,20 +82,24 @@ def segment_block(job: Job, block: Block) -> Block:
     with _ONE:
         rows = slice(block.row, min(block.row + job.block, job.shape[1]))
         columns = slice(block.column, min(block.column + job.block, job.shape[2]))
-        inferer = OverlapTileInferer(memory_budget=job.memory, amp=job.bfloat16)
-        logits = inferer.predict_roi(_slice(job, block.z), _network(job.network), (rows, columns))[0]
+        model, network = _model(job.model, job.model_folder)
+        inferer = OverlapTileInferer(memory_budget=job.memory, orientations=model.orientations, amp=job.bfloat16)
+        logits = inferer.predict_roi(_slice(job, block.z), network, (rows, columns))[0]
         probability = 1 - torch.softmax(logits, dim=0)[0]
         target = Path(job.target)
         open_level(target, PROBABILITY, 0)[block.z, rows, columns] = probability.cpu().numpy()
-        open_level(target, MASK, 0)[block.z, rows, columns] = logits.argmax(dim=0).byte().cpu().numpy()
+        open_level(target, MASK, 0)[block.z, rows, columns] = (
+            (probability >= model.postprocessing.threshold).byte().cpu().numpy()
+        )
     return block
 
 
 @lru_cache(maxsize=1)
-def _network(options: NetworkOptions) -> nn.Module:
+def _model(description: str, folder: str) -> tuple[Model, nn.Module]:
+    model = Model(**{**json.loads(description), "folder": Path(folder)})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network: Any = options.build()  # the stubs of Module.to know no memory_format
-    return network.to(device, memory_format=torch.channels_last)
+    network: Any = model.network()  # the stubs of Module.to know no memory_format
+    return model, network.to(device, memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=1)

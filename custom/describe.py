@@ -1,0 +1,93 @@
+"""What a training writes into `model.json` about the model that it makes."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from torch import nn
+
+from .config import active_parser, plain_config
+from .inferers.geometry import geometry_of
+from .model import ClassInfo, Model, Postprocessing
+from .networks.build import short_targets
+
+# Settings of a training that scores of the model depend on, or that a reader asks for first.
+RECORDED = ("seed", "border_width", "class_weights", "input_size", "batch_size", "learning_rate", "steps_per_epoch")
+
+
+def describe_run() -> Model:
+    """The model that the running training makes, from its configuration; without weights and scores."""
+    parser = active_parser()
+    value = parser.get_parsed_content
+    data, network = value("data"), value("network_def")
+    about = data.about
+    classes = [
+        ClassInfo(name=name, value=number) for name, number in zip(data.class_names, _mask_values(data), strict=True)
+    ]
+    post = {key: value(key) for key in ("method", "min_size", "grow", "sigma", "height") if key in parser}
+    return Model(
+        name=value("name"),
+        description=f"U-Net trained on {about['name']}. {about.get('description', '')}".strip(),
+        task=f"Segmentation of {', '.join(data.class_names)} in 2D microscopy images",
+        license=about.get("licence", "") or "not stated by the data set",
+        data_source=about["name"],
+        references=[about["reference"]] if "reference" in about else [],
+        network_def=short_targets(plain_config(parser, "network_def")),
+        network_data_format=data_format(network, data.class_names, about.get("channel", "gray values")),
+        classes=classes,
+        scale=value("scale") if "scale" in parser else 1.0,
+        orientations=value("test_orientations"),
+        postprocessing=Postprocessing(**post),
+        training={
+            "experiment": value("name"),
+            "training_images": len(data.training),
+            "validation_images": len(data.validation),
+            **{key: value(key) for key in RECORDED if key in parser},
+        },
+        monai_version=_version("monai"),
+        pytorch_version=_version("torch"),
+        numpy_version=_version("numpy"),
+    )
+
+
+def data_format(network: nn.Module, class_names: tuple[str, ...], channel: str) -> dict[str, Any]:
+    """`network_data_format` of MONAI's schema; a height or width is an expression in n."""
+    geometry = geometry_of(network)
+    smallest = geometry.next_admissible(1)
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    channels = {"0": channel} if first.in_channels == 1 else {str(i): str(i) for i in range(first.in_channels)}
+    common = {"type": "image", "dtype": "float32", "is_patch_data": True}
+    return {
+        "inputs": {
+            "image": {
+                **common,
+                "format": "magnitude",
+                "modality": "microscopy",
+                "num_channels": first.in_channels,
+                "spatial_shape": [f"{geometry.divisor}*n+{smallest}"] * 2,
+                "value_range": [0, 1],
+                "channel_def": channels,
+            }
+        },
+        "outputs": {
+            "pred": {
+                **common,
+                "format": "segmentation",
+                "num_channels": len(class_names),
+                "spatial_shape": [f"{geometry.divisor}*n+{smallest - 2 * geometry.margin}"] * 2,
+                "value_range": [],
+                "channel_def": {str(index): name for index, name in enumerate(class_names)},
+            }
+        },
+    }
+
+
+def _mask_values(data: Any) -> list[int]:
+    """Value of each class in the masks that the model writes: 0 and 255 for two classes, else those of the data."""
+    values = data.label_format.values
+    return [0, 255] if len(data.class_names) == 2 else list(values)
+
+
+def _version(package: str) -> str:
+    return version(package).partition("+")[0]  # a build's suffix, such as +cpu, is not part of the release

@@ -1,0 +1,88 @@
+"""The model that a training makes: the best by validation, with the threshold and the scores found there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from torch import nn
+
+from ..inferers.geometry import unwrap
+from ..model import Model, Score, write_model
+from .checkpoint import is_first_rank, save
+
+# A threshold at the ends of the scale would call everything foreground, or nothing.
+LOWEST, HIGHEST = 0.05, 0.95
+SCORES = ("pixel_error", "iou")
+
+
+class BestModelSaver:
+    """Handler of an evaluator: writes `model.json` and weights whenever the key metric is the best so far.
+
+    The model's threshold is that of the pixel error on the validation images. Which epoch was best is left to the
+    evaluator, whose memory :class:`TrainingCheckpoint` restores.
+
+    Args:
+        network: the network, bare or wrapped for distributed training.
+        folder: where the model goes.
+        model: what is known of the model before the training, see `custom.describe.describe_run`.
+        flat_weights: file for the weights once more, as the flat PyTorch state dict that MONAI's model zoo and MONAI
+            Label expect. A TorchScript file beside it is removed, because it holds older weights.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        folder: str | os.PathLike[str],
+        model: Model,
+        flat_weights: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.network = network
+        self.folder = Path(folder)
+        self.model = model
+        self.flat_weights = None if flat_weights is None else Path(flat_weights)
+
+    def attach(self, evaluator: Engine) -> None:
+        """Save at the end of every evaluation that is the best so far."""
+        evaluator.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def attach_to_trainer(self, trainer: Engine, evaluator: Engine) -> None:
+        """Save at the end of a training that validated on nothing, with the weights of its last step."""
+        trainer.add_event_handler(Events.COMPLETED, self.save_last, evaluator)
+
+    def __call__(self, evaluator: Engine) -> None:
+        state: Any = evaluator.state
+        if state.best_metric_epoch == state.epoch:
+            self.save(state.metrics, state.epoch)
+
+    def save_last(self, trainer: Engine, evaluator: Engine) -> None:
+        """Save the weights as they are, if no validation saved them."""
+        if evaluator.state.best_metric_epoch == -1:  # type: ignore[attr-defined]
+            self.save({}, trainer.state.epoch)
+
+    def save(self, metrics: dict[str, Any], epoch: int) -> None:
+        """Write the model with the scores of one evaluation."""
+        if not is_first_rank():
+            return
+        network: Any = unwrap(self.network)
+        model = self.model.model_copy(deep=True)
+        model.training["epoch"] = epoch
+        where = f"{model.training.get('validation_images', 0)} validation images of {model.data_source}, one pass"
+        model.scores = [
+            Score(measure=name, value=float(metrics[name]), on=where)
+            for name in ("pixel_error", "iou")
+            if name in metrics
+        ]
+        if "pixel_error_threshold" in metrics:
+            threshold = round(float(metrics["pixel_error_threshold"]), 6)
+            model.postprocessing.threshold = min(max(threshold, LOWEST), HIGHEST)
+            model.postprocessing.fitted_on = f"pixel error on {where}"
+        write_model(self.folder, model, network.state_dict())
+        if self.flat_weights is not None:
+            save(network.state_dict(), self.flat_weights)
+            self.flat_weights.with_suffix(".ts").unlink(missing_ok=True)

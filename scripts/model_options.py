@@ -1,0 +1,55 @@
+"""The model that a command line names: `--model NAME_OR_FOLDER`, and what of it is overridden."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pydantic import ValidationError
+
+from custom.errors import UserError
+from custom.model import Model, Postprocessing, read_model
+
+POSTPROCESSING = {"threshold": float, "method": str, "min_size": int, "grow": int, "sigma": float, "height": float}
+HELP = {
+    "orientations": "rotated and mirrored versions to average: 1, 7 or 8",
+    "threshold": "probability from which a pixel is foreground",
+    "method": "components or watershed",
+    "min_size": "fewest pixels of an instance",
+    "grow": "pixels by which instances grow towards close neighbours",
+    "sigma": "watershed: width of the smoothing in pixels",
+    "height": "watershed: least height of a seed above its saddle",
+}
+
+
+def add_model_options(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add `--model`, and an option for each part of a model that can be overridden."""
+    parser.add_argument(
+        "--model",
+        default=default,
+        required=default is None,
+        metavar="NAME_OR_FOLDER",
+        help="a shipped model, or the folder of a training" + (f" (default: {default})" if default else ""),
+    )
+    group = parser.add_argument_group("overrides", "by default the model's own")
+    for name, kind in {"orientations": int, **POSTPROCESSING}.items():
+        group.add_argument(f"--{name}", type=kind, help=HELP[name])
+
+
+def model_from(options: argparse.Namespace) -> Model:
+    """The model with the overrides of the command line.
+
+    Raises:
+        UserError: there is no such model, or an override is out of range.
+    """
+    model = read_model(options.model)
+    given: dict[str, Any] = {name: value for name in HELP if (value := getattr(options, name)) is not None}
+    try:
+        if "orientations" in given:
+            model.orientations = given.pop("orientations")
+        model.postprocessing = Postprocessing(**{**model.postprocessing.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = first["loc"][-1]
+        raise UserError(f"--{name} {first['input']}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+    return model
