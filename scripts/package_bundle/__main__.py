@@ -13,6 +13,7 @@ import keyword
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,14 @@ COPIED = ("inference.json", "evaluate.json", "multi_gpu_train.json", "multi_gpu_
 OTHER_TASKS = ("detection", "classification", "deepedit", "deepgrow")
 
 
-def package(model: Model, name: str, output_dir: Path) -> Path:
+def package(model: Model, name: str, output_dir: Path, experiment: str | None = None) -> Path:
     """Make the folder `output_dir/name` and the file `output_dir/name.zip`; returns the folder.
 
     Args:
         model: with authors.
         name: of the bundle, a Python identifier.
         output_dir: made if it is missing.
+        experiment: whose training goes with the model, by name or file; None: that of the model.
 
     Raises:
         UserError: an argument cannot be used, something of that name exists, or the disk is full; nothing is left.
@@ -51,7 +53,7 @@ def package(model: Model, name: str, output_dir: Path) -> Path:
     if not model.authors:
         raise UserError(f"model {model.name} names no authors; say whose work it is with --authors")
     configs, network = BUNDLE / "configs", model.network()
-    train = training_config(configs, model)
+    train = training_config(configs, model, experiment or str(model.training.get("experiment")))
     require_space(output_dir, 8 * model.weights_path().stat().st_size)
     with new_folder(folder) as temporary:
         metadata = write_configs(temporary / "configs", train, name, model)

@@ -34,11 +34,33 @@ def read(path: Path) -> Config:
         raise UserError(f"{path}: not a config file in JSON ({error}); give the file of an experiment") from error
 
 
-def training_config(configs: Path, model: Model) -> Config:
-    """`train.json` with the overlay of the model's experiment, if there is one of that name, and its network."""
-    overlay = configs / "experiments" / f"{model.training.get('experiment')}.json"
-    files = [str(configs / "train.json"), *([str(overlay)] if overlay.is_file() else [])]
-    config = ConfigParser.load_config_files(files)
+def find_experiment(configs: Path, experiment: str) -> Path:
+    """The overlay named `experiment`, or the file of that path.
+
+    Raises:
+        UserError: there is none; the message lists those that are.
+    """
+    named = configs / "experiments" / f"{experiment}.json"
+    if named.is_file():
+        return named
+    if experiment.endswith(".json") and Path(experiment).is_file():
+        return Path(experiment)
+    known = ", ".join(sorted(file.stem for file in named.parent.glob("*.json")))
+    raise UserError(f"--experiment {experiment}: no such experiment; choose one of {known}, or give a JSON file")
+
+
+def training_config(configs: Path, model: Model, experiment: str) -> Config:
+    """`train.json` with the overlay of an experiment, and the model's network.
+
+    Raises:
+        UserError: there is no such experiment, or it does not fit `train.json`.
+    """
+    overlay = find_experiment(configs, experiment)
+    read(overlay)
+    try:
+        config = ConfigParser.load_config_files([str(configs / "train.json"), str(overlay)])
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{overlay}: does not fit train.json ({error}); override ids that it has") from error
     return {
         **config,
         "dataset_dir": read(configs / "train.json")["dataset_dir"],
@@ -65,6 +87,8 @@ def packaged(config: Config, code: str) -> Config:
         "model_dir": MODEL_DIR,
         "flat_weights": f"{MODEL_DIR} + '/model.pt'",
     }
+    if "name" not in config:
+        del own["output_dir"]  # inference writes to the working directory
     config = {**config, **{key: value for key, value in own.items() if key in config}}
     if "imports" in config:
         config["imports"] = [*config["imports"], "$from pathlib import Path"]

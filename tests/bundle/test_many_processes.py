@@ -15,7 +15,9 @@ from scipy import ndimage
 
 from custom.data import make_synthetic, read_image, to_gray, write_dataset, write_image
 from custom.inferers import OverlapTileInferer
+from custom.model import write_model
 from custom.networks import ValidUNet
+from tests.models import make_model
 
 from .conftest import CONFIGS, QUICK, TRAIN, command, run, train_tiny
 
@@ -98,12 +100,13 @@ def scored(request, network, tmp_path_factory) -> tuple[set[str], Path]:
         dataset = write_cells(folder / "data", network)
     else:
         dataset = make_synthetic(folder / "data", seed=1, size=SIZE, counts={"training": 1, "validation": 5})
-    torch.save(network.state_dict(), folder / "model.pt")
-    options = {**NETWORK, "dataset_dir": dataset, "weights": folder / "model.pt"}
+    model = make_model(folder / "model", features=4, depth=2)
+    write_model(folder / "model", model, network.state_dict())
+    options = {"dataset_dir": dataset, "model": folder / "model"}
     options["save_probability"] = request.param == "instances"
-    finished(command("evaluating", TRAIN, QUICK, EVALUATE, **options, evaluation_dir=folder / "one"))
+    finished(command("evaluating", TRAIN, EVALUATE, **options, evaluation_dir=folder / "one"))
     two = {**options, "evaluation_dir": by_rank(folder / "two")}
-    finished(in_two(command("evaluating", TRAIN, QUICK, EVALUATE, MULTI_EVALUATE, **two)))
+    finished(in_two(command("evaluating", TRAIN, EVALUATE, MULTI_EVALUATE, **two)))
     return MEASURES[request.param], folder
 
 
@@ -155,11 +158,13 @@ def test_two_processes_train_together_and_validate_as_one(odd_dataset, tmp_path)
     finished(in_two(line))
     assert files(tmp_path / "1") == []
     first = tmp_path / "0"
-    assert {"model.pt", "checkpoint.pt", "metrics.csv", "pixel_error_raw.csv"} <= set(files(first))
+    assert {"model.json", "weights.safetensors", "checkpoint.pt", "metrics.csv", "pixel_error_raw.csv"} <= set(
+        files(first)
+    )
     checkpoint = torch.load(first / "checkpoint.pt", weights_only=True)
     assert checkpoint["trainer"] == {"epoch": 2, "iteration": 8}
     options = {**NETWORK, "dataset_dir": odd_dataset, "output_dir": first}
-    finished(command("evaluating", TRAIN, QUICK, EVALUATE, **options))
+    finished(command("evaluating", TRAIN, EVALUATE, **options))
     best = checkpoint["evaluator"]["best_metric"]
     assert read_metrics(first / "evaluation")["pixel_error"] == pytest.approx(best, rel=1e-12)
     assert read_images(first / "pixel_error_raw.csv").keys() == {"03.png", "04.png", "05.png"}

@@ -13,16 +13,16 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from .conftest import CONFIGS, QUICK, ROOT, TRAIN, command, environment, run, train_tiny
 
 EVALUATE, INFERENCE = CONFIGS / "evaluate.json", CONFIGS / "inference.json"
-NETWORK = {"network_def#depth": 2, "network_def#features": 4}
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
-    return torch.load(path, weights_only=True)
+    return load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -30,7 +30,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def test_training_leaves_best_and_last_checkpoints_curves_pictures_and_scores(trained):
-    assert weights(trained / "model.pt").keys() == weights(trained / "checkpoint.pt")["network"].keys()
+    assert weights(trained / "weights.safetensors").keys() == weights(trained / "checkpoint.pt")["network"].keys()
     tags: dict[str, set] = {"scalars": set(), "images": set()}
     for file in trained.glob("events.out.tfevents.*"):
         found = EventAccumulator(str(file)).Reload().Tags()
@@ -61,18 +61,18 @@ def test_a_seed_repeats_a_run_and_a_kill_does_not_change_it(tiny_dataset, traine
     assert same(ours["network"], theirs["network"])
     assert ours["evaluator"] == theirs["evaluator"]
     assert ours["lr_scheduler"] == theirs["lr_scheduler"]
-    assert same(weights(tmp_path / "killed" / "model.pt"), weights(trained / "model.pt"))
+    assert same(weights(tmp_path / "killed" / "weights.safetensors"), weights(trained / "weights.safetensors"))
 
 
 def test_another_seed_is_another_run(tiny_dataset, trained, tmp_path):
     done = run(train_tiny(tiny_dataset, tmp_path, seed=3, max_epochs=1))
     assert done.returncode == 0, done.stderr
-    assert not same(weights(tmp_path / "model.pt"), weights(trained / "model.pt"))
+    assert not same(weights(tmp_path / "weights.safetensors"), weights(trained / "weights.safetensors"))
 
 
 def test_evaluation_scores_each_image_of_a_split(tiny_dataset, trained):
-    options = {**NETWORK, "dataset_dir": tiny_dataset, "output_dir": trained, "split": "test"}
-    done = run(command("evaluating", TRAIN, QUICK, EVALUATE, **options))
+    options = {"dataset_dir": tiny_dataset, "output_dir": trained, "split": "test"}
+    done = run(command("evaluating", TRAIN, EVALUATE, **options))
     assert done.returncode == 0, done.stderr
     rows = list(csv.reader((trained / "evaluation" / "iou_raw.csv").open()))
     assert len(rows) == 2
@@ -96,7 +96,7 @@ def write_inputs(folder: Path) -> dict[str, tuple[int, ...]]:
 def test_inference_of_a_folder_goes_past_a_broken_file(trained, tmp_path):
     shapes = write_inputs(tmp_path / "in")
     (tmp_path / "in" / "broken.png").write_bytes((tmp_path / "in" / "gray.png").read_bytes()[:200])
-    options = {**NETWORK, "weights": trained / "model.pt", "dataset_dir": tmp_path / "in"}
+    options = {"model": trained, "dataset_dir": tmp_path / "in"}
     save = "['mask', 'probability', 'instance']"
     done = run(command("inferring", INFERENCE, **options, output_dir=tmp_path / "out", save=save))
     assert done.returncode == 1
@@ -120,7 +120,7 @@ def test_inference_of_a_folder_goes_past_a_broken_file(trained, tmp_path):
 @pytest.mark.parametrize("pattern", ["in/gray.png", "in/g*.png"])
 def test_inference_of_a_file_and_of_a_glob_as_tiff(trained, tmp_path, pattern):
     write_inputs(tmp_path / "in")
-    options = {**NETWORK, "weights": trained / "model.pt", "dataset_dir": tmp_path / pattern, "mask_format": ".tif"}
+    options = {"model": trained, "dataset_dir": tmp_path / pattern, "mask_format": ".tif"}
     done = run(command("inferring", INFERENCE, **options, output_dir=tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert [file.name for file in (tmp_path / "out" / "masks").iterdir()] == ["gray.tif"]

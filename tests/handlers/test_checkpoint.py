@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from custom.errors import UserError
-from custom.handlers import BestModelSaver, ResumableEarlyStop, TrainingCheckpoint
+from custom.handlers import ResumableEarlyStop, TrainingCheckpoint
 
 
 def engine(**state) -> Engine:
@@ -19,20 +19,6 @@ def engine(**state) -> Engine:
     for name, value in {"best_metric": -1, "best_metric_epoch": -1, **state}.items():
         setattr(made.state, name, value)
     return made
-
-
-def test_best_model_is_written_only_in_the_best_epoch(tmp_path):
-    network, path = nn.Linear(2, 1), tmp_path / "deep" / "model.pt"
-    evaluator = engine(best_metric_epoch=1)
-    BestModelSaver(network, path).attach(evaluator)
-    evaluator.run([0], max_epochs=1)
-    kept = torch.load(path, weights_only=True)
-    assert set(kept) == {"weight", "bias"}
-    with torch.no_grad():
-        network.weight.add_(1)
-    evaluator.state.best_metric_epoch = 0
-    evaluator.run([0], max_epochs=1)
-    assert torch.equal(torch.load(path, weights_only=True)["weight"], kept["weight"])
 
 
 def objects() -> dict:
@@ -92,18 +78,16 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
 
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path):
     """A file-size limit stands in for the full disk: the write fails half-way, with the same error from the kernel."""
-    path = tmp_path / "model.pt"
-    small, large = nn.Linear(2, 2), nn.Linear(500, 500)
-    saver = BestModelSaver(small, path)
-    saver(engine(best_metric_epoch=0, epoch=0))
+    path = tmp_path / "checkpoint.pt"
+    TrainingCheckpoint(path, {"network": nn.Linear(2, 2)}, engine()).save(engine())
     before = path.read_bytes()
     limits, action = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-        with pytest.raises(UserError, match="model.pt: cannot be written .*free space"):
-            BestModelSaver(large, path)(engine(best_metric_epoch=0, epoch=0))
+        with pytest.raises(UserError, match="checkpoint.pt: cannot be written .*free space"):
+            TrainingCheckpoint(path, {"network": nn.Linear(500, 500)}, engine()).save(engine())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, action)
     assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["model.pt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]

@@ -18,12 +18,14 @@ import yaml
 
 from custom.errors import UserError
 from custom.inferers.overlap_tile import OverlapTileInferer
+from custom.model import write_model
 from custom.networks import ValidUNet
 from scripts.export import __main__ as export
 from scripts.export import onnx, torchscript
 from scripts.export.bioimageio import PERCENTILES, scale
 from scripts.export.same_size import SameSize, same_size_sizes
 from scripts.export.sizes import require_equal, sizes_of
+from tests.models import make_model
 
 DEPTH, FEATURES = 2, 4
 BIOIMAGEIO = Path(
@@ -42,15 +44,14 @@ def network() -> ValidUNet:
 
 
 @pytest.fixture(scope="module")
-def weights(network, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "model.pt"
-    torch.save(network.state_dict(), path)
-    return path
+def model(network, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    write_model(folder, make_model(folder, features=FEATURES, depth=DEPTH), network.state_dict())
+    return folder
 
 
-def run(name: str, weights: Path, output: Path, *more: str) -> int:
-    size = ("--depth", str(DEPTH), "--network_def#features", str(FEATURES))
-    return export.main([name, "--weights", str(weights), "--output", str(output), *size, *more])
+def run(name: str, model: Path, output: Path, *more: str) -> int:
+    return export.main([name, "--model", str(model), "--output", str(output), *more])
 
 
 def images(network: ValidUNet, batch: int, rows: int, columns: int) -> torch.Tensor:
@@ -80,8 +81,8 @@ def test_same_size_refuses_other_sizes(network):
 
 
 @torch.no_grad()
-def test_torchscript_runs_without_the_project(network, weights, tmp_path):
-    assert run("torchscript", weights, tmp_path / "unet.ts") == 0
+def test_torchscript_runs_without_the_project(network, model, tmp_path):
+    assert run("torchscript", model, tmp_path / "unet.ts") == 0
     torch.save(images(network, 2, 1, 3), tmp_path / "images.pt")
     code = "import torch; torch.save(torch.jit.load('unet.ts')(torch.load('images.pt')), 'logits.pt')"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -90,8 +91,8 @@ def test_torchscript_runs_without_the_project(network, weights, tmp_path):
 
 
 @torch.no_grad()
-def test_torch_export_takes_any_admissible_size(network, weights, tmp_path):
-    assert run("torch-export", weights, tmp_path / "unet.pt2") == 0
+def test_torch_export_takes_any_admissible_size(network, model, tmp_path):
+    assert run("torch-export", model, tmp_path / "unet.pt2") == 0
     program = torch.export.load(tmp_path / "unet.pt2").module()
     for size in SIZES:
         x = images(network, *size)
@@ -100,10 +101,10 @@ def test_torch_export_takes_any_admissible_size(network, weights, tmp_path):
 
 @needs_onnx
 @torch.no_grad()
-def test_onnx_takes_any_batch_and_size(network, weights, tmp_path):
+def test_onnx_takes_any_batch_and_size(network, model, tmp_path):
     import onnxruntime
 
-    assert run("onnx", weights, tmp_path / "unet.onnx") == 0
+    assert run("onnx", model, tmp_path / "unet.onnx") == 0
     session = onnxruntime.InferenceSession(str(tmp_path / "unet.onnx"), providers=["CPUExecutionProvider"])
     assert [path.name for path in tmp_path.iterdir()] == ["unet.onnx"]  # no file of weights beside it
     for size in SIZES:
@@ -112,11 +113,11 @@ def test_onnx_takes_any_batch_and_size(network, weights, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def package(weights, tmp_path_factory) -> Path:
+def package(model, tmp_path_factory) -> Path:
     if importlib.util.find_spec("onnxscript") is None:
         pytest.skip("needs the packages of requirements-export.txt")
     output = tmp_path_factory.mktemp("package") / "unet.zip"
-    assert run("bioimageio", weights, output, "--name", "Cells of a lab (2)") == 0
+    assert run("bioimageio", model, output, "--name", "Cells of a lab (2)") == 0
     return output
 
 
@@ -133,7 +134,9 @@ def test_package_lists_each_file_with_its_checksum(package, tmp_path):
             assert hashlib.sha256(file.read_bytes()).hexdigest() in text
     assert content["name"] == "Cells of a lab (2)"
     assert content["cite"][0]["doi"] == "10.1007/978-3-319-24574-4_28"
-    assert content["license"] == "Apache-2.0"
+    assert content["authors"] == [{"name": "A. Author"}]
+    assert "license" not in content  # the terms are no SPDX identifier
+    assert "Terms of the tiny data" in (tmp_path / "README.md").read_text()
 
 
 def test_package_test_tensors_are_what_the_repository_answers(package, network, tmp_path):
@@ -188,51 +191,47 @@ def test_sizes(network):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--weights", "nowhere.pt"], "nowhere.pt: no such weights"),
-        (["--features", "8"], "does not fit the network"),
-        (["--features", "no"], "features is 'no'"),
-        (["--featurs", "8"], "did you mean --features?"),
-        (["--depth"], "--depth: not understood"),
-        (["--config_file", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["--model", "nowhere"], "model nowhere: no model.json there"),
+        (["--min_size", "-1"], "--min_size -1: input should be greater than or equal to 0"),
         (["--name", "x"], "only a bioimageio package"),
     ],
 )
-def test_refusals(more, message, weights, tmp_path, capsys):
-    assert run("torchscript", weights, tmp_path / "unet.ts", *more) == 2
+def test_refusals(more, message, model, tmp_path, capsys):
+    assert run("torchscript", model, tmp_path / "unet.ts", *more) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_target_that_exists_is_left_alone(weights, tmp_path, capsys):
+def test_target_that_exists_is_left_alone(model, tmp_path, capsys):
     (tmp_path / "unet.ts").write_text("mine")
-    assert run("torchscript", weights, tmp_path / "unet.ts") == 2
+    assert run("torchscript", model, tmp_path / "unet.ts") == 2
     assert "exists already" in capsys.readouterr().err
     assert (tmp_path / "unet.ts").read_text() == "mine"
 
 
-def test_suffix_of_another_format(weights, tmp_path, capsys):
-    assert run("torchscript", weights, tmp_path / "unet.onnx") == 2
+def test_suffix_of_another_format(model, tmp_path, capsys):
+    assert run("torchscript", model, tmp_path / "unet.onnx") == 2
     assert "ends in .ts" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["onnx", "bioimageio"])
-def test_missing_packages_are_named(name, weights, tmp_path, capsys, monkeypatch):
+def test_missing_packages_are_named(name, model, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
-    assert run(name, weights, tmp_path / f"unet{export.FORMATS[name].SUFFIX}") == 2
+    assert run(name, model, tmp_path / f"unet{export.FORMATS[name].SUFFIX}") == 2
     error = capsys.readouterr().err
     assert "onnxscript" in error
     assert "pip install -r requirements-export.txt" in error
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_is_left_of_an_export_that_fails(weights, tmp_path, capsys, monkeypatch):
+def test_nothing_is_left_of_an_export_that_fails(model, tmp_path, capsys, monkeypatch):
     def half(network, sizes, path):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torchscript, "write", half)
-    assert run("torchscript", weights, tmp_path / "unet.ts") == 2
+    assert run("torchscript", model, tmp_path / "unet.ts") == 2
     assert "No space left" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -41,7 +41,7 @@ from skimage.measure import grid_points_in_poly
 from custom.data import make_synthetic, read_image, to_gray
 from custom.errors import UserError
 from custom.inferers import OverlapTileInferer
-from custom.networks import ValidUNet, load_weights
+from custom.networks import ValidUNet, load_state, read_state
 from scripts.label_server import environment
 from scripts.label_server.__main__ import main
 from scripts.label_server.app.lib.polygons import mask_polygons, signed_area
@@ -364,8 +364,8 @@ def server(tmp_path_factory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("label")
     bundles = {}
     for name, features in WIDTHS.items():
-        overlay, weights = make_inputs(folder, features)
-        bundles[name] = package(str(overlay), weights, name, folder / "dist")
+        overlay, model = make_inputs(folder, features)
+        bundles[name] = package(model, name, folder / "dist", str(overlay))
     drawn = make_synthetic(folder / "drawn", seed=2, size=SIZE, counts={"training": len(STEMS)})
     make_studies(folder / "studies", drawn)
     port = free_port()
@@ -390,7 +390,8 @@ def server(tmp_path_factory) -> Iterator[Server]:
 
 def network_of(server: Server, name: str) -> ValidUNet:
     network = ValidUNet(features=WIDTHS[name], depth=2)
-    load_weights(network, server.bundles[name] / "models" / "model.pt")
+    path = server.bundles[name] / "models" / "model.pt"
+    load_state(network, read_state(path), path)
     return network.eval()
 
 
@@ -408,8 +409,7 @@ def masks_of(server: Server, name: str, output: Path) -> dict[str, NDArray]:
             config_file="bundle/configs/inference.json",
             dataset_dir=str(server.studies),
             output_dir=str(output),
-            weights=str(server.bundles[name] / "models" / "model.pt"),
-            **{"network_def#features": WIDTHS[name], "network_def#depth": 2},
+            model=str(server.bundles[name] / "models"),
         )
     finally:
         sys.excepthook = hook

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,16 +16,18 @@ import monai.bundle
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser
 
 from custom.data import make_synthetic, read_image
 from custom.errors import UserError
 from custom.files import altered_files
+from custom.model import Model, read_model
 from custom.networks import ValidUNet
 from scripts.package_bundle import __main__ as package_bundle
 from scripts.package_bundle.__main__ import BUNDLE, check_target, main, package
 from scripts.package_bundle.code import modules_in_use, names_in
-from scripts.package_bundle.configs import merge, packaged_inference, packaged_train, read, renamed
+from scripts.package_bundle.configs import packaged, read, renamed, training_config
+from scripts.package_bundle.metadata import FROM_MODEL
+from tests.models import make_model
 
 NAME = "unet_tiny_segmentation"
 OVERLAY = {
@@ -39,22 +42,21 @@ OVERLAY = {
         "_target_": "torch.optim.lr_scheduler.OneCycleLR",
         "optimizer": "@optimizer",
         "max_lr": 0.01,
-        "total_steps": "$@max_epochs * @steps_per_epoch",
+        "total_steps": "$@train#trainer#max_epochs * @steps_per_epoch",
     },
 }
 
 
-def make_inputs(folder: Path, features: int = 4) -> tuple[Path, Path]:
-    """A tiny experiment and weights for it, in half precision."""
-    overlay, weights = folder / f"tiny_{features}.json", folder / f"weights_{features}.pt"
+def make_inputs(folder: Path, features: int = 4) -> tuple[Path, Model]:
+    """A tiny experiment and a model of it, in half precision."""
+    overlay = folder / f"tiny_{features}.json"
     overlay.write_text(json.dumps({**OVERLAY, "network_def#features": features}))
     torch.manual_seed(0)
-    torch.save(ValidUNet(features=features, depth=2).half().state_dict(), weights)
-    return overlay, weights
+    return overlay, make_model(folder / f"model_{features}", features=features, depth=2, half=True)
 
 
 @pytest.fixture(scope="session")
-def inputs(tmp_path_factory) -> tuple[Path, Path]:
+def inputs(tmp_path_factory) -> tuple[Path, Model]:
     return make_inputs(tmp_path_factory.mktemp("inputs"))
 
 
@@ -62,7 +64,7 @@ def inputs(tmp_path_factory) -> tuple[Path, Path]:
 def bundle(inputs, tmp_path_factory) -> Path:
     """The packaged bundle, unzipped as `monai.bundle download` leaves it."""
     output = tmp_path_factory.mktemp("dist")
-    folder = package(str(inputs[0]), inputs[1], NAME, output / "made")
+    folder = package(inputs[1], NAME, output / "made", str(inputs[0]))
     with zipfile.ZipFile(f"{folder}.zip") as archive:
         archive.extractall(output)
     return output / NAME
@@ -105,8 +107,10 @@ def test_the_bundle_has_what_a_bundle_needs(bundle):
         "configs/train.json",
         "docs/README.md",
         "docs/data_license.txt",
+        "models/model.json",
         "models/model.pt",
         "models/model.ts",
+        "models/weights.safetensors",
     ):
         assert (bundle / name).is_file(), name
     assert altered_files(bundle) == []
@@ -136,34 +140,15 @@ def test_nothing_in_it_says_custom(bundle):
 
 
 @pytest.mark.parametrize("overlay", sorted((BUNDLE / "configs" / "experiments").glob("*.json")), ids=lambda f: f.stem)
-def test_every_experiment_can_be_packaged(overlay):
+def test_every_experiment_can_be_packaged(overlay, inputs):
     configs = BUNDLE / "configs"
-    merged = merge(configs / "train.json", overlay)
-    train = packaged_train(merged, "other_code")
-    inference = packaged_inference(read(configs / "inference.json"), merged, "other_code")
+    train = packaged(training_config(configs, inputs[1], overlay.stem), "other_code")
+    inference = packaged(read(configs / "inference.json"), "other_code")
     assert train["name"] == overlay.stem
     assert train["dataset_dir"] == read(configs / "train.json")["dataset_dir"].replace("custom", "other_code")
-    assert train["train"]["trainer"]["max_epochs"] == "@max_epochs"
-    assert json.dumps(train).count("@max_epochs") == 1
-    assert inference["network_def"] == train["network_def"]
-    assert inference["inferer"] == train["validate"]["inferer"]
-    assert inference["orientations"] == train["test_orientations"]
-    assert (inference["min_size"], inference["grow"]) == (train["min_size"], train["grow"])
+    assert train["network_def"]["features"] == 4
+    assert train["model_dir"] == inference["model"] == "$@bundle_root + '/models'"
     assert not names_in(json.dumps([train, inference]))
-
-
-def test_it_infers_as_its_experiment_is_tested():
-    configs = BUNDLE / "configs"
-    overlay = {"test_orientations": 8, "min_size": 40, "grow": 3}
-    train = {**read(configs / "train.json"), **overlay}
-    parser = ConfigParser(packaged_inference(read(configs / "inference.json"), train, "custom"))
-    parser.update({"inputs": SimpleNamespace(items=[]), "save": ["mask", "instance"]})
-    assert parser.get_parsed_content("inferer").orientations == 8
-    instances = parser.get_parsed_content("postprocessing").transforms[-1]
-    assert (instances.convert.min_size, instances.convert.grow) == (40, 3)
-    for name, orientations in (("best_em", 8), ("paper_em", 7), ("compact", 1)):
-        merged = merge(configs / "train.json", configs / "experiments" / f"{name}.json")
-        assert packaged_inference(read(configs / "inference.json"), merged, "a")["orientations"] == orientations
 
 
 def test_only_code_in_use_is_taken(tmp_path):
@@ -183,9 +168,10 @@ def test_only_code_in_use_is_taken(tmp_path):
 
 
 def test_the_weights_are_the_given_ones(bundle, inputs):
-    assert (bundle / "models" / "model.pt").read_bytes() == inputs[1].read_bytes()
-    network = ValidUNet(features=4, depth=2).eval()
-    network.load_state_dict(torch.load(inputs[1], weights_only=True))
+    network = inputs[1].network()
+    flat = torch.load(bundle / "models" / "model.pt", weights_only=True)
+    assert all(torch.equal(flat[name], value) for name, value in inputs[1].state().items())
+    assert read_model(bundle / "models").model_dump() == inputs[1].model_dump()
     exported = torch.jit.load(bundle / "models" / "model.ts")
     image = torch.rand(1, 1, 60, 76)
     torch.testing.assert_close(exported(image), network(image), rtol=0, atol=1e-6)
@@ -205,13 +191,11 @@ print("custom" in sys.modules)
         cwd=tmp_path,
     )
     assert theirs.splitlines()[-1] == "False"
-    network = {"network_def#features": 4, "network_def#depth": 2}
     alone(
         f"""
 import monai.bundle
 monai.bundle.run(run_id="inferring", config_file="bundle/configs/inference.json", dataset_dir={str(source)!r},
-                 output_dir={str(tmp_path / "own")!r}, save=["mask", "probability"], weights={str(inputs[1])!r},
-                 **{network!r})
+                 output_dir={str(tmp_path / "own")!r}, save=["mask", "probability"], model={str(inputs[1].folder)!r})
 """,
         cwd=BUNDLE.parent,
         bundle=BUNDLE.parent,
@@ -372,51 +356,62 @@ def test_names_that_cannot_be_are_refused(tmp_path, name, message):
 @pytest.mark.parametrize("taken", [NAME, f"{NAME}.zip"])
 def test_a_taken_name_is_refused(inputs, tmp_path, taken, capsys):
     (tmp_path / taken).mkdir()
-    line = ["--experiment", str(inputs[0]), "--weights", str(inputs[1]), "--name", NAME, "--output", str(tmp_path)]
+    line = ["--model", str(inputs[1].folder), "--experiment", str(inputs[0]), "--name", NAME, "--output", str(tmp_path)]
     assert main(line) == 2
     assert "exists already" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == [taken]
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("more", "message"),
     [
-        ({"weights": "missing.pt"}, "no such weights"),
-        ({"weights": "other.pt"}, "does not fit the network"),
-        ({"weights": "broken.pt"}, "not a file of PyTorch weights"),
-        ({"experiment": "kompakt"}, "choose one of .*compact, "),
-        ({"experiment": "broken.json"}, "not a config file"),
-        ({"experiment": "odd.json"}, "network_def cannot be built"),
+        (["--model", "nowhere"], "model nowhere: no model.json there"),
+        (["--experiment", "kompakt"], "choose one of .*compact, "),
+        (["--experiment", "broken.json"], "not a config file"),
+        (["--experiment", "odd.json"], "does not fit train.json"),
+        (["--threshold", "3"], "--threshold 3.0: input should be less than or equal to 1"),
+        (["--name", "my-bundle"], "not a Python identifier"),
     ],
 )
-def test_inputs_that_cannot_be_used_are_refused(inputs, tmp_path, monkeypatch, change, message):
+def test_inputs_that_cannot_be_used_are_refused(inputs, tmp_path, monkeypatch, capsys, more, message):
     monkeypatch.chdir(tmp_path)
-    torch.save(ValidUNet(features=5, depth=2).state_dict(), "other.pt")
-    Path("broken.pt").write_bytes(b"no weights")
     Path("broken.json").write_text("{")
-    Path("odd.json").write_text(json.dumps({**OVERLAY, "network_def#depth": 0}))
-    given = {"experiment": str(inputs[0]), "weights": str(inputs[1]), **change}
-    with pytest.raises(UserError, match=message):
-        package(given["experiment"], Path(given["weights"]), NAME, Path("dist"))
+    Path("odd.json").write_text(json.dumps({"nothing#here#at": 0}))
+    line = ["--model", str(inputs[1].folder), "--experiment", str(inputs[0]), "--name", NAME, *more]
+    assert main(line) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert error.count("\n") == 1
     assert not Path("dist", NAME).exists()
 
 
-def test_arguments_of_the_network_go_into_the_configs(inputs, tmp_path, monkeypatch, capsys):
+def test_a_model_without_authors_needs_them_named(inputs, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(package_bundle, "export_torchscript", lambda bundle: None)
-    wide = tmp_path / "wide.json"
-    wide.write_text(json.dumps({**OVERLAY, "network_def#features": 6}))
-    line = ["--experiment", str(wide), "--weights", str(inputs[1]), "--name", NAME, "--output", str(tmp_path / "dist")]
-    assert package_bundle.main([*line, "--fetures", "4"]) == 2
-    assert "did you mean --features?" in capsys.readouterr().err
-    assert package_bundle.main([*line, "--features", "4"]) == 0
-    for config in ("train.json", "inference.json"):
-        assert read(tmp_path / "dist" / NAME / "configs" / config)["network_def"]["features"] == 4
+    make_model(tmp_path / "mine", features=4, depth=2, authors="", copyright="")
+    line = ["--model", str(tmp_path / "mine"), "--name", NAME, "--output", str(tmp_path / "dist")]
+    assert main(line) == 2
+    assert "say whose work it is with --authors" in capsys.readouterr().err
+    assert main([*line, "--authors", "B. Lab"]) == 0
+    metadata = read(tmp_path / "dist" / NAME / "configs" / "metadata.json")
+    assert (metadata["authors"], metadata["copyright"]) == ("B. Lab", "Copyright (c) B. Lab")
+
+
+def test_a_bundle_says_what_the_model_says_of_itself(bundle, inputs):
+    model = inputs[1]
+    metadata = read(bundle / "configs" / "metadata.json")
+    assert {key: metadata[key] for key in FROM_MODEL} == {key: getattr(model, key) for key in FROM_MODEL}
+    texts = [(bundle / "docs" / name).read_text() for name in ("README.md", "data_license.txt")]
+    for text in texts:
+        assert model.license in text
+        assert model.data_source in text
+        assert model.references[0] in text
+        assert "ISBI" not in text
 
 
 def test_too_little_space_is_told_before_anything_is_written(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(package_bundle.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match="MB are needed"):
-        package(str(inputs[0]), inputs[1], NAME, tmp_path)
+        package(inputs[1], NAME, tmp_path, str(inputs[0]))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -426,14 +421,5 @@ def test_a_disk_that_fills_up_leaves_nothing(inputs, tmp_path, monkeypatch):
 
     monkeypatch.setattr(package_bundle, "export_torchscript", fill)
     with pytest.raises(UserError, match="No space left"):
-        package(str(inputs[0]), inputs[1], NAME, tmp_path)
+        package(inputs[1], NAME, tmp_path, str(inputs[0]))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_training_checkpoint_gives_its_network(inputs, tmp_path):
-    state = torch.load(inputs[1], weights_only=True)
-    torch.save({"network": state, "trainer": {"epoch": 3}}, tmp_path / "checkpoint.pt")
-    package_bundle.write_weights(tmp_path / "checkpoint.pt", tmp_path / "models")
-    written = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
-    assert written.keys() == state.keys()
-    assert all(torch.equal(written[key], state[key]) for key in state)

@@ -25,8 +25,8 @@ def made(tmp_path_factory) -> Path:
     """A folder with two bundles of different width in `dist`, and their weights."""
     folder = tmp_path_factory.mktemp("made")
     for name, features in WIDTHS.items():
-        overlay, weights = make_inputs(folder, features)
-        package(str(overlay), weights, name, folder / "dist")
+        overlay, model = make_inputs(folder, features)
+        package(model, name, folder / "dist", str(overlay))
     return folder
 
 
@@ -52,8 +52,7 @@ import monai.bundle
 for name, features in {WIDTHS!r}.items():
     monai.bundle.run(run_id="inferring", config_file="bundle/configs/inference.json", dataset_dir={str(images)!r},
                      output_dir=f"{tmp_path}/{{name}}", save=["mask", "probability"],
-                     weights=f"{made}/weights_{{features}}.pt",
-                     **{{"network_def#features": features, "network_def#depth": 2}})
+                     model=f"{made}/model_{{features}}")
 """,
         BUNDLE.parent,
         BUNDLE.parent,

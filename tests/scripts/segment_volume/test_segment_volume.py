@@ -21,13 +21,14 @@ import zarr
 
 from custom.data import to_gray
 from custom.inferers import OverlapTileInferer
+from custom.model import write_model
 from custom.networks import ValidUNet
 from scripts.segment_volume import __main__ as segment_volume
 from scripts.segment_volume import blocks, target, workers
+from tests.models import make_model
 
 ROOT = Path(__file__).parents[3]
 SHAPE = (5, 150, 210)
-NETWORK = ("--depth", "2", "--features", "4")
 BLOCK = 80
 
 
@@ -39,15 +40,15 @@ def network() -> ValidUNet:
 
 @pytest.fixture(scope="module")
 def files(network, tmp_path_factory) -> tuple[Path, Path]:
-    """A volume as TIFF and weights."""
+    """A volume as TIFF, and the folder of a model."""
     folder = tmp_path_factory.mktemp("files")
     tifffile.imwrite(folder / "stack.tif", np.random.default_rng(0).integers(0, 4000, SHAPE).astype(np.uint16))
-    torch.save(network.state_dict(), folder / "model.pt")
-    return folder / "stack.tif", folder / "model.pt"
+    write_model(folder / "model", make_model(folder / "model", features=4, depth=2), network.state_dict())
+    return folder / "stack.tif", folder / "model"
 
 
-def command(source: Path, output: Path, weights: Path, *more: str) -> list[str]:
-    fixed = ["--weights", str(weights), *NETWORK, "--block", str(BLOCK), "--bfloat16", "false"]
+def command(source: Path, output: Path, model: Path, *more: str) -> list[str]:
+    fixed = ["--model", str(model), "--block", str(BLOCK), "--bfloat16", "false"]
     return [str(source), str(output), *fixed, *more]
 
 
@@ -195,8 +196,8 @@ def test_missing_dask_is_named(files, tmp_path, capsys, monkeypatch):
         (("--memory", "0.000001"), "memory_budget holds tiles"),
         (("--resume",), "no interrupted run"),
         (("--channel", "2"), "has no channel 2"),
-        (("--weights", "nowhere.pt"), "no such weights"),
-        (("--features", "8"), "does not fit the network"),
+        (("--model", "nowhere"), "model nowhere: no model.json there"),
+        (("--orientations", "3"), "--orientations 3: input should be 1, 7 or 8"),
     ],
 )
 def test_refusals(more, message, files, tmp_path, capsys):
