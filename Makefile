@@ -7,16 +7,16 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 QUICK := ['bundle/configs/train.json','bundle/configs/experiments/quick.json']
-EVALUATE := ['bundle/configs/train.json','bundle/configs/experiments/quick.json','bundle/configs/evaluate.json']
+EVALUATE := ['bundle/configs/train.json','bundle/configs/evaluate.json']
 DEMO := runs/quick
 
 .PHONY: demo test slow lint setup clean
 
 demo: $(VENV)/demo data/synthetic
 	$(RUN) -m monai.bundle run training --config_file "$(QUICK)"
-	$(RUN) -m monai.bundle run evaluating --config_file "$(EVALUATE)" --split test
-	$(RUN) -m monai.bundle run inferring --config_file bundle/configs/inference.json --network_def#features 16 \
-		--weights $(DEMO)/model.pt --output_dir $(DEMO)/segmentations --save "['mask','probability','instance']"
+	$(RUN) -m monai.bundle run evaluating --config_file "$(EVALUATE)" --model $(DEMO) --dataset_dir data/synthetic --split test
+	$(RUN) -m monai.bundle run inferring --config_file bundle/configs/inference.json \
+		--model $(DEMO) --output_dir $(DEMO)/segmentations --save "['mask','probability','instance']"
 	$(RUN) -m scripts.report --run $(DEMO) --dataset_dir data/synthetic --segmentations $(DEMO)/segmentations
 
 data/synthetic: | $(VENV)/demo

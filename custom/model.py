@@ -158,6 +158,12 @@ def models_folder() -> Path:
     return root / "bundle" / "models" if (root / "bundle").is_dir() else root / "models"
 
 
+def output_dir(model: Model) -> str:
+    """Where results of a model go: the folder of a training, or `runs/NAME` for a model that is shipped."""
+    assert model.folder is not None
+    return f"runs/{model.name}" if model.folder.absolute().is_relative_to(models_folder()) else str(model.folder)
+
+
 def read_model(name: str | os.PathLike[str]) -> Model:
     """Read a model by the name of a shipped one, or by its folder.
 

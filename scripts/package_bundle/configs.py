@@ -87,7 +87,7 @@ def packaged(config: Config, code: str) -> Config:
         "model_dir": MODEL_DIR,
         "flat_weights": f"{MODEL_DIR} + '/model.pt'",
     }
-    if "name" not in config:
+    if "name" not in config and "split" not in config:
         del own["output_dir"]  # inference writes to the working directory
     config = {**config, **{key: value for key, value in own.items() if key in config}}
     if "imports" in config:

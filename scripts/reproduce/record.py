@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from custom.model import read_model
 from custom.report.curves import learning_curve
 
 from .folds import describe_split
@@ -35,7 +36,7 @@ def make_record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
     if (run.folder / "checkpoint.pt").is_file():
         record |= read_training(run.folder)
     if run_state["failed"] is None:
-        record["parameters"] = count_parameters(run.folder / "model.pt")
+        record["parameters"] = sum(weight.numel() for weight in read_model(run.folder).build().parameters())
         record["scores"] = read_scores(run.folder / "evaluation" / "metrics.csv")
     return record
 
@@ -44,12 +45,6 @@ def read_scores(path: Path) -> dict[str, float]:
     """Measures by name, of a file with a `name,value` line each."""
     with path.open(newline="", encoding="utf-8") as lines:
         return {name: float(value) for name, value in csv.reader(lines)}
-
-
-def count_parameters(weights: Path) -> int:
-    """Number of weights in a state dict; layers that it names twice (as `DynUNet` does) count once."""
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    return sum({tensor.data_ptr(): tensor.numel() for tensor in state.values()}.values())
 
 
 def read_training(folder: Path) -> dict[str, Any]:

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from monai.bundle import ConfigParser
-from monai.networks.nets import DynUNet
 from PIL import Image
 
 from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
+from custom.model import read_model
 from scripts.reproduce.__main__ import choose, main, plan, reproduce
 from scripts.reproduce.experiments import CONFIGS, Experiment, budgets, merged, read_experiments
 from scripts.reproduce.folds import write_fold
-from scripts.reproduce.record import count_parameters, thin_out
+from scripts.reproduce.record import thin_out
 from scripts.reproduce.run import Run, shell_line
 from scripts.reproduce.table import merge, read_records, row, write_results
 
@@ -72,7 +71,7 @@ def test_a_run_is_trained_scored_written_and_then_skipped(data, tiny, tmp_path, 
     assert all(command in printed for command in run_state["commands"].values())
     result = read_records(tmp_path / "docs" / "results.json")[0]
     assert (result["steps"], result["epochs"], result["fold"]) == (4, 2, 4)
-    assert result["parameters"] == sum(t.numel() for t in torch.load(run.folder / "model.pt").values())
+    assert result["parameters"] == sum(t.numel() for t in read_model(run.folder).state().values())
     measures = {"pixel_error", "iou", "v_rand", "v_info", "rand_error", "warping_error"}
     assert measures <= result["scores"].keys()
     assert 0 <= result["last_pixel_error"] <= 1
@@ -84,10 +83,10 @@ def test_a_run_is_trained_scored_written_and_then_skipped(data, tiny, tmp_path, 
     assert len(pictures) == 2
     assert all((tmp_path / "docs" / picture).is_file() for picture in pictures)
 
-    trained = (run.folder / "model.pt").stat().st_mtime_ns
+    trained = (run.folder / "weights.safetensors").stat().st_mtime_ns
     assert reproduce([run], tmp_path / "docs") == 0
     assert "monai.bundle" not in capfd.readouterr().out
-    assert (run.folder / "model.pt").stat().st_mtime_ns == trained
+    assert (run.folder / "weights.safetensors").stat().st_mtime_ns == trained
     assert read_records(tmp_path / "docs" / "results.json") == [result]
 
 
@@ -222,12 +221,6 @@ def test_broken_results_are_refused(tmp_path):
     (tmp_path / "results.json").write_text("[")
     with pytest.raises(UserError, match="no table of results"):
         read_records(tmp_path / "results.json")
-
-
-def test_weights_named_twice_count_once(tmp_path):
-    network = DynUNet(2, 1, 2, [3] * 3, [1, 2, 2], [2] * 2, filters=[2, 4, 8])
-    torch.save(network.state_dict(), tmp_path / "model.pt")
-    assert count_parameters(tmp_path / "model.pt") == sum(weight.numel() for weight in network.parameters())
 
 
 def test_a_curve_keeps_its_mean_and_end_and_writes_nan_as_null():
