@@ -43,3 +43,12 @@ def one_pass(network: Any, images: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     halo = network.halo
     return network(mirrored(network, images))[..., halo : halo + height, halo : halo + width]
+
+
+def tile(network: ValidUNet, kept: int) -> int:
+    """Input size of a tile that keeps at least `kept` pixels."""
+    return network.next_admissible(kept + 2 * (network.margin + network.halo))
+
+
+def assert_same(logits: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)

@@ -1,45 +1,21 @@
+"""The geometry of the elastic grid."""
+
 from __future__ import annotations
 
 import math
-import pickle
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from monai.data import CacheDataset, DataLoader, MetaTensor
-from monai.transforms import Compose, MapTransform, RandomizableTransform
+from monai.transforms import MapTransform, RandomizableTransform
 from scipy import ndimage
 
 from custom.data.mirror import mirror_window
-from custom.errors import UserError
 from custom.transforms import RandElasticGrid, RandElasticGridD, RandElasticGridd, RandElasticGridDict
 from custom.transforms.elastic_grid import spline_matrix
-from custom.transforms.random_window import tile_starts
 from custom.transforms.sampling import Warp
 
-SHAPE, WINDOW, INNER = (60, 83), (97, 65), (41, 33)
-MARGIN = np.array([28, 16])  # from the window to its centre INNER
-KEYS = ("image", "label", "weight")
-FULL: dict[str, Any] = {"rotate_range": math.pi, "flip_prob": 0.5, "scale_range": 0.2, "shift_range": 5.0}
-
-
-def make_item(seed: int = 0, shape: tuple[int, int] = SHAPE) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return {
-        "image": rng.random((1, *shape), dtype=np.float32),
-        "label": rng.integers(0, 9, (1, *shape)).astype(np.uint8),
-        "weight": rng.random((1, *shape), dtype=np.float32),
-    }
-
-
-def make_transform(**changes: Any) -> RandElasticGridd:
-    arguments: dict[str, Any] = {
-        "spatial_size": [WINDOW, INNER, INNER],
-        "mode": ["cubic", "nearest", "linear"],
-        "center": "uniform",
-    }
-    return RandElasticGridd(KEYS, **(arguments | changes))
+from .items import FULL, INNER, MARGIN, SHAPE, WINDOW, make_item, make_transform
 
 
 def unfolded(warp: Warp) -> np.ndarray:
@@ -157,62 +133,6 @@ def test_rotation_turns_as_scipy_does() -> None:
     assert abs(transform.matrix[0, 1]) > 0.1
 
 
-def test_uniform_centres_reach_every_pixel_and_are_whole() -> None:
-    transform = RandElasticGrid((4, 7), sigma=0.0, center="uniform")
-    transform.set_random_state(0)
-    starts = []
-    for _ in range(600):
-        transform.randomize((5, 6))
-        starts.append(tuple(transform.start + np.array([2, 3])))
-    counts = np.zeros((5, 6))
-    for row, column in starts:
-        assert row == int(row)
-        assert column == int(column)
-        counts[int(row), int(column)] += 1
-    assert counts.min() >= 5
-    assert counts.max() <= 45
-
-
-def test_weighted_centres_follow_the_weight() -> None:
-    item = make_item()
-    weight = np.zeros((1, *SHAPE), np.float32)
-    weight[0, 50, 3], weight[0, 0, 82] = 3, 1
-    transform = make_transform(center="weighted", weight_key="choice", sigma=0.0)
-    transform.set_random_state(0)
-    centres = []
-    for _ in range(300):
-        out = transform(item | {"choice": weight})
-        centres.append(tuple(transform.window.start.astype(int) + np.array([48, 32])))
-        assert out["image"][0, 48, 32] == item["image"][(0, *centres[-1])]
-    assert set(centres) == {(50, 3), (0, 82)}
-    assert centres.count((50, 3)) / 300 == pytest.approx(0.75, abs=0.08)
-    transform(item | {"choice": 0 * weight})
-    assert out["choice"] is weight
-
-
-@pytest.mark.parametrize(
-    ("arguments", "starts"),
-    [
-        ((512, 388, 124), [0, 124]),
-        ((512, 388, 62), [0, 62, 124]),
-        ((500, 388, 100), [0, 100, 112]),
-        ((10, 14, 3), [-2]),
-    ],
-)
-def test_tiles_cover_the_axis(arguments: tuple[int, int, int], starts: list[int]) -> None:
-    assert tile_starts(*arguments) == starts
-
-
-def test_tiles_have_the_size_of_the_label() -> None:
-    transform = make_transform(center="tiles", stride=19)
-    transform.set_random_state(0)
-    starts = set()
-    for _ in range(60):
-        transform.randomize(SHAPE)
-        starts.add(tuple((transform.window.start + MARGIN).astype(int)))
-    assert starts == {(row, column) for row in (0, 19) for column in (0, 19, 38, 50)}
-
-
 def test_label_and_image_read_the_same_coordinates() -> None:
     item = make_item()
     item["image"] = item["label"].astype(np.float32)
@@ -253,138 +173,3 @@ def test_dots_in_image_and_label_stay_aligned() -> None:
     assert len(errors) > 50
     assert np.sqrt(np.mean(np.square(errors))) < 0.1
     assert np.abs(np.mean(errors, axis=0)).max() < 0.02
-
-
-def test_the_same_seed_gives_the_same_windows() -> None:
-    item, transform = make_item(), make_transform(**FULL)
-    first = [transform.set_random_state(9)(item), transform(item)]
-    second = [transform.set_random_state(9)(item), transform(item)]
-    for a, b in zip(first, second, strict=True):
-        for key in KEYS:
-            np.testing.assert_array_equal(a[key], b[key])
-    assert not np.array_equal(first[0]["image"], first[1]["image"])
-
-
-def test_array_and_dictionary_agree() -> None:
-    item = make_item()
-    array = RandElasticGrid(WINDOW, center="uniform", **FULL).set_random_state(7)
-    out = make_transform(**FULL).set_random_state(7)(item)
-    np.testing.assert_array_equal(array(item["image"]), out["image"])
-    np.testing.assert_array_equal(array(item["image"], randomize=False), out["image"])
-
-
-def test_numpy_torch_and_metatensor_agree() -> None:
-    item, transform = make_item(), make_transform(**FULL)
-    out = transform.set_random_state(8)(item)
-    for wrap, kind in [(torch.from_numpy, torch.Tensor), (lambda a: MetaTensor(torch.from_numpy(a)), MetaTensor)]:
-        other = transform.set_random_state(8)({key: wrap(value) for key, value in item.items()})
-        for key in KEYS:
-            assert type(other[key]) is kind
-            np.testing.assert_array_equal(other[key].numpy(), out[key])
-    assert out["image"].shape == (1, *WINDOW)
-    assert out["label"].shape == out["weight"].shape == (1, *INNER)
-
-
-def test_input_is_left_alone() -> None:
-    item, untouched = make_item(), make_item()
-    make_transform(**FULL)(item)
-    for key in KEYS:
-        np.testing.assert_array_equal(item[key], untouched[key])
-
-
-def test_pickled_transform_continues_the_same() -> None:
-    item, transform = make_item(), make_transform(**FULL).set_random_state(1)
-    transform(item)
-    copy = pickle.loads(pickle.dumps(transform))
-    np.testing.assert_array_equal(copy(item)["image"], transform(item)["image"])
-
-
-def test_workers_draw_differently_and_repeatably() -> None:
-    def run() -> list[torch.Tensor]:
-        transform = Compose([make_transform(**FULL)]).set_random_state(3)
-        data = CacheDataset([make_item()] * 4, transform, progress=False)
-        torch.manual_seed(0)
-        return [batch["image"] for batch in DataLoader(data, batch_size=1, num_workers=2)]
-
-    first, second = run(), run()
-    for i in range(4):
-        assert torch.equal(first[i], second[i])
-        for j in range(i):
-            assert not torch.equal(first[i], first[j])
-
-
-def test_cached_items_stay_as_they_are() -> None:
-    data = CacheDataset([make_item()], Compose([make_transform(**FULL)]), progress=False)
-    first, second = data[0]["image"], data[0]["image"]
-    assert not np.array_equal(first, second)
-    for key, value in make_item().items():
-        np.testing.assert_array_equal(data._cache[0][key], value)
-
-
-def test_missing_keys_are_skipped_on_request() -> None:
-    item = make_item()
-    del item["weight"]
-    out = make_transform(allow_missing_keys=True)(item)
-    assert out["label"].shape == (1, *INNER)
-    with pytest.raises(KeyError, match="weight"):
-        make_transform()(item)
-
-
-def test_sizes_and_modes_for_all_keys_or_each() -> None:
-    assert make_transform(spatial_size=20).sizes == [(20, 20)] * 3
-    assert make_transform(spatial_size=[20, 30]).sizes == [(20, 30)] * 3
-    assert make_transform(spatial_size=[20, 10, 8]).sizes == [(20, 20), (10, 10), (8, 8)]
-    assert make_transform(spatial_size=[20, [10, 12], 8]).sizes == [(20, 20), (10, 12), (8, 8)]
-    assert make_transform(mode="linear").modes == ["linear"] * 3
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"spatial_size": 0}, "spatial_size is 0"),
-        ({"spatial_size": [5.5, 4]}, "spatial_size"),
-        ({"spatial_size": [9, 9, 9, 9]}, "4 entries for 3 keys"),
-        ({"spatial_size": [20, 22, 20]}, "'label' is \\(22, 22\\), larger than \\(20, 20\\)"),
-        ({"mode": "bicubic"}, "mode is 'bicubic', but must be one of nearest, linear, cubic"),
-        ({"mode": ["cubic", "nearest"]}, "2 entries for 3 keys"),
-        ({"center": "middle"}, "center is 'middle'"),
-        ({"center": "weighted"}, "weight_key is missing"),
-        ({"grid_shape": 1}, "at least 2 points"),
-        ({"sigma": -1}, "sigma is -1"),
-        ({"prob": 1.5}, "prob is 1.5"),
-        ({"flip_prob": 2}, "flip_prob is 2"),
-        ({"rotate_range": math.nan}, "rotate_range is nan"),
-        ({"stride": 0}, "stride is 0"),
-    ],
-)
-def test_bad_arguments_are_named(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        make_transform(**changes)
-
-
-def test_two_sizes_for_two_keys_are_refused_as_ambiguous() -> None:
-    with pytest.raises(UserError, match="two meanings"):
-        RandElasticGridd(("image", "label"), [572, 388])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"label": np.zeros((1, 60, 80), np.uint8)}, "keys differ in"),
-        ({"label": np.zeros(SHAPE, np.uint8)}, "label has shape"),
-        ({"image": np.zeros((1, 0, 5), np.float32)}, "image has shape"),
-        ({"choice": np.zeros((1, 3, 3))}, "weight has shape"),
-        ({"choice": np.full((1, *SHAPE), -1.0)}, "negative"),
-    ],
-)
-def test_bad_items_are_named(change: dict[str, np.ndarray], message: str) -> None:
-    transform = make_transform(center="weighted", weight_key="choice")
-    with pytest.raises(UserError, match=message):
-        transform(make_item() | {"choice": np.ones((1, *SHAPE))} | change)
-
-
-def test_missing_weights_are_named() -> None:
-    with pytest.raises(UserError, match="weight_key is 'choice', but the item has only"):
-        make_transform(center="weighted", weight_key="choice")(make_item())
-    with pytest.raises(UserError, match="no weight came"):
-        RandElasticGrid(20, center="weighted")(make_item()["image"])
