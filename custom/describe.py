@@ -8,11 +8,14 @@ from typing import Any
 from torch import nn
 
 from .config import active_parser, plain_config
+from .data import read_image
+from .data.gray import contrast_of
 from .inferers.geometry import geometry_of
-from .model import ClassInfo, Model, Postprocessing
+from .model import ClassInfo, GrayValues, Model, Postprocessing
 from .networks.build import short_targets
 
 # Settings of a training that scores of the model depend on, or that a reader asks for first.
+MEASURED = 20  # training images whose contrast is measured
 RECORDED = ("seed", "border_width", "class_weights", "input_size", "batch_size", "learning_rate", "steps_per_epoch")
 
 
@@ -36,6 +39,7 @@ def describe_run() -> Model:
         network_def=short_targets(plain_config(parser, "network_def")),
         network_data_format=data_format(network, data.class_names, about.get("channel", "gray values")),
         classes=classes,
+        gray_values=GrayValues(contrast=contrast_of(read_image(item["image"]) for item in data.training[:MEASURED])),
         scale=value("scale") if "scale" in parser else 1.0,
         orientations=value("test_orientations"),
         postprocessing=Postprocessing(**post),

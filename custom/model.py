@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from .data.gray import GrayRule
 from .errors import UserError
 from .files import replace_file, sha256_of
 from .networks.build import build_network
@@ -111,6 +112,10 @@ class Model(_Part):
     training: dict[str, Any] = {}
     weights: Weights | None = None
     folder: Annotated[Path | None, Field(exclude=True)] = None
+
+    def gray_rule(self) -> GrayRule:
+        """How the pixels of an image become gray values."""
+        return GrayRule(self.gray_values.percentiles, self.gray_values.contrast)
 
     def build(self) -> nn.Module:
         """The network without its weights.

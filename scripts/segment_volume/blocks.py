@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from custom.data import GrayRule
 from custom.inferers import OverlapTileInferer
 from custom.model import Model
 
@@ -48,7 +47,6 @@ class Job:
         block: rows and columns of a block, a multiple of the target's chunks and of the network's divisor.
         memory: bytes for a forward pass.
         bfloat16: whether the network runs under bfloat16 autocast.
-        gray_rule: from pixels to gray values, slice by slice.
     """
 
     source: str
@@ -60,7 +58,6 @@ class Job:
     block: int
     memory: int
     bfloat16: bool
-    gray_rule: GrayRule = field(default_factory=GrayRule)
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, slice by slice."""
@@ -83,7 +80,9 @@ def segment_block(job: Job, block: Block) -> Block:
         rows = slice(block.row, min(block.row + job.block, job.shape[1]))
         columns = slice(block.column, min(block.column + job.block, job.shape[2]))
         model, network = _model(job.model, job.model_folder)
-        inferer = OverlapTileInferer(memory_budget=job.memory, orientations=model.orientations, amp=job.bfloat16)
+        inferer = OverlapTileInferer(
+            memory_budget=job.memory, orientations=model.orientations, amp=job.bfloat16, scale=model.scale
+        )
         logits = inferer.predict_roi(_slice(job, block.z), network, (rows, columns))[0]
         probability = 1 - torch.softmax(logits, dim=0)[0]
         target = Path(job.target)
@@ -109,4 +108,5 @@ def _volume(source: str, channel: int | None) -> Volume:
 
 @lru_cache(maxsize=4)
 def _slice(job: Job, z: int) -> GraySlice:
-    return gray_slice(_volume(job.source, job.channel), z, job.gray_rule)
+    rule = _model(job.model, job.model_folder)[0].gray_rule()
+    return gray_slice(_volume(job.source, job.channel), z, rule)

@@ -1,0 +1,105 @@
+"""A model as a function of images, for scripts and notebooks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from numpy.typing import NDArray
+
+from .data import count_pages, read_image
+from .errors import UserError
+from .inferers import OverlapTileInferer, bfloat16_is_fast
+from .model import Model, read_model
+from .transforms import ProbabilityToInstances
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What a model makes of one image (H, W).
+
+    Attributes:
+        mask: uint8 (H, W), the values of the model's classes.
+        probability: float32 (H, W), of the foreground.
+        instances: int32 (H, W), 0 background, objects from 1.
+    """
+
+    mask: NDArray[np.uint8]
+    probability: NDArray[np.float32]
+    instances: NDArray[np.int32]
+
+
+class Segmenter:
+    """A trained model that segments arrays and files as `inferring` does, with the model's own settings.
+
+    >>> import numpy as np
+    >>> segment = Segmenter("em")
+    >>> image = np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)
+    >>> segment(image).mask.shape
+    (60, 80)
+
+    Args:
+        model: name of a shipped model, folder of a training, or a `Model`, whose settings may have been changed.
+        device: where the network runs; None: a GPU if there is one.
+
+    Raises:
+        UserError: there is no such model, or it is broken.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | Model, device: str | torch.device | None = None) -> None:
+        self.model = model if isinstance(model, Model) else read_model(model)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        network: Any = self.model.network()  # the stubs of Module.to know no memory_format
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.inferer = OverlapTileInferer(
+            scale=self.model.scale, orientations=self.model.orientations, amp=bfloat16_is_fast(self.device)
+        )
+        post = self.model.postprocessing.model_dump(exclude={"fitted_on"})
+        self.to_instances = ProbabilityToInstances(**post)
+
+    def __call__(self, image: Any) -> Segmentation | list[Segmentation]:
+        """Segment one image or several.
+
+        Args:
+            image: an array (H, W) or (H, W, C), of NumPy, PyTorch or Zarr, of any real type; an image file; or a list
+                of these.
+
+        Returns:
+            A :class:`Segmentation`; a list of them for a list, and for a file of several pages.
+
+        Raises:
+            UserError: another shape, pixels that are not finite, or a file that cannot be read.
+        """
+        if isinstance(image, str | os.PathLike):
+            path = Path(image)
+            pages = [self._segment(read_image(path, page), str(path)) for page in range(count_pages(path))]
+            return pages if len(pages) > 1 else pages[0]
+        if isinstance(image, Sequence):
+            return [one for item in image for one in _as_list(self(item))]
+        array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
+        return self._segment(array, "image")
+
+    @torch.no_grad()
+    def _segment(self, image: NDArray, name: str) -> Segmentation:
+        if image.dtype.kind not in "buif" or 0 in image.shape:
+            raise UserError(f"{name}: has shape {image.shape} and type {image.dtype}; give numbers, with pixels")
+        if not np.isfinite(image).all():
+            raise UserError(f"{name}: has pixels that are not finite; give finite gray values")
+        gray = self.model.gray_rule()(image, name)
+        logits = self.inferer(torch.from_numpy(gray)[None, None].to(self.device), self.network)
+        logits = logits.as_tensor() if isinstance(logits, MetaTensor) else logits
+        probability = 1 - torch.softmax(logits[0], dim=0)[:1].cpu()
+        values = np.array([part.value for part in self.model.classes], np.uint8)
+        foreground = probability[0].numpy() >= self.model.postprocessing.threshold
+        instances = self.to_instances(probability)
+        return Segmentation(values[foreground.astype(int)], probability[0].numpy(), np.asarray(instances)[0])
+
+
+def _as_list(found: Segmentation | list[Segmentation]) -> list[Segmentation]:
+    return found if isinstance(found, list) else [found]

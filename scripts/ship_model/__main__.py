@@ -1,0 +1,59 @@
+"""Copy a model in half precision, half the size, under a name of its own.
+
+    python -m scripts.ship_model --model runs/mine --name cells_of_our_lab --authors "A. Person" --output models
+
+OUTPUT/NAME is then a model that every command takes, to hand on or to keep beside the shipped ones in bundle/models.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from custom.errors import UserError
+from custom.model import MODEL_FILE, Model, write_model
+
+from .. import command
+from ..model_options import add_model_options, model_from
+
+
+def ship(model: Model, folder: Path) -> Model:
+    """Write `model` into a new folder with its weights as float16; returns the model as written.
+
+    Raises:
+        UserError: the folder holds a model already, or the weights overflow float16.
+    """
+    if (folder / MODEL_FILE).exists():
+        raise UserError(f"{folder}: holds a model already; give another --name, or remove it first")
+    halved = {name: value.half() for name, value in model.state().items()}
+    overflown = [name for name, value in halved.items() if not value.isfinite().all()]
+    if overflown:
+        raise UserError(f"{model.weights_path()}: {overflown[0]} has values that half precision does not hold")
+    return write_model(folder, model, halved)
+
+
+@command.entry_point("nothing was written")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Copy the model that the command line names."""
+    parser = command.make_parser("scripts.ship_model", __doc__)
+    add_model_options(parser)
+    parser.add_argument("--name", required=True, help="of the copy, letters, digits and underscores")
+    parser.add_argument("--authors", help="whose work the model is (default: the model's own)")
+    parser.add_argument("--description", help="in a sentence (default: the model's own)")
+    parser.add_argument("--output", type=Path, default=Path("models"), help="folder for the model's folder")
+    options = parser.parse_args(argv)
+    if not options.name.isidentifier():
+        raise UserError(f"--name {options.name}: use letters, digits and underscores")
+    model = model_from(options)
+    model.name = options.name
+    model.description = options.description or model.description
+    if options.authors:
+        model.authors, model.copyright = options.authors, f"Copyright (c) {options.authors}"
+    shipped = ship(model, options.output / options.name)
+    print(f"{shipped.folder}: {shipped.weights_path().stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

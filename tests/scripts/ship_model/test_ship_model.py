@@ -1,0 +1,33 @@
+"""A copy in half precision answers as the model does, to half precision."""
+
+from __future__ import annotations
+
+import torch
+
+from custom.model import read_model
+from scripts.ship_model.__main__ import main
+from tests.models import make_model, shift
+
+
+def test_the_copy_is_the_model_in_half_precision(tmp_path):
+    made = make_model(tmp_path / "run", orientations=8)
+    line = ["--model", str(tmp_path / "run"), "--name", "ours", "--output", str(tmp_path), "--threshold", "0.3"]
+    assert main([*line, "--authors", "B. Lab", "--description", "Cells."]) == 0
+    copy = read_model(tmp_path / "ours")
+    assert (copy.name, copy.authors, copy.description) == ("ours", "B. Lab", "Cells.")
+    assert (copy.orientations, copy.postprocessing.threshold) == (8, 0.3)
+    assert all(torch.equal(copy.state()[name], value.half()) for name, value in made.state().items())
+    assert main(line) == 2
+
+
+def test_weights_beyond_half_precision_are_refused(tmp_path, capsys):
+    shift(make_model(tmp_path / "run"), by=1e6)
+    assert main(["--model", str(tmp_path / "run"), "--name", "ours", "--output", str(tmp_path)]) == 2
+    assert "classify.bias has values that half precision does not hold" in capsys.readouterr().err
+    assert not (tmp_path / "ours").exists()
+
+
+def test_a_name_that_cannot_be_is_refused(tmp_path, capsys):
+    make_model(tmp_path / "run")
+    assert main(["--model", str(tmp_path / "run"), "--name", "../ours", "--output", str(tmp_path)]) == 2
+    assert "--name ../ours: use letters" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""`Segmenter` answers as `inferring` does, for arrays, files and lists of them."""
+
+from __future__ import annotations
+
+import monai.bundle
+import numpy as np
+import pytest
+import tifffile
+import torch
+import zarr
+
+from custom import Segmentation, Segmenter
+from custom.data import read_image
+from custom.errors import UserError
+from custom.model import Postprocessing
+
+from .models import make_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    post = Postprocessing(threshold=0.45, min_size=3)
+    return make_model(tmp_path_factory.mktemp("model"), features=4, depth=2, postprocessing=post, orientations=8)
+
+
+@pytest.fixture(scope="module")
+def segment(model):
+    return Segmenter(model.folder, device="cpu")
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 4000, (41, 57)).astype(np.uint16)
+
+
+def same(one: Segmentation, other: Segmentation) -> bool:
+    return all(np.array_equal(getattr(one, key), getattr(other, key)) for key in ("mask", "probability", "instances"))
+
+
+def test_it_answers_as_inference_does(segment, model, image, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    monai.bundle.run(
+        run_id="inferring",
+        config_file="bundle/configs/inference.json",
+        model=str(model.folder),
+        dataset_dir=str(tmp_path / "a.tif"),
+        output_dir=str(tmp_path / "out"),
+        save=["mask", "probability", "instance"],
+        device="cpu",
+    )
+    found = segment(image)
+    np.testing.assert_array_equal(found.mask, read_image(tmp_path / "out" / "masks" / "a.png"))
+    np.testing.assert_array_equal(found.instances, read_image(tmp_path / "out" / "instances" / "a.tif"))
+    np.testing.assert_allclose(found.probability, read_image(tmp_path / "out" / "probabilities" / "a.tif"), atol=1e-6)
+    assert found.mask.dtype == np.uint8
+    assert set(np.unique(found.mask)) <= {0, 255}
+    np.testing.assert_array_equal(found.mask == 255, found.probability >= np.float32(0.45))
+
+
+def test_arrays_files_and_lists_are_one(segment, image, tmp_path):
+    expected = segment(image)
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([image, image[::-1]]), photometric="minisblack")
+    stored = zarr.create_array(tmp_path / "a.zarr", shape=image.shape, dtype=image.dtype)
+    stored[:] = image
+    for given in (str(tmp_path / "a.tif"), tmp_path / "a.tif", stored, torch.from_numpy(image.astype(np.int32))):
+        assert same(segment(given), expected)
+    pages = segment(tmp_path / "stack.tif")
+    assert len(pages) == 2
+    assert same(pages[0], expected)
+    several = segment([image, tmp_path / "stack.tif"])
+    assert [item.mask.shape for item in several] == [image.shape] * 3
+
+
+def test_colour_becomes_gray(segment, image):
+    colour = np.repeat(image[..., None], 3, axis=2)
+    np.testing.assert_allclose(segment(colour).probability, segment(image).probability, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"), [((3, 40, 50), "1 to 4 channels"), ((0, 5), "with pixels"), ((7,), "1 to 4 channels")]
+)
+def test_what_is_no_image_is_refused(segment, shape, message):
+    with pytest.raises(UserError, match=message):
+        segment(np.ones(shape))
+
+
+def test_pixels_that_are_not_finite_are_refused(segment):
+    with pytest.raises(UserError, match="not finite"):
+        segment(np.full((5, 6), np.nan))
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(UserError, match="model nowhere"):
+        Segmenter("nowhere")
