@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from custom.data import read_dataset
+from custom.data.datalist import SPLITS
 from custom.data.image_io import read_image
 from custom.data.load import LoadMicroscopyd
 from custom.errors import UserError
@@ -36,6 +38,12 @@ class Example:
     pixels: NDArray[Any]
     label: NDArray[np.uint8]
     instances: NDArray[np.int32] | None
+
+
+def add_held_out_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--dataset` and `--split`."""
+    parser.add_argument("--dataset", type=Path, required=True, metavar="FOLDER", help="folder with dataset.json")
+    parser.add_argument("--split", default="validation", choices=SPLITS, help="which images")
 
 
 def read_examples(dataset: Path, split: str) -> list[Example]:

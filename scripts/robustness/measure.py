@@ -17,7 +17,7 @@ from custom.files import replace_file
 from custom.metrics import pixel_error, seg
 from scripts.held_out import Example, Predict
 
-from .perturbations import MIDDLE, PERTURBATIONS, STRENGTHS, Perturbation, magnify_label, to_bytes
+from .perturbations import MIDDLE, STRENGTHS, Perturbation, magnify_label, to_bytes
 
 TOLERATED = 0.9  # share of the score that is to be left at the middle strength
 
@@ -71,7 +71,7 @@ class Judge:
 
 
 def measure(
-    judge: Judge, examples: Sequence[Example], perturbations: Sequence[Perturbation] = PERTURBATIONS
+    judge: Judge, examples: Sequence[Example], perturbations: Sequence[Perturbation]
 ) -> tuple[float, list[Shift]]:
     """The score without a change, and all scores with one."""
     plain = judge.score(examples, None)

@@ -1,0 +1,53 @@
+"""How far may a microscope differ? Held-out images under nine changes at five strengths, and the scores on them.
+
+    python -m scripts.robustness --model dic_hela --dataset data/hela --output runs/robustness_hela
+
+Changes are magnification (both ways), blur, noise, gamma (both ways), uneven light, contrast and JPEG. The score is SEG
+where the data set labels cells, else 1 - pixel error. OUTPUT gets robustness.json, robustness.md and robustness.png.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from custom.data.gray import GrayRule
+from custom.files import require_writable
+from custom.transforms import ProbabilityToInstances
+
+from .. import command
+from ..held_out import add_held_out_options, predictor, read_examples
+from ..model_options import add_model_options, model_from
+from .measure import Judge, measure, write_report
+from .perturbations import PERTURBATIONS
+
+
+def make_parser() -> command.Parser:
+    """The command line."""
+    parser = command.make_parser("scripts.robustness", __doc__)
+    add_model_options(parser)
+    add_held_out_options(parser)
+    parser.add_argument("--output", type=Path, default=Path("runs/robustness"), help="folder of table and plot")
+    return parser
+
+
+@command.entry_point("run the command again")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; 0 when the report was written, 2 for bad input."""
+    given = make_parser().parse_args(argv)
+    model = model_from(given)
+    examples = read_examples(given.dataset, given.split)
+    require_writable(given.output)
+    divide = ProbabilityToInstances(**model.postprocessing.model_dump(exclude={"fitted_on"}))
+    gray = GrayRule(model.gray_values.percentiles, model.gray_values.contrast)
+    judge = Judge(predictor(model.network(), model.scale, model.orientations), gray, divide)
+    plain, shifts = measure(judge, examples, PERTURBATIONS)
+    name = "1 - pixel error" if examples[0].instances is None else "SEG"
+    write_report(name, plain, shifts, given.output)
+    print((given.output / "robustness.md").read_text(encoding="utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Fit a model's post-processing to held-out images: threshold, watershed, smallest cell, regrowing.
+
+    python -m scripts.tune --model dic_hela --dataset data/hela --output runs/tune_hela [--save]
+
+Each image is predicted once. The best setting by SEG is chosen on all images; how good such a choice is on an image it
+was not made on is estimated by leaving out one image at a time. OUTPUT gets tune.json, tune.md and tune.png. With
+--save the setting goes into the model's model.json, too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from custom.model import Model, Postprocessing, read_model, update_model
+
+from custom.data.gray import GrayRule
+from custom.errors import UserError
+from custom.files import require_writable
+
+from .. import command
+from ..held_out import add_held_out_options, predictor, read_examples
+from ..model_options import add_model_options, model_from
+from .report import run_search, write_report
+from .search import Search, Setting
+
+
+def make_parser() -> command.Parser:
+    """The command line."""
+    parser = command.make_parser("scripts.tune", __doc__)
+    add_model_options(parser)
+    add_held_out_options(parser)
+    parser.add_argument("--output", type=Path, default=Path("runs/tune"), help="folder of table and picture")
+    parser.add_argument("--save", action="store_true", help="write the best setting into model.json")
+    return parser
+
+
+@command.entry_point("run the command again")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; 0 when the report was written, 2 for bad input."""
+    given = make_parser().parse_args(argv)
+    model = model_from(given)
+    examples = read_examples(given.dataset, given.split)
+    instances = [example.instances for example in examples if example.instances is not None]
+    if not any((ids > 0).any() for ids in instances):
+        raise UserError(f"{given.dataset}: has no labelled cells in `{given.split}`; there is nothing to fit")
+    require_writable(given.output)
+    gray = GrayRule(model.gray_values.percentiles, model.gray_values.contrast)
+    predict = predictor(model.network(), model.scale, model.orientations)
+    search = Search([predict(gray(example.pixels, example.name)) for example in examples], instances)
+    outcome = run_search(search, setting_of(model), [example.name for example in examples])
+    write_report(outcome, search, given.output)
+    print((given.output / "tune.md").read_text(encoding="utf-8"))
+    if given.save:
+        fitted_on = f"{len(examples)} {given.split} images of {given.dataset.name}"
+        saved = read_model(given.model)
+        saved.postprocessing = Postprocessing(**asdict(outcome.best[0]), fitted_on=fitted_on)
+        update_model(saved)
+        print(f"saved in {saved.folder}")
+    return 0
+
+
+def setting_of(model: Model) -> Setting:
+    """The model's own post-processing."""
+    return Setting(**model.postprocessing.model_dump(exclude={"fitted_on"}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

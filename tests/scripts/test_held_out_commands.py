@@ -1,0 +1,81 @@
+"""`scripts.tune` and `scripts.robustness` from model folder and data set to their reports."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from custom.model import Model, read_model
+
+from custom.data import write_dataset, write_image
+from scripts.robustness import __main__ as robustness
+from scripts.robustness.perturbations import PERTURBATIONS
+from scripts.tune import __main__ as tune
+from scripts.tune import report, search
+from tests.models import make_model
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Two images of two touching bright cells."""
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    cells = np.zeros((44, 60), np.uint16)
+    cells[8:36, 6:30], cells[8:36, 30:54] = 1, 2
+    for name, shift in (("a", 0), ("b", 3)):
+        moved = np.roll(cells, shift, axis=0)
+        write_image(folder / f"{name}.png", np.where(moved > 0, 200, 30).astype(np.uint8))
+        write_image(folder / f"{name}_label.png", moved)
+    items = [{"image": f"{name}.png", "label": f"{name}_label.png"} for name in "ab"]
+    about = {"name": "x", "description": "", "licence": "", "reference": "", "channel": ""}
+    labels = {"0": "background", ">0": "cell"}
+    write_dataset(folder, about, "instances", labels, {"training": items, "validation": items})
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path) -> Model:
+    torch.manual_seed(1)
+    return make_model(tmp_path / "model", scale=0.5)
+
+
+@pytest.fixture(autouse=True)
+def small_grids(monkeypatch):
+    for name, values in {"THRESHOLDS": (0.3, 0.5), "HEIGHTS": (2.0,), "SIGMAS": (1.0,), "GROWS": (0,)}.items():
+        monkeypatch.setattr(search, name, values)
+        if hasattr(report, name):
+            monkeypatch.setattr(report, name, values)
+    monkeypatch.setattr(robustness, "PERTURBATIONS", PERTURBATIONS[:2])
+
+
+def test_tune_saves_the_best_setting_when_asked(model, dataset, tmp_path, capsys):
+    arguments = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out")]
+    assert tune.main(arguments) == 0
+    best = json.loads((tmp_path / "out" / "tune.json").read_text())["best"]
+    assert read_model(model.folder).postprocessing == model.postprocessing
+    assert tune.main([*arguments, "--save", "--orientations", "8"]) == 0
+    saved = read_model(model.folder)
+    assert saved.postprocessing.threshold in (0.3, 0.5)
+    assert saved.postprocessing.fitted_on == "2 validation images of cells"
+    assert saved.orientations == model.orientations
+    assert saved.weights == model.weights
+    assert f"{best['seg']:.4f}" in capsys.readouterr().out
+
+
+def test_tune_needs_cells(model, dataset, capsys):
+    content = json.loads((dataset / "dataset.json").read_text())
+    content |= {"label_kind": "classes", "labels": {"0": "ground", "1": "one", "2": "two"}}
+    (dataset / "dataset.json").write_text(json.dumps(content))
+    assert tune.main(["--model", str(model.folder), "--dataset", str(dataset)]) == 2
+    assert "no labelled cells" in capsys.readouterr().err
+
+
+def test_robustness(model, dataset, tmp_path, capsys):
+    arguments = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out")]
+    assert robustness.main(arguments) == 0
+    content = json.loads((tmp_path / "out" / "robustness.json").read_text())
+    assert content["measure"] == "SEG"
+    assert len(content["perturbations"]["larger"]["scores"]) == 5
+    assert "| larger |" in capsys.readouterr().out
