@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from custom.model import Model, Postprocessing, read_model, update_model
-
 from custom.data.gray import GrayRule
 from custom.errors import UserError
 from custom.files import require_writable
+from custom.model import Model, Postprocessing, read_model, update_model
 
 from .. import command
 from ..held_out import add_held_out_options, predictor, read_examples

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from custom.model import Model, read_model
 
 from custom.data import write_dataset, write_image
+from custom.model import Model, read_model
 from scripts.robustness import __main__ as robustness
 from scripts.robustness.perturbations import PERTURBATIONS
 from scripts.tune import __main__ as tune
