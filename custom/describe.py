@@ -16,7 +16,16 @@ from .networks.build import short_targets
 
 # Settings of a training that scores of the model depend on, or that a reader asks for first.
 MEASURED = 20  # training images whose contrast is measured
-RECORDED = ("seed", "border_width", "class_weights", "input_size", "batch_size", "learning_rate", "steps_per_epoch")
+RECORDED = (
+    "init_model",
+    "seed",
+    "border_width",
+    "class_weights",
+    "input_size",
+    "batch_size",
+    "learning_rate",
+    "steps_per_epoch",
+)
 
 
 def describe_run() -> Model:
@@ -36,7 +45,7 @@ def describe_run() -> Model:
         license=about.get("licence", "") or "not stated by the data set",
         data_source=about["name"],
         references=[about["reference"]] if "reference" in about else [],
-        network_def=short_targets(plain_config(parser, "network_def")),
+        network_def=getattr(network, "definition", None) or short_targets(plain_config(parser, "network_def")),
         network_data_format=data_format(network, data.class_names, about.get("channel", "gray values")),
         classes=classes,
         gray_values=GrayValues(contrast=contrast_of(read_image(item["image"]) for item in data.training[:MEASURED])),

@@ -44,6 +44,8 @@ def build_network(definition: Any, source: str) -> Any:
         raise UserError(f"{source}: network_def names {name!r}; allowed are {own} and MONAI's networks")
     arguments = {key: build_network(value, source) for key, value in definition.items() if not key.startswith("_")}
     try:
-        return kind(**arguments)
+        network: Any = kind(**arguments)
+        network.definition = definition  # a model that is fine-tuned says so again
+        return network
     except (TypeError, ValueError) as error:
         raise UserError(f"{source}: network_def does not make a {name} ({error}); correct its arguments") from error

@@ -1,0 +1,87 @@
+"""Training that starts from a model instead of from random weights."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from ignite.engine import Engine, Events
+from torch import nn
+
+from .errors import UserError
+from .inferers.geometry import unwrap
+from .model import Model, read_model
+from .networks import build_network, load_state
+
+
+def network_from(model: Model, classes: int) -> nn.Module:
+    """The untrained network of a model, with a last layer for another number of classes if need be.
+
+    Raises:
+        UserError: the model's network takes no `out_channels`, and has another number of classes.
+    """
+    definition = dict(model.network_def)
+    if len(model.classes) != classes:
+        if definition["_target_"] != "ValidUNet":
+            raise UserError(
+                f"model {model.name}: its {definition['_target_']} has {len(model.classes)} classes, the data set "
+                f"{classes}; start from a ValidUNet, or from a model of as many classes"
+            )
+        definition["out_channels"] = classes
+    return build_network(definition, f"model {model.name}")
+
+
+class StartFromModel:
+    """Handler of a trainer: loads a model's weights before the first step, and keeps them if training ends worse.
+
+    The model is scored on the validation images first, as epoch 0. So the best model of the run is never worse than
+    the one it began with, by the validation measure. A last layer of another number of classes stays random.
+
+    Args:
+        network: bare or wrapped for distributed training.
+        model: name or folder of the model; None: random weights, and nothing is done.
+
+    Raises:
+        UserError: no such model, or its network is another one.
+    """
+
+    def __init__(self, network: nn.Module, model: str | os.PathLike[str] | None) -> None:
+        self.network: Any = unwrap(network)
+        self.model = None if model is None else read_model(model)
+        self.logger = logging.getLogger(type(self).__name__)
+        if self.model is not None:
+            self._load(self.model)
+
+    def attach(self, trainer: Engine, evaluator: Any, images: int) -> None:
+        """Score the model when the training starts, and say at its end whether it became better.
+
+        Attach it after the handler that restores a checkpoint: a run that goes on is not scored again.
+        """
+        if self.model is not None and images > 0:
+            trainer.add_event_handler(Events.STARTED, self.score, evaluator)
+            trainer.add_event_handler(Events.COMPLETED, self.report, evaluator)
+
+    def score(self, trainer: Engine, evaluator: Any) -> None:
+        """Score the weights as they are, unless training has begun."""
+        if trainer.state.epoch == 0:
+            evaluator.run(1)
+            # Epoch 1 of the training is still to come, and must not be taken for this one.
+            evaluator.state.best_metric_epoch = 0
+
+    def report(self, trainer: Engine, evaluator: Any) -> None:
+        """Warn if no epoch was better than the start."""
+        assert self.model is not None
+        if evaluator.state.best_metric_epoch == 0:
+            self.logger.warning(
+                f"no epoch scored better than model {self.model.name} as it was: its weights are kept as the result; "
+                "lower --learning_rate, or give more images"
+            )
+
+    def _load(self, model: Model) -> None:
+        state, own = model.state(), self.network.state_dict()
+        last = [name for name in state if name.startswith("classify.") and state[name].shape != own[name].shape]
+        if last:
+            self.logger.warning(f"model {model.name} has other classes: the last layer starts from random weights")
+            state |= {name: own[name] for name in last}
+        load_state(self.network, state, model.weights_path())

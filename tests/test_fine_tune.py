@@ -1,0 +1,97 @@
+"""A training can start from a model, and its result is never worse by validation."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+
+from custom.errors import UserError
+from custom.fine_tune import StartFromModel, network_from
+from custom.networks import ValidUNet
+
+from .models import make_model
+
+
+class Evaluator(SimpleNamespace):
+    """Scores as listed, the smaller the better, with MONAI's memory of the best."""
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__(scores=scores, state=SimpleNamespace(best_metric=9.0, best_metric_epoch=-1, epoch=0))
+
+    def run(self, epoch: int) -> None:
+        score = self.scores.pop(0)
+        self.state.epoch = epoch
+        if score < self.state.best_metric:
+            self.state.best_metric, self.state.best_metric_epoch = score, epoch
+
+
+def train(start: StartFromModel, scores: list[float], epochs: int, resumed_after: int = 0) -> Evaluator:
+    evaluator, trainer = Evaluator(scores), Engine(lambda engine, batch: None)
+    start.attach(trainer, evaluator, images=1)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: evaluator.run(engine.state.epoch))
+    if resumed_after:
+        trainer.load_state_dict({"epoch_length": 1, "max_epochs": epochs, "iteration": resumed_after})
+    trainer.run([0], max_epochs=epochs)
+    return evaluator
+
+
+def test_the_weights_are_those_of_the_model(tmp_path):
+    model = make_model(tmp_path)
+    network = network_from(model, 2)
+    StartFromModel(network, tmp_path)
+    assert all(torch.equal(value, model.state()[name]) for name, value in network.state_dict().items())
+
+
+def test_without_a_model_nothing_is_loaded():
+    torch.manual_seed(0)
+    network = ValidUNet(features=2, depth=1)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    start = StartFromModel(network, None)
+    assert train(start, [0.3, 0.2], epochs=2).scores == []
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_last_layer_of_other_classes_is_replaced_and_said(tmp_path, caplog):
+    model = make_model(tmp_path)
+    network = network_from(model, 3)
+    assert network(torch.zeros(1, 1, 20, 24)).shape[1] == 3
+    before = network.classify.weight.clone()
+    StartFromModel(network, tmp_path)
+    assert torch.equal(network.classify.weight, before)
+    assert torch.equal(network.down[0][0].weight, model.state()["down.0.0.weight"])
+    assert "other classes" in caplog.text
+
+
+def test_another_network_is_refused(tmp_path):
+    make_model(tmp_path, features=2)
+    with pytest.raises(UserError, match="does not fit the network"):
+        StartFromModel(ValidUNet(features=3, depth=1), tmp_path)
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(UserError, match="model nowhere"):
+        StartFromModel(ValidUNet(features=2, depth=1), "nowhere")
+
+
+def test_a_training_that_makes_it_worse_says_so(tmp_path, caplog):
+    make_model(tmp_path)
+    start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path)
+    evaluator = train(start, [0.1, 0.3, 0.2], epochs=2)
+    assert (evaluator.state.best_metric, evaluator.state.best_metric_epoch) == (0.1, 0)
+    assert "no epoch scored better than model tiny" in caplog.text
+
+
+def test_a_training_that_makes_it_better_says_nothing(tmp_path, caplog):
+    make_model(tmp_path)
+    evaluator = train(StartFromModel(ValidUNet(features=2, depth=1), tmp_path), [0.3, 0.4, 0.2], epochs=2)
+    assert evaluator.state.best_metric_epoch == 2
+    assert "no epoch" not in caplog.text
+
+
+def test_a_resumed_training_is_not_scored_again(tmp_path):
+    make_model(tmp_path)
+    start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path)
+    assert train(start, [0.2], epochs=2, resumed_after=1).scores == []
