@@ -48,7 +48,7 @@ class Recorder:
         on_test: called with the name of each test before it runs.
         running: the test that began last.
         seconds: how long each test took, with its set-up.
-        failed: the first test that failed; empty if none did.
+        failed: the first test that failed, or the first file that could not be imported; empty if none.
     """
 
     order: Sequence[str] | None = None
@@ -68,6 +68,10 @@ class Recorder:
         self.running = nodeid
         if self.on_test is not None:
             self.on_test(nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.seconds[report.nodeid] += report.duration

@@ -6,12 +6,15 @@ import os
 import shutil
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
 import coverage
+import pytest
 
 from custom.errors import UserError
 
@@ -31,7 +34,7 @@ class Outcome:
     Attributes:
         kind: "killed": a test failed or the process crashed; "timed out": a test never ended, which counts as killed;
             "survived"; "unreached": no test runs its function.
-        by: the first test that failed, if it is known.
+        by: the first test that failed, the first file that could not be imported, or "crash".
     """
 
     kind: str
@@ -84,19 +87,43 @@ class Trials:
     def __init__(self, repository: Path, workspace: Path, tests: str) -> None:
         self.root, self.log, self.tests = workspace / "copy", workspace / "log", tests
         _copy(repository, self.root)
-        self.environment()
+        self._set_environment()
         self.reach = self._baseline()
 
-    def environment(self) -> None:
+    def _set_environment(self) -> None:
         """One thread for each library, and no bytecode: Python tells it apart by size and whole seconds only."""
         os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
         sys.dont_write_bytecode = True
 
     def run(self, mutant: Mutant) -> Outcome:
-        """Write the mutant over its file, run the tests that reach it, and restore the file."""
+        """Write the mutant over its file, run the tests that reach it, and restore the file.
+
+        Raises:
+            UserError: the tests cannot be imported, with or without the mutant.
+        """
         tests = self.reach.tests_for(mutant)
         if not tests:
             return Outcome(UNREACHED)
+        files = sorted({test.partition("::")[0] for test in tests})
+
+        def try_tests() -> tuple[int, str]:
+            recorder = Recorder(tests)
+            return run_pytest(recorder, files), recorder.failed
+
+        with self._mutated(mutant):
+            seconds = 20 + 4 * sum(self.reach.seconds[test] for test in tests)
+            ended = in_child(try_tests, self.root, self.log, seconds)
+        if ended.code is None:
+            return Outcome(TIMED_OUT)
+        if ended.code == pytest.ExitCode.OK:
+            return Outcome(SURVIVED)
+        if ended.code != pytest.ExitCode.TESTS_FAILED:
+            # Not a failed test, but a crash or a failed import: is the mutant to blame?
+            self._require_passed(in_child(lambda: self._collect(files), self.root, self.log, seconds))
+        return Outcome(KILLED, ended.value or "crash")
+
+    @contextmanager
+    def _mutated(self, mutant: Mutant) -> Iterator[None]:
         file = self.root / mutant.file
         original, status = file.read_text(), file.stat()
         try:
@@ -106,23 +133,14 @@ class Trials:
             if mutant.runs_as_python:
                 os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
             Path(cache_from_source(str(file))).unlink(missing_ok=True)
-            return self._outcome(tests)
+            yield
         finally:
             file.write_text(original)
             os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
-    def _outcome(self, tests: list[str]) -> Outcome:
-        def try_tests() -> tuple[int, str]:
-            recorder = Recorder(tests)
-            code = run_pytest(recorder, sorted({test.partition("::")[0] for test in tests}))
-            return code, recorder.failed
-
-        ended = in_child(try_tests, self.root, self.log, 20 + 4 * sum(self.reach.seconds[test] for test in tests))
-        if ended.code is None:
-            return Outcome(TIMED_OUT)
-        if ended.code == 5:
-            raise RuntimeError(f"pytest found none of {tests}")
-        return Outcome(KILLED if ended.code else SURVIVED, ended.value or "")
+    @staticmethod
+    def _collect(files: list[str]) -> tuple[int, None]:
+        return run_pytest(Recorder(), files, "--collect-only"), None
 
     def _baseline(self) -> Reach:
         # The first run compiles for numba's cache and says what to import; the second one takes the times.

@@ -76,6 +76,27 @@ def test_pixels_that_do_not_count_belong_to_no_object(label):
     assert summary(label, prediction, valid=label != 5) == []
 
 
+@settings(max_examples=40, deadline=None)
+@given(images, images, arrays(np.bool_, (5, 7)))
+def test_pixels_that_do_not_count_are_background_in_both(label, prediction, valid):
+    expected = object_errors(np.where(valid, label, 0), np.where(valid, prediction, 0))
+    assert object_errors(label, prediction, valid) == expected
+
+
+def test_the_largest_object_of_a_kind_comes_first_and_then_the_topmost(label):
+    errors = object_errors(label, np.zeros_like(label))
+    assert [(error.labels, error.pixels) for error in errors] == [((900,), 60), ((2,), 48), ((7,), 36), ((5,), 36)]
+
+
+def test_an_image_without_background():
+    label, prediction = np.full((4, 6), 3), np.full((4, 6), 3)
+    prediction[:, 2:] = 8
+    label[:2] = 5
+    assert summary(label, np.where(label == 5, 1, 2)) == []
+    assert summary(np.full((4, 6), 5), prediction) == [("split", (5,), (3, 8))]
+    assert summary(label, np.full((4, 6), 8)) == [("merged", (3, 5), (8,))]
+
+
 def test_shapes_that_differ_are_refused():
     with pytest.raises(ValueError, match=r"label is \(2, 3\), prediction is \(3, 2\)"):
         object_errors(np.zeros((2, 3), int), np.zeros((3, 2), int))
