@@ -39,7 +39,7 @@ class Ended:
     value: Any = None
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps plugins in sets
 class Recorder:
     """A pytest plugin that picks and orders tests, and notes what they do.
 
@@ -79,18 +79,10 @@ class Recorder:
             self.failed = report.nodeid
 
 
-def run_pytest(recorder: Recorder, paths: Sequence[str]) -> int:
-    """Run the tests of `paths` until the first failure; returns pytest's exit code."""
-    options = [
-        "-x",
-        "--no-header",
-        "--tb=short",
-        "-p",
-        "no:cacheprovider",
-        "--hypothesis-seed=0",
-        f"--basetemp={Path.cwd() / '.tmp'}",
-    ]
-    return int(pytest.main([*options, *paths], plugins=[recorder]))
+def run_pytest(recorder: Recorder, paths: Sequence[str], *more: str) -> int:
+    """Run the tests of `paths` until the first failure, with `more` options; returns pytest's exit code."""
+    options = ["-x", "--no-header", "--tb=short", "-p", "no:cacheprovider", "--hypothesis-seed=0", "--basetemp=.tmp"]
+    return int(pytest.main([*options, *more, *paths], plugins=[recorder]))
 
 
 def import_libraries(names: Sequence[str]) -> None:
