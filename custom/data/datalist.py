@@ -28,9 +28,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ..errors import UserError
-from .image_io import read_image
+from .image_io import check_image, check_mask, require_shape
 from .labels import LabelFormat, LabelKind, parse_class_mask, parse_instance_mask
-from .load import read_checked_mask
 
 FILE_NAME = "dataset.json"
 SPLITS = ("training", "validation", "test")
@@ -167,11 +166,12 @@ def _read_items(content: dict[str, Any], split: str, folder: Path, label_format:
 
 
 def _check_item(item: dict[str, Any]) -> None:
-    image = read_image(item["image"])
+    shape = check_image(item["image"])
     if "label" not in item:
         return
     path, label_format = Path(item["label"]), item["label_format"]
-    mask = read_checked_mask(path, Path(item["image"]), image.shape[:2], page=None)
+    mask = check_mask(path)
+    require_shape(mask, path, Path(item["image"]), shape)
     if label_format.kind == "instances":
         parse_instance_mask(mask, label_format, path)
     else:

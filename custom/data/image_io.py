@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -15,18 +17,38 @@ from ..files import replace_file
 from . import decode
 
 
-def read_image(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
-    """Pixels of an image as stored: (H, W) or (H, W, C), of the file's dtype; a palette becomes colours.
+def read_image(path: str | os.PathLike[str], page: int | None = None, channel: int | None = None) -> NDArray:
+    """Pixels of an image as viewers show them: (H, W) or (H, W, C) with C = 2 (gray, alpha), 3 (RGB) or 4 (RGBA).
+
+    A palette becomes colours, WhiteIsZero is inverted, and the rotation that EXIF names is applied. Values and dtype
+    are otherwise those of the file.
 
     Args:
         path: PNG, TIFF, JPEG or BMP file.
         page: page of a multi-page TIFF, from 0. None only for files of one page.
+        channel: channel of a file whose channels are no colours, from 0; of a colour image, the colour to take alone.
 
     Raises:
         UserError: as `decode.decode`, or NaN or Inf among the pixels.
     """
     path = Path(path)
-    image = decode.decode(path, page, indices=False)
+    checked = _checked.take(_key(path, page, channel, False))
+    return _decode_image(path, page, channel) if checked is None else checked
+
+
+def check_image(path: str | os.PathLike[str], page: int | None = None, channel: int | None = None) -> tuple[int, ...]:
+    """Decode an image to find what is wrong with it, keep it for the next `read_image`, and return its shape.
+
+    Raises:
+        UserError: as `read_image`.
+    """
+    image = _decode_image(Path(path), page, channel)
+    _checked.keep(_key(Path(path), page, channel, False), image)
+    return image.shape
+
+
+def _decode_image(path: Path, page: int | None, channel: int | None) -> NDArray:
+    image = decode.decode(path, page, channel, mask=False)
     if image.dtype.kind not in "buif" or image.ndim not in (2, 3) or image.size == 0:
         raise UserError(f"{path}: has shape {image.shape} and type {image.dtype}; give a 2D gray or colour image")
     if image.dtype.kind == "f" and not np.isfinite(image).all():
@@ -36,22 +58,37 @@ def read_image(path: str | os.PathLike[str], page: int | None = None) -> NDArray
 
 
 def read_mask(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
-    """Values of a mask: (H, W), integer; a palette image gives its indices, a boolean one 0 and 1.
+    """Values of a mask: (H, W), integer.
 
-    Besides the formats of `read_image`, a NIfTI label of shape (W, H) or (W, H, 1), as 3D Slicer writes it, is turned
-    to (H, W).
+    - A palette of grays gives its gray values, because programs order the two entries of a black and white palette as
+      they like. A palette with colours gives its indices, which is how labels are drawn in colour (PASCAL VOC).
+    - WhiteIsZero is ignored but for 1 bit: ImageJ stores 255 for an object and draws it black by an inverting LUT.
+    - Booleans become 0 and 1. Equal red, green and blue are one value.
+    - In an image with alpha whose visible pixels all have one colour, the mask is the alpha.
+    - The rotation that EXIF names is applied, as to images.
+
+    Besides the formats of `read_image` except JPEG, which is lossy, a NIfTI label of shape (W, H) or (W, H, 1), as 3D
+    Slicer writes it, is turned to (H, W).
 
     Raises:
-        UserError: as `decode.decode`, or the mask has colours or fractions.
+        UserError: as `decode.decode`; a JPEG; colours or fractions.
     """
     path = Path(path)
-    mask = decode.decode(path, page, indices=True)
+    checked = _checked.take(_key(path, page, None, True))
+    return _decode_mask(path, page) if checked is None else checked
+
+
+def check_mask(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
+    """Decode a mask, keep it for the next `read_mask`, and return it. Raises UserError as `read_mask`."""
+    mask = _decode_mask(Path(path), page)
+    _checked.keep(_key(Path(path), page, None, True), mask)
+    return mask
+
+
+def _decode_mask(path: Path, page: int | None) -> NDArray:
+    mask = decode.decode(path, page, None, mask=True)
     if mask.ndim == 3:
-        # Some programs save a gray mask as RGB, with or without alpha.
-        values = mask[..., : 1 if mask.shape[2] <= 2 else 3]
-        if (values != values[..., :1]).any():
-            raise UserError(f"{path}: the mask has colours; give one value per class or object, in one channel")
-        mask = values[..., 0]
+        mask = _single_value(mask, path)
     if mask.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
             whole = mask.astype(np.int64)
@@ -63,8 +100,66 @@ def read_mask(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
     return mask.astype(np.uint8) if mask.dtype == bool else mask
 
 
+def _single_value(mask: NDArray, path: Path) -> NDArray:
+    """Mask (H, W) of a mask (H, W, C) that was saved as gray or RGB, with or without alpha."""
+    alpha = mask[..., -1] if mask.shape[2] in (2, 4) else None
+    values = mask[..., : 1 if mask.shape[2] <= 2 else 3]
+    if alpha is not None and (alpha != alpha.flat[0]).any():
+        visible = values[alpha > 0]
+        if (visible == visible[:1]).all() and not ((values == values[..., :1]).all() and np.ptp(values)):
+            return alpha
+    if (values != values[..., :1]).any():
+        raise UserError(f"{path}: the mask has colours; give one value per class or object, in one channel")
+    return values[..., 0]
+
+
+def _key(path: Path, page: int | None, channel: int | None, mask: bool) -> tuple[Any, ...]:
+    try:
+        state = path.stat()
+    except OSError:
+        return (path,)  # decoding says what is wrong
+    return path.absolute(), state.st_mtime_ns, state.st_size, page or 0, channel, mask
+
+
+class _Checked:
+    """Arrays that were decoded to be checked, each kept until it is asked for once, up to a number of bytes."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._arrays: dict[tuple[Any, ...], NDArray] = {}
+        self._lock = threading.Lock()
+
+    def keep(self, key: tuple[Any, ...], array: NDArray) -> None:
+        with self._lock:
+            if array.nbytes <= self._room and key not in self._arrays:
+                self._arrays[key] = array
+                self._room -= array.nbytes
+
+    def take(self, key: tuple[Any, ...]) -> NDArray | None:
+        with self._lock:
+            array = self._arrays.pop(key, None)
+            self._room += 0 if array is None else array.nbytes
+            return array
+
+
+_checked = _Checked(2**28)
+
+
+def require_shape(mask: NDArray, path: Path, image_path: Path, shape: tuple[int, ...]) -> None:
+    """Raise UserError unless a mask (H, W) has the height and width of its image, (H, W) or (H, W, C)."""
+    if mask.shape != tuple(shape[:2]):
+        raise UserError(
+            f"{path}: the mask has {mask.shape[0]} x {mask.shape[1]} pixels (H x W), its image {image_path.name} has "
+            f"{shape[0]} x {shape[1]}; give a mask of the image's size"
+        )
+
+
 def count_pages(path: str | os.PathLike[str]) -> int:
-    """Number of pages of an image file: 1 unless it is a multi-page TIFF. Raises UserError as `read_image`."""
+    """Number of pages of an image file: 1 unless it is a multi-page TIFF; channels are no pages.
+
+    Raises:
+        UserError: as `read_image`.
+    """
     return decode.count_pages(Path(path))
 
 

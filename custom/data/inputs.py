@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .decode import IMAGE_SUFFIXES
-from .image_io import count_pages, read_image
+from .image_io import check_image, count_pages
 
 
 @dataclass
@@ -27,11 +27,12 @@ class InputImages:
             raise UserError(f"{len(self.failed)} of the inputs could not be segmented, all others were:\n  {files}")
 
 
-def find_images(source: str | os.PathLike[str]) -> InputImages:
+def find_images(source: str | os.PathLike[str], channel: int | None = None) -> InputImages:
     """Find images and decode each once, so that a broken one is known before the work begins.
 
     Args:
         source: an image file, a folder (its images, not those of folders inside) or a glob pattern.
+        channel: which channel, from 0, of files whose channels are no colours.
 
     Raises:
         UserError: nothing is found or nothing found is readable, or two files would have outputs of the same name.
@@ -48,11 +49,12 @@ def find_images(source: str | os.PathLike[str]) -> InputImages:
         try:
             pages = range(count_pages(file))
             for page in pages:
-                read_image(file, page)
+                check_image(file, page, channel)
         except UserError as error:
             found.failed.append(str(error))
         else:
-            found.items += [{"image": str(file), "page": page} for page in pages]
+            chosen = {} if channel is None else {"channel": channel}
+            found.items += [{"image": str(file), "page": page, **chosen} for page in pages]
     if not found.items:
         raise UserError(f"none of the {len(files)} inputs can be read; the first: {found.failed[0]}")
     return found

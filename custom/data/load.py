@@ -16,23 +16,24 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .gray import GrayRule
-from .image_io import read_image, read_mask
+from .image_io import read_image, read_mask, require_shape
 from .labels import LabelFormat, instance_classes, parse_class_mask, parse_instance_mask
 
 
 class LoadMicroscopyd(MapTransform):
     """Load the image, and the mask if the item has one.
 
-    The item gives paths under `image` and, if there is a mask, `label`; `page`, of image and mask alike,
-    if they are multi-page TIFFs; and `label_format`, a `LabelFormat`, as `read_dataset` puts it there. Without
-    `label_format` the mask has 0 for class 0 and one other value for class 1. Afterwards the item holds
+    The item gives paths under `image` and, if there is a mask, `label`; `page`, of image and mask alike, if they are
+    multi-page TIFFs; `channel`, of an image whose channels are no colours; and `label_format`, a `LabelFormat`, as
+    `read_dataset` puts it there. Without `label_format` the mask has 0 for class 0 and one other value for class 1.
+    Afterwards the item holds
 
     - `image`: float32 (1, H, W) in [0, 1] by `gray_rule`;
     - `label`: uint8 (1, H, W) class indices, 255 = ignore; of an instance mask 0 = background, 1 = object;
     - `instance`, of an instance mask only: int32 (1, H, W), 0 = background, -1 = ignore.
 
-    All are `MetaTensor` with `filename_or_obj`, `spatial_shape`, `page` and an identity affine. `label_format` and
-    `page` are removed, so that items collate.
+    All are `MetaTensor` with `filename_or_obj`, `spatial_shape`, `page` and an identity affine. `label_format`, `page`
+    and `channel` are removed, so that items collate.
 
     Args:
         keys: of image and mask, in this order; the mask's may be missing, from the keys or from an item.
@@ -63,15 +64,17 @@ class LoadMicroscopyd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
         page: int | None = item.pop("page", None)
+        channel: int | None = item.pop("channel", None)
         label_format: LabelFormat = item.pop("label_format", self.label_format)
         image_path = Path(item[self.image_key])
-        gray = self.gray_rule(read_image(image_path, page), str(image_path))
+        gray = self.gray_rule(read_image(image_path, page, channel), str(image_path))
         item[self.image_key] = _to_tensor(gray, image_path, page)
         if item.get(self.label_key) is None:
             item.pop(self.label_key, None)
             return item
         label_path = Path(item[self.label_key])
-        mask = read_checked_mask(label_path, image_path, item[self.image_key].shape[1:], page)
+        mask = read_mask(label_path, page)
+        require_shape(mask, label_path, image_path, gray.shape)
         if label_format.kind == "instances":
             instances = parse_instance_mask(mask, label_format, label_path)
             item[self.instance_key] = _to_tensor(instances, label_path, page)
@@ -80,21 +83,6 @@ class LoadMicroscopyd(MapTransform):
             classes = parse_class_mask(mask, label_format, label_path)
         item[self.label_key] = _to_tensor(classes, label_path, page)
         return item
-
-
-def read_checked_mask(path: Path, image_path: Path, shape: tuple[int, ...], page: int | None) -> NDArray:
-    """Mask (H, W) of an image of that `shape`.
-
-    Raises:
-        UserError: as `read_mask`, or the shape is another.
-    """
-    mask = read_mask(path, page)
-    if mask.shape != tuple(shape):
-        raise UserError(
-            f"{path}: the mask has {mask.shape[0]} x {mask.shape[1]} pixels (H x W), its image {image_path.name} has "
-            f"{shape[0]} x {shape[1]}; give a mask of the image's size"
-        )
-    return mask
 
 
 def _to_tensor(array: NDArray, path: str | os.PathLike[str], page: int | None) -> MetaTensor:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from custom.data.decode import IMAGE_SUFFIXES, NIFTI_SUFFIXES
-from custom.data.image_io import count_pages, read_image, read_mask
+from custom.data.image_io import count_pages, read_image, read_mask, require_shape
 from custom.data.labels import LabelFormat, LabelKind
 from custom.errors import UserError
 
@@ -42,11 +42,7 @@ class Pair:
     def read(self) -> tuple[NDArray, NDArray]:
         """Image (H, W) or (H, W, C) and mask (H, W). Raises UserError if their shapes differ."""
         image, mask = read_image(self.image, self.page), read_mask(self.mask, self.page)
-        if image.shape[:2] != mask.shape:
-            raise UserError(
-                f"{self.mask}: the mask has {mask.shape[0]} x {mask.shape[1]} pixels (H x W), its image "
-                f"{self.image.name} has {image.shape[0]} x {image.shape[1]}; give a mask of the image's size"
-            )
+        require_shape(mask, self.mask, self.image, image.shape)
         return image, mask
 
 

@@ -32,8 +32,8 @@ def read_classes(item: dict[str, Any]) -> NDArray:
     """Class indices (H, W) of an item's label, 255 where ignored; objects are class 1."""
     path, label_format = Path(item["label"]), item["label_format"]
     if label_format.kind == "classes":
-        return parse_class_mask(read_image(path), label_format, path)
-    instances = parse_instance_mask(read_image(path), label_format, path)
+        return parse_class_mask(read_mask(path), label_format, path)
+    instances = parse_instance_mask(read_mask(path), label_format, path)
     return instance_classes(instances)
 
 
