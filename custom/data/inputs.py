@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UserError
-from .decode import IMAGE_SUFFIXES
 from .image_io import check_image, count_pages
+from .pairs import list_images
 
 
 @dataclass
@@ -64,7 +64,6 @@ def _files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     if source.is_dir():
-        candidates = [file for file in source.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
-    else:
-        candidates = [Path(name) for name in glob.glob(str(source), recursive=True)]  # noqa: PTH207 (takes absolute patterns)
+        return list_images(source)
+    candidates = [Path(name) for name in glob.glob(str(source), recursive=True)]  # noqa: PTH207 (takes absolute patterns)
     return sorted(file for file in candidates if file.is_file() and not file.name.startswith("."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +67,20 @@ def open_planes(path: Path) -> Iterator[NDArray[Any]]:
     _last.key, _last.file, _last.planes = key, file, planes
 
 
+def require_all_pages(file: tifffile.TiffFile, path: Path) -> None:
+    """Raise UserError if the chain of pages ends beyond the end of a file that was cut off."""
+    count, tiff = len(file.pages), file.tiff
+    if count == 0 or file.is_ndpi or file.is_stk:  # these have chains of their own kind
+        return
+    file.filehandle.seek(file.pages[-1].aspage().offset)
+    tags = struct.unpack(tiff.tagnoformat, file.filehandle.read(tiff.tagnosize))[0]
+    file.filehandle.seek(tags * tiff.tagsize, os.SEEK_CUR)
+    if any(file.filehandle.read(tiff.offsetsize)):
+        raise UserError(f"{path}: truncated, the pages after the first {count} are missing; give an intact file")
+
+
 def _planes(file: tifffile.TiffFile, path: Path) -> NDArray[Any]:
+    require_all_pages(file, path)
     pages = [page for page in map(methodcaller("aspage"), file.pages) if not page.is_reduced]  # no previews
     if not pages:
         raise UserError(f"{path}: truncated or corrupt, it has no pages; give an intact file")

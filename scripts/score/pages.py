@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from custom.data.decode import IMAGE_SUFFIXES
 from custom.data.image_io import count_pages, read_image, read_mask
+from custom.data.pairs import list_images, list_masks, pair_by_name
 from custom.errors import UserError
+
+PairBy = Literal["name", "order"]
 
 
 @dataclass(frozen=True)
@@ -23,20 +26,54 @@ class Page:
     name: str
 
 
-def find_pages(source: Path) -> list[Page]:
-    """All pages of an image file, or of the images in a folder in the order of their names.
+def find_pages(files: list[Path]) -> list[Page]:
+    """All pages of image files.
 
     Raises:
-        UserError: nothing there, or a file that cannot be read.
+        UserError: a file that cannot be read.
     """
-    if source.is_dir():
-        files = sorted(file for file in source.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
-    else:
-        files = [source]
-    if not files:
-        raise UserError(f"{source}: no image in this folder; give PNG or TIFF files")
     counts = {file: count_pages(file) for file in files}
     return [Page(f, i, f.name if n == 1 else f"{f.name}[{i}]") for f, n in counts.items() for i in range(n)]
+
+
+def find_pairs(pred: Path, label: Path, pair_by: PairBy) -> list[tuple[Page, Page]]:
+    """Pages of predictions with the pages of their labels.
+
+    Two files are paired page by page. Files of two folders are paired by name, and then page by page.
+
+    Args:
+        pred: an image file or a folder.
+        label: an image file or a folder.
+        pair_by: "name", or "order": all pages of `pred` and all of `label`, files sorted by name.
+
+    Raises:
+        UserError: nothing there; names or numbers of pages that do not agree; a file that cannot be read.
+    """
+    predictions, labels = _files(pred, list_images), _files(label, list_masks)
+    if pair_by == "order":
+        return _page_by_page(predictions, labels, pred, label)
+    if pred.is_dir() != label.is_dir():
+        raise UserError(
+            f"{pred} is a folder and {label} is not, or the reverse; give --pair_by order to pair them sorted"
+        )
+    if not pred.is_dir():
+        return _page_by_page(predictions, labels, pred, label)
+    files = pair_by_name(predictions, labels, "or give --pair_by order to pair them sorted")
+    return [pages for ours, theirs in files for pages in _page_by_page([ours], [theirs], ours, theirs)]
+
+
+def _files(source: Path, list_files: Callable[[Path], list[Path]]) -> list[Path]:
+    files = list_files(source) if source.is_dir() else [source]
+    if not files:
+        raise UserError(f"{source}: no image in this folder; give PNG or TIFF files")
+    return files
+
+
+def _page_by_page(predictions: list[Path], labels: list[Path], pred: Path, label: Path) -> list[tuple[Page, Page]]:
+    ours, theirs = find_pages(predictions), find_pages(labels)
+    if len(ours) != len(theirs):
+        raise UserError(f"{pred} has {len(ours)} images, {label} has {len(theirs)}; give one label for each")
+    return list(zip(ours, theirs, strict=True))
 
 
 def read_probability(page: Page) -> NDArray:
@@ -46,8 +83,8 @@ def read_probability(page: Page) -> NDArray:
         UserError: values that are neither, NaN, colours.
     """
     image = read_image(page.path, page.number)
-    if image.ndim == 3:
-        image = read_mask(page.path, page.number)
+    if image.dtype.kind != "f":
+        image = read_mask(page.path, page.number)  # masks are understood in another way than images
     low, high = image.min(), image.max()
     if image.dtype.kind == "f":
         if low < 0 or high > 1:
@@ -67,22 +104,24 @@ def read_objects(page: Page) -> NDArray:
     return read_mask(page.path, page.number)
 
 
-def read_stacks(pred: Path, label: Path, read: Callable[[Page], NDArray]) -> tuple[list[str], list[NDArray], list]:
-    """Names of the predictions, predictions and labels, paired in order; each (H, W), the pairs of equal shapes.
+def read_stacks(
+    pairs: list[tuple[Page, Page]], read: Callable[[Page], NDArray], ignore: int | None
+) -> tuple[list[NDArray], list[NDArray]]:
+    """Predictions and labels, each (H, W), the pairs of equal shapes.
 
     Raises:
-        UserError: different numbers of images, different shapes, or a file that cannot be read.
+        UserError: different shapes, negative labels that are not to be ignored, or a file that cannot be read.
     """
-    predictions, labels = find_pages(pred), find_pages(label)
-    if len(predictions) != len(labels):
-        raise UserError(f"{pred} has {len(predictions)} images, {label} has {len(labels)}; give one label for each")
     stacks: tuple[list[NDArray], list[NDArray]] = ([], [])
-    for ours, theirs in zip(predictions, labels, strict=True):
+    for ours, theirs in pairs:
         image, truth = read(ours), read_mask(theirs.path, theirs.number)
         if image.shape != truth.shape:
             raise UserError(
                 f"{ours.path}: has shape {image.shape}, its label {theirs.path} {truth.shape}; make them equal"
             )
+        negative = set(np.unique(truth[truth < 0]).tolist()) - {ignore}
+        if negative:
+            raise UserError(f"{theirs.path}: has the value {min(negative)}; give values of 0 and above, or --ignore it")
         stacks[0].append(image)
         stacks[1].append(truth)
-    return [page.name for page in predictions], *stacks
+    return stacks

@@ -42,5 +42,5 @@ def gray_slice(volume: Volume, z: int, rule: GrayRule) -> GraySlice:
     ranks = [0, *(int(np.rint(last * percentile / 100)) for percentile in rule.percentiles), last]
     values = order_statistics(lambda: volume.bands(z), volume.dtype, ranks)
     least, low, high, most = as_float(np.array(values, volume.dtype))
-    limits = rule.limits((least, low, high, most), volume.dtype, f"{volume.path}, slice {z}")
+    limits = rule.limits((least, low, high, most), volume.pixel_dtype, f"{volume.path}, slice {z}")
     return GraySlice(volume, z, *limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import tifffile
 import zarr
 from numpy.typing import NDArray
 
-from custom.data.decode import TIFF_SUFFIXES
+from custom.data import tiff
+from custom.data.gray import luma
 from custom.errors import UserError
 
 # A chunk has to be decoded whole, so the largest one bounds the memory from below.
@@ -21,91 +23,107 @@ ADVICE = "give a TIFF stack, a Zarr array or an OME-Zarr image of slices, rows a
 
 
 class Volume:
-    """A gray volume (Z, H, W) of which windows of single slices are read.
+    """A volume (Z, H, W) of which windows of single slices are read, as `custom.data.read_image` reads whole pages.
+
+    Axes that the file calls C, and samples that are no colours, are channels; any other long axis beside rows and
+    columns are the slices. Colours and palettes become brightness, WhiteIsZero is inverted.
 
     Args:
-        path: TIFF stack, Zarr array, or OME-Zarr image (0.4 or 0.5; its full resolution is read).
+        path: TIFF, Zarr array, or OME-Zarr image (0.4 or 0.5; its full resolution is read).
         channel: which channel, from 0, of a volume that has several.
 
     Attributes:
-        shape: (Z, H, W) in pixels.
-        dtype: of the pixels.
+        shape: (Z, H, W) in pixels; Z is 1 for a single image.
+        dtype: of the values read.
+        pixel_dtype: of the pixels before colours became brightness.
         scale: size of a pixel along each axis, in `unit` (1 and None where the file does not say).
 
     Raises:
-        UserError: nothing readable there, no volume, several channels and none chosen, several time points, chunks of
-            more than `LARGEST_CHUNK` bytes.
+        UserError: nothing readable there, no volume, several channels and none chosen, slices at several time points,
+            chunks of more than `LARGEST_CHUNK` bytes.
     """
 
     def __init__(self, path: Path, channel: int | None = None) -> None:
         self.path = path
         self.scale = (1.0, 1.0, 1.0)
         self.unit: str | None = None
+        self._page: tifffile.TiffPage | None = None
         if not path.exists():
             raise UserError(f"{path}: no such volume; {ADVICE}")
         try:
-            array, axes = self._open_tiff() if path.name.lower().endswith(TIFF_SUFFIXES) else self._open_zarr()
+            array, axes = self._open_tiff() if path.name.lower().endswith(tiff.SUFFIXES) else self._open_zarr()
         except UserError:
             raise
         except Exception as error:  # each reader has exceptions of its own
             raise UserError(f"{path}: not a volume ({_one_line(error)}); {ADVICE}") from error
         self._array = array
-        self._index, self._order = _choose(path, axes, array.shape, channel)
-        self.shape: tuple[int, int, int] = tuple(array.shape[axis] for axis in self._order)  # type: ignore[assignment]
-        self.dtype = np.dtype(array.dtype).newbyteorder("=")
-        if self.dtype.kind not in "buif" or self.dtype.itemsize > 8:
+        stored = np.dtype(array.dtype).newbyteorder("=")
+        if stored.kind not in "buif" or stored.itemsize > 8:
             raise UserError(f"{path}: has values of type {array.dtype}; give gray values, integer or float")
-        chunk = math.prod(array.chunks) * self.dtype.itemsize
+        colour = self._page is not None and tiff.is_colour(self._page)
+        self._axes = _choose(path, axes, array.shape, channel, colour)
+        lengths = [1 if axis is None else array.shape[axis] for axis in (self._axes.z, self._axes.y, self._axes.x)]
+        self.shape: tuple[int, int, int] = (lengths[0], lengths[1], lengths[2])
+        empty = self._shown(
+            np.zeros((1, 1) if self._axes.colour is None else (1, 1, array.shape[self._axes.colour]), stored)
+        )
+        self.pixel_dtype, self.dtype = empty.dtype, luma(empty, str(path)).dtype
+        chunk = math.prod(array.chunks) * stored.itemsize
         if chunk > LARGEST_CHUNK:
             raise UserError(
                 f"{path}: its chunks of {chunk / 2**30:.1f} GiB cannot be read bit by bit; store it in smaller ones"
             )
 
     def read(self, z: int, rows: slice, columns: slice) -> NDArray:
-        """Pixels (h, w) of a window of slice `z`, as stored.
+        """Values (h, w) of a window of slice `z`.
 
         Raises:
             UserError: a chunk that cannot be read, NaN or Inf among the pixels.
         """
-        index = list(self._index)
-        for axis, part in zip(self._order, (z, rows, columns), strict=True):
-            index[axis] = part
         where = f"slice {z}, rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
         try:
-            window = np.asarray(self._array[tuple(index)], self.dtype)
+            window = np.asarray(self._array[self._axes.index(z, rows, columns)])
         except Exception as error:  # each codec has exceptions of its own
             raise UserError(f"{self.path}: {where} cannot be read ({_one_line(error)}); restore the file") from error
-        if self._order[1] > self._order[2]:
-            window = window.T
-        if self.dtype.kind == "f" and not np.isfinite(window).all():
+        window = self._shown(self._axes.in_order(window))
+        window = window.astype(window.dtype.newbyteorder("="), copy=False)
+        if window.dtype.kind == "f" and not np.isfinite(window).all():
             raise UserError(f"{self.path}: {where} has NaN or Inf; give finite gray values")
-        return window
+        return luma(window, str(self.path))
+
+    def _shown(self, window: NDArray) -> NDArray:
+        return window if self._page is None else tiff.as_shown(window, self._page)
 
     def bands(self, z: int) -> Iterator[NDArray]:
         """All pixels of slice `z`, in bands of rows of about 4 million pixels, whole chunks where they are smaller."""
         height, width = self.shape[1:]
-        chunk = self._array.chunks[self._order[1]]
+        chunk = self._array.chunks[self._axes.y]
         rows = max(1, 2**22 // width // chunk) * chunk
         for top in range(0, height, rows):
             yield self.read(z, slice(top, min(height, top + rows)), slice(0, width))
 
     def _open_tiff(self) -> tuple[Any, str]:
-        series = tifffile.TiffFile(self.path).series[0]
-        size = self.path.stat().st_size
-        if series.dataoffset is not None:
-            ends = [series.dataoffset + series.nbytes]
-        else:
-            pages = [page.aspage() for page in series.pages if page is not None]
-            ends = [a + b for page in pages for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)]
-        if max(ends, default=0) > size:
+        file = tifffile.TiffFile(self.path)
+        tiff.require_all_pages(file, self.path)
+        series = file.series[0]
+        page = series.keyframe.aspage()
+        if series.dataoffset is None:
+            for other in series.pages:
+                if other is None:
+                    raise UserError(f"{self.path}: truncated, pages are missing; give an intact file")
+                tiff.check_complete(other.aspage(), self.path)
+        elif series.dataoffset + series.nbytes > self.path.stat().st_size:
             raise UserError(f"{self.path}: truncated, its pixels end beyond the file; give an intact file")
+        if page.tags.valueof(tiff.ORIENTATION, 1) != 1:
+            raise UserError(f"{self.path}: its tag Orientation turns the image; save it as it is shown")
+        self._page = page
         return zarr.open_array(series.aszarr(level=0), mode="r"), series.axes.lower()
 
     def _open_zarr(self) -> tuple[Any, str]:
         node = zarr.open(self.path, mode="r")
         if isinstance(node, zarr.Array):
             names = getattr(node.metadata, "dimension_names", None)
-            plain = "zyx" if node.ndim == 3 else "?" * node.ndim
+            plain = {2: "yx", 3: "zyx"}.get(node.ndim, "?" * node.ndim)
             return node, "".join(names) if names and all(name and len(name) == 1 for name in names) else plain
         attributes: Any = node.attrs.asdict()
         multiscales = attributes.get("ome", attributes).get("multiscales")
@@ -121,25 +139,50 @@ class Volume:
         return array, axes
 
 
-def _choose(path: Path, axes: str, shape: tuple[int, ...], channel: int | None) -> tuple[list[Any], tuple[int, ...]]:
-    """Index with a number for each axis that is not read along, and the axes of slices, rows and columns."""
+@dataclass(frozen=True)
+class _Axes:
+    """Which axes of an array are slices, rows, columns and colours, and the number taken of each other one."""
+
+    z: int | None
+    y: int
+    x: int
+    colour: int | None
+    fixed: dict[int, int]
+
+    def index(self, z: int, rows: slice, columns: slice) -> tuple[Any, ...]:
+        """Index of a window in the array."""
+        optional = {axis: part for axis, part in ((self.z, z), (self.colour, slice(None))) if axis is not None}
+        parts: dict[int, Any] = {**self.fixed, self.y: rows, self.x: columns, **optional}
+        return tuple(parts[axis] for axis in range(len(parts)))
+
+    def in_order(self, window: NDArray) -> NDArray:
+        """Rows, columns and colours of what the index gave."""
+        kept = [axis for axis in (self.y, self.x, self.colour) if axis is not None]
+        return window.transpose([sorted(kept).index(axis) for axis in kept])
+
+
+def _choose(path: Path, axes: str, shape: tuple[int, ...], channel: int | None, colour: bool) -> _Axes:
+    """The meaning of each axis; `colour` if samples (S) are colours."""
     found = f"{path}: has shape {shape} (axes {axes})"
-    long = [i for i, name in enumerate(axes) if name not in "yx" and (shape[i] > 1 or name == "z")]
-    stack = [i for i in long if axes[i] == "z"] or [i for i in long if axes[i] != "s"][:1]
-    if "y" not in axes or "x" not in axes or not stack or 0 in shape:
+    if "y" not in axes or "x" not in axes or 0 in shape:
         raise UserError(f"{found}: not a volume, or truncated; {ADVICE}")
-    others = [i for i in long if i not in stack]
-    index: list[Any] = [0] * len(shape)
-    if others and (len(others) > 1 or axes[others[0]] not in "cs" or len(stack) > 1):
+    samples = axes.find("s") if "s" in axes and shape[axes.index("s")] > 1 else None
+    channels = axes.find("c") if samples is None and "c" in axes else samples
+    count = 1 if channels is None else shape[channels]
+    if (channel is None and count > 1 and samples is None) or (channel is None and samples is not None and not colour):
+        raise UserError(f"{found}: choose one of its {count} channels, --channel 0 to {count - 1}")
+    if channel is not None and not 0 <= channel < count:
+        known = f"choose --channel 0 to {count - 1}" if count > 1 else "leave --channel out"
+        raise UserError(f"{found}: has no channel {channel}; {known}")
+    colours = samples if channel is None else None
+    others = [i for i, name in enumerate(axes) if name not in "yx" and i not in (channels, colours)]
+    stack = [i for i in others if shape[i] > 1] or [i for i in others if axes[i] == "z"]
+    if len(stack) > 1:
         raise UserError(f"{found}: give a single time point; {ADVICE}")
-    if others:
-        count = shape[others[0]]
-        if channel is None or not 0 <= channel < count:
-            raise UserError(f"{found}: choose one of its {count} channels, --channel 0 to {count - 1}")
-        index[others[0]] = channel
-    elif channel:
-        raise UserError(f"{found}: has no channel {channel}; leave --channel out")
-    return index, (stack[0], axes.index("y"), axes.index("x"))
+    fixed = {i: 0 for i in others if i not in stack}
+    if channels is not None and channels != colours:
+        fixed[channels] = channel or 0
+    return _Axes(stack[0] if stack else None, axes.index("y"), axes.index("x"), colours, fixed)
 
 
 def _one_line(error: Exception) -> str:

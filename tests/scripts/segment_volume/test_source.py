@@ -57,7 +57,9 @@ def ome_zarr(version: str, axes: str = "tczyx"):
     "write",
     [
         tiff(),
-        tiff(imagej=True),
+        tiff(imagej=True, metadata={"axes": "ZYX"}),
+        tiff(imagej=True, metadata={"axes": "TYX"}),
+        tiff(ome=True, metadata={"axes": "TYX"}),
         tiff(photometric="minisblack", metadata=None),
         tiff(tile=(32, 32), compression="zlib"),
         tiff(rowsperstrip=7, compression="lzw"),
@@ -93,8 +95,13 @@ def test_channels(tmp_path):
     np.testing.assert_array_equal(window, STACK[-1])
 
 
-def one_page(folder: Path) -> Path:
-    tifffile.imwrite(folder / "page.tif", STACK[0])
+def channels_alone(folder: Path) -> Path:
+    tifffile.imwrite(folder / "page.tif", STACK, imagej=True, metadata={"axes": "CYX"})
+    return folder / "page.tif"
+
+
+def turned(folder: Path) -> Path:
+    tifffile.imwrite(folder / "page.tif", STACK[0], extratags=[(274, "H", 1, 6, True)])
     return folder / "page.tif"
 
 
@@ -114,9 +121,9 @@ def empty_group(folder: Path) -> Path:
     return folder / "group.zarr"
 
 
-def flat_array(folder: Path) -> Path:
-    zarr.create_array(folder / "flat.zarr", shape=(90, 70), chunks=(30, 30), dtype="uint8")
-    return folder / "flat.zarr"
+def line(folder: Path) -> Path:
+    zarr.create_array(folder / "line.zarr", shape=(90,), chunks=(30,), dtype="uint8")
+    return folder / "line.zarr"
 
 
 def several_times(folder: Path) -> Path:
@@ -129,11 +136,12 @@ def several_times(folder: Path) -> Path:
     [
         (lambda folder: folder / "nothing.tif", "no such volume"),
         (lambda folder: folder, "not a volume"),
-        (one_page, "not a volume"),
+        (channels_alone, "--channel 0 to 4"),
+        (turned, "its tag Orientation turns the image"),
         (truncated, "truncated"),
         (not_a_tiff, "not a volume"),
         (empty_group, "without an OME-Zarr image"),
-        (flat_array, "not a volume"),
+        (line, "not a volume"),
         (several_times, "single time point"),
     ],
 )

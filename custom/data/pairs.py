@@ -1,0 +1,98 @@
+"""Which image files a folder has, and which label belongs to which image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from ..errors import UserError
+from .decode import IMAGE_SUFFIXES, MASK_SUFFIXES
+
+LABEL_ENDINGS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt")
+"""What a label's name may have after the name of its image."""
+
+
+def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:
+    """Files of a folder with one of the suffixes, in any case, sorted by name; hidden files are left out."""
+    files = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
+    return sorted(file for file in files if file.name.lower().endswith(tuple(suffixes)))
+
+
+def list_masks(folder: Path) -> list[Path]:
+    """Files of a folder that `read_mask` may read, sorted by name."""
+    return list_images(folder, MASK_SUFFIXES)
+
+
+def stem_of(file: Path) -> str:
+    """File name without its suffix, of which `.nii.gz` is one."""
+    return file.name[:-7] if file.name.lower().endswith(".nii.gz") else file.stem
+
+
+def image_name(label: Path) -> str:
+    """Name, without suffix, of the image that a label belongs to."""
+    stem = stem_of(label)
+    for ending in LABEL_ENDINGS:
+        if stem.lower().endswith(ending) and len(stem) > len(ending):
+            return stem[: -len(ending)]
+    return stem
+
+
+def pair_by_name(images: Iterable[Path], labels: Iterable[Path], advice: str = "") -> list[tuple[Path, Path]]:
+    """Pair images with labels of the same name, sorted by name of the image.
+
+    A label may end with one of `LABEL_ENDINGS`. Unless all names agree exactly, leading zeros of numbers do not count:
+    `7.png` belongs to `07.png`.
+
+    Args:
+        images: image files, or predictions.
+        labels: label files.
+        advice: for the error, what else can be done.
+
+    Raises:
+        UserError: an image without label, a label without image, or two files of one name.
+    """
+    images, labels = list(images), list(labels)
+    if {stem_of(file) for file in images} == {image_name(file) for file in labels}:
+        return _join(images, labels, str, advice)
+    return _join(images, labels, _without_zeros, advice)
+
+
+def pair_by_order(images: Iterable[Path], labels: Iterable[Path]) -> list[tuple[Path, Path]]:
+    """Pair sorted images with sorted labels, whatever their names.
+
+    Raises:
+        UserError: their numbers differ.
+    """
+    images, labels = sorted(images), sorted(labels)
+    if len(images) != len(labels):
+        where = (labels or images)[0].parent
+        raise UserError(f"{where}: {len(images)} images, but {len(labels)} labels; give one label for each image")
+    return list(zip(images, labels, strict=True))
+
+
+def _join(images: list[Path], labels: list[Path], normal: Callable[[str], str], advice: str) -> list[tuple[Path, Path]]:
+    by_name = _index(images, lambda file: normal(stem_of(file)))
+    labels_by_name = _index(labels, lambda file: normal(image_name(file)))
+    more = f"; {advice}" if advice else ""
+    for name, file in by_name.items():
+        if name not in labels_by_name:
+            raise UserError(f"{file}: has no label of its name; name one {stem_of(file)} or {stem_of(file)}_mask{more}")
+    for name, file in labels_by_name.items():
+        if name not in by_name:
+            raise UserError(f"{file}: has no image; name one {image_name(file)}, or take the label away{more}")
+    return [(file, labels_by_name[name]) for name, file in sorted(by_name.items(), key=lambda item: item[1])]
+
+
+def _index(files: list[Path], name_of: Callable[[Path], str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in files:
+        name = name_of(file)
+        if name in found:
+            raise UserError(f"{file}: has the same name as {found[name].name}; rename one of them")
+        found[name] = file
+    return found
+
+
+def _without_zeros(name: str) -> str:
+    return re.sub(r"\d+", lambda number: number[0].lstrip("0") or "0", name)
