@@ -104,7 +104,7 @@ def test_metadata_name_all_packages_that_the_code_imports():
     known = packages_distributions()
     stated = {"monai", "torch", "numpy", *metadata["required_packages_version"]}
     assert tops
-    assert {top: known[top] for top in tops if stated.isdisjoint(known[top])} == {}
+    assert {top: known[top] for top in tops if stated.isdisjoint(map(str.lower, known[top]))} == {}
 
 
 def test_every_config_defines_run():
