@@ -1,6 +1,6 @@
 """What MONAI lacks for the U-Net of 2015: valid-padding network, augmentation, weight map, inference, measures."""
 
-from . import cli, data, describe, fine_tune, handlers, inferers, losses, metrics, model, networks, transforms
+from . import cli, data, describe, fine_tune, handlers, inferers, losses, metrics, model, networks, settings, transforms
 from .segmenter import Segmentation, Segmenter
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "metrics",
     "model",
     "networks",
+    "settings",
     "transforms",
 ]
 

@@ -1,67 +1,86 @@
-"""Misspelt overrides are refused with close names; bad input ends in one line."""
+"""Errors and interruptions end in one line with an exit code; a command line is read as Python Fire reads it."""
 
 from __future__ import annotations
 
-import json
+import signal
+import subprocess
 import sys
 
 import pytest
 
-from custom.cli import check_overrides, one_line_errors
-from custom.errors import UserError
+from custom.cli import BundleCall, Terminated, _words, one_line_errors
+from custom.errors import SomeFailedError, UserError
 
 
-@pytest.fixture
-def config(tmp_path):
-    for name, content in {"train.json": {"max_epochs": 1, "network": {"a": 1}}, "overlay.json": {"split": "x"}}.items():
-        (tmp_path / name).write_text(json.dumps(content))
-    return f"[{tmp_path / 'train.json'}, {tmp_path / 'overlay.json'}]"
-
-
-@pytest.mark.parametrize("given", [["--max_epochs", "5"], ["--max-epochs=5"], ["--network#a", "2"], ["--split", "y"]])
-def test_known_names_pass(config, given):
-    check_overrides(["run", "training", "--config_file", config, *given])
-
-
-@pytest.mark.parametrize("given", [["--max_epoch", "5"], ["--max_epoch=5"], ["--max_epoch#a", "5"]])
-def test_unknown_names_are_refused_with_close_ones(config, given):
-    with pytest.raises(UserError, match="did you mean --max_epochs"):
-        check_overrides(["run", "training", "--config_file", config, *given])
-
-
-def test_a_name_like_no_other_is_refused_too(config):
-    with pytest.raises(UserError, match="the config has no id 'zzz'"):
-        check_overrides(["run", f"--config_file={config}", "--zzz", "5"])
-
-
-def test_names_from_an_args_file_are_checked(config, tmp_path):
-    (tmp_path / "args.json").write_text(json.dumps({"config_file": config, "max_epoch": 3}))
-    with pytest.raises(UserError, match="did you mean --max_epochs"):
-        check_overrides(["run", "--args_file", str(tmp_path / "args.json")])
-
-
-def test_other_programs_are_left_alone():
-    check_overrides()
-
-
-def test_input_errors_are_told_in_one_line_however_wrapped(monkeypatch, capsys):
+@pytest.fixture(autouse=True)
+def restored(monkeypatch):
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def wrapped() -> RuntimeError:
+    error = RuntimeError("Failed to evaluate")
+    error.__cause__ = UserError("a.png: broken; give another")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("a.png: broken;\ngive another"), 2, "error: a.png: broken; give another\n"),
+        (wrapped(), 2, "error: a.png: broken; give another\n"),
+        (SomeFailedError("2 failed:\n  a\n  b"), 1, "error: 2 failed:\n  a\n  b\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (Terminated(), 143, "terminated\n"),
+    ],
+    ids=repr,
+)
+def test_an_error_or_interruption_is_one_line_with_an_exit_code(error, code, line, capsys):
     one_line_errors()
-    try:
-        try:
-            raise UserError("a.png: broken; give another")
-        except UserError as error:
-            raise RuntimeError("Failed to evaluate") from error
-    except RuntimeError as error:
-        sys.excepthook(RuntimeError, error, error.__traceback__)
-    assert capsys.readouterr().err == "error: a.png: broken; give another\n"
+    with pytest.raises(SystemExit) as end:
+        sys.excepthook(type(error), error, None)
+    assert end.value.code == code
+    assert capsys.readouterr().err == line
 
 
-def test_other_errors_keep_their_traceback(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+def test_other_errors_keep_their_traceback(capsys):
     one_line_errors()
     try:
         raise KeyError("x")
     except KeyError as error:
         sys.excepthook(KeyError, error, error.__traceback__)
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_sigterm_raises_what_no_except_exception_catches():
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    one_line_errors()
+    with pytest.raises(Terminated):
+        signal.raise_signal(signal.SIGTERM)
+    assert not issubclass(Terminated, Exception)
+
+
+def test_python_takes_the_exit_code_from_the_hook():
+    """Of a whole process, because it is Python's doing."""
+    code = "from custom.cli import *; one_line_errors(); raise UserError('no')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "error: no")
+
+
+@pytest.mark.parametrize(
+    ("line", "typed", "others"),
+    [
+        ("run training --max_epochs 5", {"max_epochs": "5"}, ("run", "training")),
+        ("run training --max-epochs=5 --resume", {"max_epochs": "5", "resume": None}, ("run", "training")),
+        ("run training --a#b 1 --c::d -5", {"a#b": "1", "c#d": "-5"}, ("run", "training")),
+        ("run training --dataset_dir my images --x", {"dataset_dir": "my", "x": None}, ("run", "training", "images")),
+    ],
+)
+def test_the_words_of_a_command_line(line, typed, others):
+    assert _words(line.split()) == (typed, others)
+
+
+def test_in_another_program_nothing_was_typed():
+    assert BundleCall.find() == BundleCall()

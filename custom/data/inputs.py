@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import SomeFailedError, UserError
 from .image_io import check_image, count_pages
 from .pairs import list_images
 
@@ -21,10 +21,12 @@ class InputImages:
     failed: list[str] = field(default_factory=list)
 
     def report(self) -> None:
-        """Raise `UserError` with the list of files that could not be read, if there are any."""
+        """Raise `SomeFailedError` with the list of files that could not be read, if there are any."""
         if self.failed:
             files = "\n  ".join(self.failed)
-            raise UserError(f"{len(self.failed)} of the inputs could not be segmented, all others were:\n  {files}")
+            raise SomeFailedError(
+                f"{len(self.failed)} of the inputs could not be segmented, all others were:\n  {files}"
+            )
 
 
 def find_images(source: str | os.PathLike[str], channel: int | None = None) -> InputImages:

@@ -127,10 +127,10 @@ def test_inference_of_a_file_and_of_a_glob_as_tiff(trained, tmp_path, pattern):
 
 
 REFUSALS = {
-    "misspelt override": ({"max_epoch": 5}, "did you mean --max_epochs"),
+    "misspelt override": ({"max_epoch": 5}, "did you mean max_epochs"),
     "missing data set": ({"dataset_dir": "/nowhere/at/all"}, "/nowhere/at/all: no such data set folder"),
     "inadmissible input size": ({"input_size": 100}, "input size 100 does not fit"),
-    "features that cannot be": ({"network_def#features": 0}, "features is 0"),
+    "features that cannot be": ({"network_def#features": 0}, "--network_def#features is 0"),
     "output folder that cannot be": ({"output_dir": "/proc/nowhere"}, "/proc/nowhere"),
 }
 
@@ -140,7 +140,7 @@ def test_training_refuses_in_one_line_before_it_starts(case, tiny_dataset, tmp_p
     given, message = REFUSALS[case]
     options = {"dataset_dir": tiny_dataset, "output_dir": tmp_path / "out", **given}
     done = run(command("training", TRAIN, QUICK, **options))
-    assert done.returncode == 1
+    assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1, done.stderr
     assert message in errors[0]

@@ -1,0 +1,241 @@
+"""The check of a merged configuration: overlays, command line and arguments files, at any depth, before data are read.
+
+MONAI itself takes every id and every value, and an override that nothing refers to is ignored in silence.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+import typing
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigComponent, ConfigParser, ReferenceResolver
+from monai.bundle.properties import InferProperties, TrainProperties
+from monai.utils import BundlePropertyConfig
+
+from ..cli import BundleCall, one_line_errors
+from ..config import active_parser
+from ..errors import UserError
+from .components import Arguments, arguments_of, read_argument
+from .declarations import RUNS, STRUCTURE, is_plain, meant, settings_of
+
+SEP = ReferenceResolver.sep
+KEPT = "_meta_"  # the metadata, which are no configuration
+PROPERTIES = frozenset(
+    str(property[BundlePropertyConfig.ID])
+    for table in (TrainProperties, InferProperties)
+    for property in typing.cast("dict[str, dict[Any, Any]]", table).values()
+)
+
+
+def check(parser: ConfigParser | None = None) -> None:
+    """Check a configuration as a whole: the first expression of each run, before data are read.
+
+    Refused are ids that nothing refers to, arguments that a component does not take, components and names that do not
+    exist, values of a wrong type or out of range. Values that mean something else, such as the text "false", are
+    replaced by what they mean; the expressions that follow in the run see that.
+
+    Args:
+        parser: by default the one that evaluates the expression in which this is called.
+
+    Raises:
+        UserError: the first thing that is wrong, in one line.
+    """
+    call = BundleCall.find()
+    if call.is_command:
+        one_line_errors()
+    parser = parser or active_parser()
+    call.check_words(parser)
+    for id in call.dropped:
+        parser[id] = None
+    if not parser.ref_resolver.items:
+        parser.parse()
+    _Check(parser, call).run()
+
+
+class _Check:
+    """One check of one configuration."""
+
+    def __init__(self, parser: ConfigParser, call: BundleCall) -> None:
+        self.parser, self.call = parser, call
+        self.config = {key: value for key, value in parser.get().items() if key != KEPT}
+        self.settings = settings_of(next((run for run in reversed(RUNS) if run in self.config), "training"))
+        self.strings = list(_strings(self.config))
+        self.references = {
+            reference for _, value in self.strings for reference in ReferenceResolver.match_refs_pattern(value)
+        } - {""}
+        declared = {id.replace("#", SEP) for id in {*self.settings, *STRUCTURE}}
+        self.whole = (self.references | PROPERTIES | declared | call.run_ids) - {"train", "validate"}
+        self.named = self.whole | declared | _base_ids(parser, call)
+        self.changes: dict[str, Any] = {}
+
+    def run(self) -> None:
+        """Raise `UserError` for the first thing that is wrong; write back the values that were meant."""
+        self.check_keys("", self.config)
+        self.check_expressions()
+        self.check_settings()
+        if self.changes:
+            for id, value in self.changes.items():
+                self.parser[id] = value
+            # Setting an id empties MONAI's resolver; the item that is being evaluated must be in it.
+            self.parser.parse()
+
+    def check_keys(self, id: str, config: dict[str, Any]) -> None:
+        """Something refers to each key of a dictionary that is no component, or to a part of it."""
+        for _, child, value in ReferenceResolver.iter_subconfigs(id, config):
+            if not any(name == child or name.startswith(f"{child}{SEP}") for name in self.named):
+                offered = {name[len(id) :].lstrip(":").split(SEP)[0] for name in self.named if name.startswith(id)}
+                offered &= set(config) - {_last(child)}
+                raise UserError(
+                    f"{self.shown(child)} has no effect: nothing refers to it{_advice(_last(child), offered)}"
+                )
+            if isinstance(value, dict) and "_target_" not in value and child not in self.whole:
+                self.check_keys(child, value)
+            else:
+                self.check_value(child, value)
+
+    def check_value(self, id: str, value: Any) -> None:
+        """The components and texts in a part that something refers to as a whole."""
+        if ConfigComponent.is_instantiable(value):
+            self.check_component(id, value)
+        elif isinstance(value, (dict, list)):
+            for _, child, item in ReferenceResolver.iter_subconfigs(id, value):
+                self.check_value(child, item)
+        elif meant(value) is not value and _public(id) not in self.settings:
+            self.changes[id] = meant(value)
+
+    def check_component(self, id: str, config: dict[str, Any]) -> None:
+        target = config["_target_"]
+        arguments = arguments_of(self.parser, target, _public(id)) if is_plain(target) else Arguments()
+        given = {key: value for key, value in config.items() if key not in ConfigComponent.non_arg_keys}
+        for key, value in given.items():
+            child = f"{id}{SEP}{key}"
+            if not arguments.accepts(key):
+                raise UserError(f"{self.shown(child)}: {target} has no argument {key!r}{_advice(key, arguments.hints)}")
+            if isinstance(value, (dict, list)):
+                self.check_value(child, value)
+            elif is_plain(value) and _public(child) not in self.settings:
+                self.read_argument(child, value, arguments.hints.get(key))
+
+    def read_argument(self, id: str, value: Any, hint: Any) -> None:
+        """Read a text as what its parameter takes."""
+        self.call.check_given(_public(id), hint)
+        read = read_argument(self.shown(id), value, hint)
+        if type(read) is not type(value):
+            self.changes[id] = read
+
+    def check_settings(self) -> None:
+        for id, setting in self.settings.items():
+            if not setting.applies(self.parser):
+                continue
+            value = self.parser[id]
+            if not is_plain(value):
+                continue
+            if not setting.is_flag:
+                self.call.check_given(id, None)
+            read = setting.read(value, self.call.typed.get(id))
+            if isinstance(read, str) and SEP in read:
+                read = _with_hash(read)
+            if read != value or not isinstance(value, (type(read), int)):  # 1 is a number as good as 1.0
+                self.changes[id] = read
+
+    def check_expressions(self) -> None:
+        """Each reference leads somewhere, each expression is Python with names that exist."""
+        for id, value in self.strings:
+            for reference in ReferenceResolver.match_refs_pattern(value):
+                if reference and reference not in self.parser:
+                    ids = [id for id in self.parser.ref_resolver.items if id.count(SEP) == reference.count(SEP)]
+                    missing = f"@{_public(reference)}, which does not exist"
+                    raise UserError(f"{self.shown(id)} refers to {missing}{_advice(reference, ids)}")
+        names = {name for _, value in self.strings for name in _imported(value)} | set(self.parser.globals)
+        for id, value in self.strings:
+            if value.startswith("$"):
+                self.check_expression(id, value, names)
+
+    def check_expression(self, id: str, value: str, names: set[str]) -> None:
+        code = ReferenceResolver.id_matcher.sub("_", ReferenceResolver.normalize_id(value)[1:])
+        try:
+            tree = ast.parse(code)
+        except SyntaxError as error:
+            raise UserError(
+                f"{self.shown(id)} is {value!r}, which is not a Python expression ({error.msg}); "
+                "a value that begins with $ is evaluated as one"
+            ) from error
+        nodes = list(ast.walk(tree))
+        bound = {node.arg for node in nodes if isinstance(node, ast.arg)}
+        bound |= {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+        loaded = {node.id for node in nodes if isinstance(node, ast.Name)} - bound - names - {"_", "__local_refs"}
+        for name in sorted(loaded - set(dir(builtins))):
+            raise UserError(f"{self.shown(id)} is {value!r}, but {name!r} is not imported{_advice(name, names)}")
+
+    def shown(self, id: str) -> str:
+        """The id as a user writes it, with `--` if it came from a command line."""
+        public = _public(id)
+        return f"--{public}" if public in self.call.typed else public
+
+
+def _base_ids(parser: ConfigParser, call: BundleCall) -> set[str]:
+    """Ids of the bundle's own configurations: they are known, even if an overlay replaced what refers to them."""
+    root = call.config_root or Path(str(parser.get("bundle_root"))) / "configs"
+    ids: set[str] = set()
+    for file in (root / "train.json", root / "inference.json"):
+        if file.is_file():
+            ids |= set(_dictionary_ids(ConfigParser.load_config_file(file)))
+    return ids
+
+
+def _dictionary_ids(config: dict[str, Any], id: str = "") -> Iterator[str]:
+    """Ids of the items of dictionaries that are no components, at any depth."""
+    for _, child, value in ReferenceResolver.iter_subconfigs(id, config):
+        yield child
+        if isinstance(value, dict) and "_target_" not in value:
+            yield from _dictionary_ids(value, child)
+
+
+def _with_hash(text: str) -> str:
+    """An expression that gives the text with `#`, where MONAI has put `::`.
+
+    MONAI takes `#` in any text for its old separator of ids; a path such as `runs/cells#2` would become another.
+    """
+    return "$" + repr(text.replace(SEP, "#")).replace("#", "\\x23")
+
+
+def _strings(config: Any, id: str = "") -> Iterator[tuple[str, str]]:
+    """All texts of a configuration with their ids."""
+    if isinstance(config, str):
+        yield id, config
+    elif isinstance(config, (dict, list)):
+        for _, child, value in ReferenceResolver.iter_subconfigs(id, config):
+            yield from _strings(value, child)
+
+
+def _imported(value: str) -> Iterator[str]:
+    """Names that an expression such as `$import numpy as np` binds for all others."""
+    if not value.startswith("$") or "import" not in value:
+        return
+    try:
+        tree = ast.parse(value[1:])
+    except SyntaxError:
+        return
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+
+
+def _last(id: str) -> str:
+    return id.rpartition(SEP)[2]
+
+
+def _public(id: str) -> str:
+    return id.replace(SEP, "#")
+
+
+def _advice(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    if close:
+        return f"; did you mean {', '.join(map(_public, close))}?"
+    return "; `python -m scripts.settings` lists the settings"

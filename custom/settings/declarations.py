@@ -1,0 +1,283 @@
+"""Every id of the configurations that a user may set: type, range, unit and meaning, each declared once.
+
+`python -m scripts.settings` lists them, `docs/settings.md` has the same table, and `custom.settings.check` checks them.
+To add a setting, add one line to the class of the run that reads it; `a__b` stands for the id `a#b`.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from monai.bundle import ConfigParser
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from ..errors import UserError
+
+LIMITS = {
+    "ge": "at least {}",
+    "gt": "above {}",
+    "le": "at most {}",
+    "lt": "below {}",
+    "min_length": "at least {} of them",
+    "max_length": "at most {} of them",
+}
+WORDS = {"true": True, "false": False, "none": None, "null": None}
+
+
+def setting(meaning: str, unit: str = "", of: str = "", **limits: Any) -> Any:
+    """A declaration.
+
+    Args:
+        meaning: one line.
+        unit: of the number.
+        of: for a nested id, the class of the component that it is an argument of; other classes check their own.
+        limits: of pydantic's `Field`, such as `ge` and `le`.
+    """
+    return Field(description=meaning, json_schema_extra={"unit": unit, "of": of}, **limits)
+
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Declarations(BaseModel):
+    # Strict, because `True` is no number of epochs; `Setting.read` accepts what is meant by a text.
+    model_config = ConfigDict(strict=True, validate_assignment=True)
+
+
+class Common(_Declarations):
+    """Settings of every run."""
+
+    bundle_root: str = setting("folder of the bundle", min_length=1)
+    output_dir: str = setting("folder for all that the run writes", min_length=1)
+    device: str = setting("where the network runs: `cpu`, `cuda`, `cuda:1`", min_length=1)
+    bfloat16: bool = setting("compute in bfloat16; by default where the hardware is fast at it")
+    progress_bar__disable: bool | None = setting("no progress bar; none hides it when the output is not a terminal")
+
+
+class Objects(_Declarations):
+    """From the probability to objects."""
+
+    method: Literal["components", "watershed"] = setting("connected components, or a seeded watershed")
+    min_size: int = setting("smaller objects are removed", "pixels", ge=0)
+    grow: int = setting("objects are grown by this", "pixels", ge=0)
+    sigma: float = setting("smoothing before the seeds of the watershed are found", "pixels", ge=0, allow_inf_nan=False)
+    height: float = setting("seeds of the watershed stand out by this", "pixels", ge=0, allow_inf_nan=False)
+
+
+class Training(Objects, Common):
+    """Settings of `training`; `evaluating` reads the same file and has them too."""
+
+    name: str = setting("name of the experiment", min_length=1)
+    dataset_dir: str = setting("folder with `dataset.json`, made by `scripts.prepare_data`", min_length=1)
+    experiment__title: str = setting("title in the table of results")
+    experiment__published: dict[str, float] = setting("published scores by name, for the table of results")
+    experiment__base: str | None = setting("experiment that this one changes; none: train.json alone")
+    seed: int = setting("seed of everything that is random", ge=0, lt=2**32)
+    resume: bool = setting("continue from `checkpoint.pt` in the output folder")
+    rank: int = setting("number of this process; set by the multi-GPU overlays", ge=0)
+    world_size: int = setting("number of processes; set by the multi-GPU overlays", ge=1)
+    max_epochs: int = setting("length of the training", "epochs", ge=1)
+    time_limit: int | None = setting("stop after this time", "seconds", ge=1)
+    steps_per_epoch: int = setting("optimizer steps in an epoch", "steps", ge=1)
+    val_interval: int = setting("validate every so many epochs", "epochs", ge=1)
+    batch_size: int = setting("windows in a step", "windows", ge=1)
+    learning_rate: float = setting("learning rate, the highest of a schedule", gt=0, allow_inf_nan=False)
+    max_norm: float | None = setting("clip the norm of the gradient at this; none: no clipping", gt=0)
+    input_size: int = setting("height and width of the network's input in training", "pixels", ge=1)
+    output_size: int = setting("height and width of the network's output in training", "pixels", ge=1)
+    scale: float = setting("working pixels per image pixel: 0.5 works at half the size", gt=0, allow_inf_nan=False)
+    border_width: int = setting("width of the background between touching cells, odd", "pixels", ge=3)
+    class_weights: Weight | Annotated[list[Weight], Field(min_length=2)] | None = setting(
+        "weight of all classes, or of each, in the loss; none: balanced in each image"
+    )
+    orientations: int = setting("rotations and flips averaged in validation", ge=1, le=8)
+    test_orientations: int = setting("rotations and flips averaged by `evaluating`", ge=1, le=8)
+    network_def__in_channels: int = setting("channels of the image", ge=1, of="ValidUNet")
+    network_def__out_channels: int = setting("number of classes", ge=2, of="ValidUNet")
+    model_dir: str = setting("folder for `model.json` and its weights", min_length=1)
+    flat_weights: str | None = setting("also write the weights to this file as a flat state dict")
+    features: int = setting("features of the first level; they double at each level", ge=1)
+    network_def__features: int = setting("features of the first level", ge=1, of="ValidUNet")
+    network_def__depth: int = setting("number of poolings", ge=1, le=8, of="ValidUNet")
+    network_def__up: Literal["transposed", "upsample"] = setting('reading of "up-convolution"', of="ValidUNet")
+    network_def__init: Literal["he", "xavier_uniform", "xavier_normal", "kaiming"] = setting(
+        "initialisation of the weights", of="ValidUNet"
+    )
+    network_def__dropout: float = setting("dropout at the end of the contracting path", ge=0, lt=1, of="ValidUNet")
+    early_stop__patience: int = setting(
+        "stop after so many validations without improvement", "validations", ge=1, of="ResumableEarlyStop"
+    )
+    early_stop__min_delta: float = setting("smallest improvement that counts", ge=0, of="ResumableEarlyStop")
+    train__weight_map__w0: float = setting("weight of the border between two cells", ge=0, of="WeightMapd")
+    train__weight_map__sigma: float = setting("reach of the border term", "pixels", gt=0, of="WeightMapd")
+    train__window__grid_shape: list[Annotated[int, Field(ge=2)]] = setting(
+        "points of the elastic grid", "rows, columns", min_length=2, max_length=2, of="RandElasticGridd"
+    )
+    train__window__sigma: float = setting("displacement of the elastic grid", "pixels", ge=0, of="RandElasticGridd")
+    train__window__rotate_range: float = setting("largest rotation", "radians", ge=0, of="RandElasticGridd")
+    train__window__flip_prob: float = setting("probability of a flip", ge=0, le=1, of="RandElasticGridd")
+
+
+class Evaluating(Training):
+    """Settings that only `evaluating` has."""
+
+    split: Literal["training", "validation", "test"] = setting("list of `dataset.json` to score")
+    model: str = setting("model to score: a name in `bundle/models`, or a folder", min_length=1)
+    threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
+    instances: bool = setting("score objects rather than pixels; by default what the labels are")
+    evaluation_dir: str = setting("folder for the scores", min_length=1)
+    save_probability: bool = setting("write the probabilities too")
+
+
+class Inferring(Objects, Common):
+    """Settings of `inferring`."""
+
+    dataset_dir: str = setting("images to segment: a file, a folder or a pattern such as `images/*.tif`", min_length=1)
+    model: str = setting("model to segment with: a name in `bundle/models`, or a folder", min_length=1)
+    threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
+    orientations: int = setting("rotations and flips averaged", ge=1, le=8)
+    scale: float = setting("working pixels per image pixel, as in the training", gt=0, allow_inf_nan=False)
+    save: list[Literal["mask", "probability", "instance"]] = setting("what to write", min_length=1)
+    mask_format: Literal[".png", ".tif", ".tiff"] = setting("file format of masks and instances")
+
+
+RUNS: dict[str, type[_Declarations]] = {"training": Training, "evaluating": Evaluating, "inferring": Inferring}
+
+# Ids that no expression needs to refer to: MONAI, MONAI Label or torchrun find them by name.
+STRUCTURE = frozenset(
+    {"imports", "prepare", "initialize", "finalize", "run", *RUNS, "train", "validate", "network_def"}
+    | {"pre_transforms", "post_transforms", "displayable_configs"}
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One declared id."""
+
+    id: str
+    field: FieldInfo
+    owner: type[_Declarations]
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        return typing.cast("dict[str, Any]", self.field.json_schema_extra)
+
+    @property
+    def meaning(self) -> str:
+        return self.field.description or ""
+
+    @property
+    def kind(self) -> str:
+        """Type, range and unit in words, such as "an integer, at least 1 epochs"."""
+        unit = f" {self.extra['unit']}" if self.extra["unit"] else ""
+        none = ", or none" if type(None) in typing.get_args(self.field.annotation) else ""
+        return f"{_kind(self.field.annotation)}{_range(self.field.metadata)}{unit}{none}"
+
+    @property
+    def is_flag(self) -> bool:
+        return self.field.annotation in (bool, bool | None)
+
+    def applies(self, parser: ConfigParser) -> bool:
+        """Whether the configuration has the id, as an argument of the class it is declared for."""
+        target = str(parser.get(f"{self.id.rpartition('#')[0]}#_target_", ""))
+        return self.id in parser and self.extra["of"] in ("", target.rpartition(".")[2])
+
+    def read(self, value: Any, typed: str | None = None) -> Any:
+        """The value that is meant: numbers may come as text, a list as a single item or a tuple.
+
+        Args:
+            value: from a file, a command line or Python.
+            typed: the word on the command line: the name `2024_01` is a number to Python Fire.
+
+        Raises:
+            UserError: it is of another type, or out of range.
+        """
+        name = self.id.replace("#", "__")
+        instance = self.owner.model_construct()
+        for reading in _readings(value, typed):
+            try:
+                setattr(instance, name, reading)
+            except ValidationError:
+                continue
+            return getattr(instance, name)
+        prefix = "" if typed is None else "--"
+        raise UserError(f"{prefix}{self.id} is {shown(meant(value))}; expected {self.kind}: {self.meaning}")
+
+
+def settings_of(run: str) -> dict[str, Setting]:
+    """The settings of a run by id: `training`, `evaluating` or `inferring`."""
+    owner = RUNS[run]
+    named = {name.replace("__", "#"): field for name, field in owner.model_fields.items()}
+    return {id: Setting(id, field, owner) for id, field in named.items()}
+
+
+def meant(value: Any) -> Any:
+    """`true`, `false`, `none` and `null` in any case are what they say; other values come back as they are."""
+    return WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value stands for itself: no reference, expression or macro, which have values only later."""
+    return not (isinstance(value, str) and value[:1] in ("@", "$", "%"))
+
+
+def shown(value: Any) -> str:
+    """A value as a user writes it, shortened."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    text = text.lower() if value is None or isinstance(value, bool) else text
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _readings(value: Any, typed: str | None) -> Iterator[Any]:
+    """What a value may mean, the likeliest first."""
+    value = os.fspath(value) if isinstance(value, os.PathLike) else value
+    value = list(value) if isinstance(value, tuple) else meant(value)
+    yield value
+    if value is None or isinstance(value, (bool, list, dict)):
+        return
+    if isinstance(value, str) and (number := _number(value)) is not None:
+        yield number
+    if isinstance(value, float) and value.is_integer():
+        yield int(value)
+    yield typed or str(value)
+    yield [value]
+
+
+def _number(text: str) -> Any:
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError):
+        return None
+
+
+def _kind(annotation: Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (types.UnionType, typing.Union):
+        return ", or ".join(_kind(argument) for argument in arguments if argument is not types.NoneType)
+    if origin is Annotated:
+        return _kind(arguments[0]) + _range(arguments[1].metadata)
+    if origin is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if origin is list:
+        return f"a list: {_kind(arguments[0])}"
+    if origin is dict:
+        return f"a table: {_kind(arguments[1])}"
+    return {bool: "true or false", int: "an integer", float: "a number", str: "text"}[annotation]
+
+
+def _range(limits: typing.Iterable[Any]) -> str:
+    """Limits, as pydantic keeps them, in words."""
+    words = []
+    for limit in limits:
+        for name, text in LIMITS.items():
+            bound = getattr(limit, name, None)
+            if bound is not None and (name, bound) != ("min_length", 1):
+                words.append(text.format(bound))
+    return f", {' and '.join(words)}" if words else ""
