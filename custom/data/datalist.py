@@ -15,7 +15,7 @@
 ```
 
 Paths are relative to the folder of `dataset.json`. Every file holds one image. For `"instances"` the labels are
-`{"0": "background", ">0": "cell"}`: each other value is one object.
+`{"0": "background", ">0": "cell"}`: each other value is one object. `docs/dataset.md` is the full specification.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from ..constants import IGNORED
 from ..errors import UserError
 from .image_io import check_image, check_mask, require_shape
 from .labels import LabelFormat, LabelKind, parse_class_mask, parse_instance_mask
+from .leaks import content_of, refuse_shared, warn_of_neighbours
 
 FILE_NAME = "dataset.json"
 SPLITS = ("training", "validation", "test")
 INSTANCE_LABELS = ("0", ">0")
+MOST_CLASSES = IGNORED  # class indices end below the one of ignored pixels
 _REQUIRED = ("name", "label_kind", "labels", "training", "validation")
 
 
@@ -54,17 +57,19 @@ class Datalist:
     about: dict[str, str] = field(default_factory=dict)
 
 
-def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Datalist:
+def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True, most_classes: int = 2) -> Datalist:
     """Read `dataset.json` of a folder.
 
     Args:
         dataset_dir: the folder.
         check: decode every image and mask once, so that what is wrong with them shows now and not in the third epoch.
+        most_classes: how many classes the caller can handle; at most 255.
 
     Raises:
         UserError: folder or `dataset.json` missing, `dataset.json` broken, a file that it names missing, an empty
-            training list; with `check`, a corrupt file, NaN or Inf, unexpected mask values, image and mask of
-            different shape.
+            training list, too many classes, an image that is trained on and held out; with `check`, a corrupt file,
+            NaN or Inf, unexpected mask values, image and mask of different shape, the same pixels trained on and held
+            out.
     """
     folder = Path(dataset_dir).absolute()
     content = _read_json(folder)
@@ -72,10 +77,19 @@ def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Dat
     items = {split: _read_items(content, split, folder, label_format) for split in SPLITS}
     if not items["training"]:
         raise UserError(f"{folder / FILE_NAME}: the `training` list is empty; name at least one image and its label")
+    if len(class_names) > most_classes:
+        raise UserError(
+            f"{folder / FILE_NAME}: declares {len(class_names)} classes; {most_classes} at most can be used here: give "
+            "those to tell apart as two classes, in a copy of the data set"
+        )
+    contents: dict[str, str | None] = {}
     if check:
+        every = [item for split in SPLITS for item in items[split]]
         with ThreadPoolExecutor() as pool:
-            # list() raises what a thread raised, for the first such item in the order of the file
-            list(pool.map(_check_item, [item for split in SPLITS for item in items[split]]))
+            # zip raises what a thread raised, for the first such item in the order of the file
+            contents = dict(zip([item["image"] for item in every], pool.map(_check_item, every), strict=True))
+        warn_of_neighbours(items)
+    refuse_shared(items, contents, folder / FILE_NAME)
     about = {key: value for key, value in content.items() if isinstance(value, str) and key != "label_kind"}
     return Datalist(folder, label_format, class_names, about=about, **items)
 
@@ -141,6 +155,8 @@ def _read_labels(content: dict[str, Any], path: Path) -> tuple[LabelFormat, tupl
         raise UserError(
             f"{path}: labels {', '.join(labels)} and ignore_value {ignore} overlap; each value means one thing"
         )
+    if len(values) > MOST_CLASSES:
+        raise UserError(f"{path}: declares {len(values)} classes; {MOST_CLASSES} at most are possible")
     return LabelFormat("classes", values, ignore), names
 
 
@@ -158,21 +174,23 @@ def _read_items(content: dict[str, Any], split: str, folder: Path, label_format:
             file = folder / str(entry[key])
             if not file.is_file():
                 raise UserError(
-                    f"{path}: {split}[{number}] names {entry[key]}, which is not there; mend the path or the list"
+                    f"{path}: {split}[{number}] names {entry[key]}, which does not exist; fix the path or the list"
                 )
             item[key] = str(file)
         items.append({**item, "label_format": label_format})
     return items
 
 
-def _check_item(item: dict[str, Any]) -> None:
-    shape = check_image(item["image"])
+def _check_item(item: dict[str, Any]) -> str | None:
+    """`content_of` the image of an item; raises UserError if something is wrong with image or mask."""
+    image = check_image(item["image"])
     if "label" not in item:
-        return
+        return content_of(image)
     path, label_format = Path(item["label"]), item["label_format"]
     mask = check_mask(path)
-    require_shape(mask, path, Path(item["image"]), shape)
+    require_shape(mask, path, Path(item["image"]), image.shape)
     if label_format.kind == "instances":
         parse_instance_mask(mask, label_format, path)
     else:
         parse_class_mask(mask, label_format, path)
+    return content_of(image)

@@ -36,15 +36,15 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, channel: i
     return _decode_image(path, page, channel) if checked is None else checked
 
 
-def check_image(path: str | os.PathLike[str], page: int | None = None, channel: int | None = None) -> tuple[int, ...]:
-    """Decode an image to find what is wrong with it, keep it for the next `read_image`, and return its shape.
+def check_image(path: str | os.PathLike[str], page: int | None = None, channel: int | None = None) -> NDArray:
+    """Decode an image to find what is wrong with it, keep it for the next `read_image`, and return it.
 
     Raises:
         UserError: as `read_image`.
     """
     image = _decode_image(Path(path), page, channel)
     _checked.keep(_key(Path(path), page, channel, False), image)
-    return image.shape
+    return image
 
 
 def _decode_image(path: Path, page: int | None, channel: int | None) -> NDArray:

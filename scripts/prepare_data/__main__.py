@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from custom.data.datalist import SPLITS, read_dataset
+from custom.data.datalist import MOST_CLASSES, SPLITS, read_dataset
 from custom.data.labels import LabelKind
 from custom.data.synthetic import make_synthetic
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Make the data set that the command line names."""
     arguments = _parser().parse_args(argv)
     arguments.run(arguments)
-    dataset = read_dataset(arguments.output, check=False)
+    dataset = read_dataset(arguments.output, check=False, most_classes=MOST_CLASSES)
     counts = ", ".join(f"{len(getattr(dataset, split))} {split}" for split in SPLITS)
     print(f"{arguments.output}: {dataset.about['name']}, {counts}")
     print(f"terms: {dataset.about['licence']}\nreference: {dataset.about['reference']}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from custom.data.datalist import SPLITS, read_dataset, write_dataset
+from custom.data.datalist import MOST_CLASSES, SPLITS, read_dataset, write_dataset
 from custom.data.image_io import write_image
 from custom.data.labels import LabelFormat
 from custom.files import new_folder
@@ -59,7 +59,7 @@ def new_dataset(
         yield writer
         labels = dict(zip(keys, class_names, strict=True))
         write_dataset(folder, about, label_format.kind, labels, writer.items, label_format.ignore)
-        read_dataset(folder)
+        read_dataset(folder, most_classes=MOST_CLASSES)
 
 
 def _smallest(mask: NDArray) -> NDArray:

@@ -90,7 +90,7 @@ def test_broken_json(folder: Path, text: str, message: str) -> None:
         ({"training": [{"image": "a.png", "label": "a_label.png", "mask": "b"}]}, r"training\[0\]"),
         (
             {"validation": [{"image": "x.png", "label": "a_label.png"}]},
-            r"validation\[0\] names x.png, which is not there",
+            r"validation\[0\] names x.png, which does not exist",
         ),
         ({"test": [{"image": "c.png", "label": "y.png"}]}, r"test\[0\] names y.png"),
         ({"label_kind": "boxes"}, "label_kind is 'boxes'; use"),
@@ -136,3 +136,64 @@ def test_stacks_are_refused_in_lists(folder: Path) -> None:
     _edit(folder, test=[{"image": "c.tif"}])
     with pytest.raises(UserError, match=r"c\.tif: has 2 pages"):
         read_dataset(folder)
+
+
+def test_three_classes_are_read_where_they_can_be_used(folder: Path) -> None:
+    _edit(folder, labels={"0": "membrane", "255": "cell", "7": "mitochondrion"})
+    with pytest.raises(UserError, match=r"dataset\.json: declares 3 classes; 2 at most"):
+        read_dataset(folder)
+    assert read_dataset(folder, most_classes=3).label_format.values == (0, 255, 7)
+
+
+def test_256_classes_leave_no_value_for_ignored_pixels(folder: Path) -> None:
+    _edit(folder, labels={str(value): f"class {value}" for value in range(256)})
+    with pytest.raises(UserError, match=r"declares 256 classes; 255 at most are possible"):
+        read_dataset(folder, most_classes=1000)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("check", [True, False])
+def test_the_same_file_is_not_trained_on_and_held_out(folder: Path, split: str, check: bool) -> None:
+    _edit(folder, **{split: [{"image": "../" + folder.name + "/a.png", "label": "a_label.png"}]})
+    with pytest.raises(UserError, match=rf"{split} image .*a\.png has the same pixels as training image .*a\.png"):
+        read_dataset(folder, check=check)
+
+
+def test_the_same_pixels_in_another_file_are_found(folder: Path) -> None:
+    from custom.data import read_image
+
+    write_image(folder / "copy.tif", read_image(folder / "a.png"))
+    _edit(folder, test=[{"image": "copy.tif"}])
+    with pytest.raises(UserError, match=r"test image .*copy\.tif has the same pixels as training image .*a\.png"):
+        read_dataset(folder)
+
+
+def test_blank_images_may_be_alike(folder: Path) -> None:
+    for name in "ac":
+        write_image(folder / f"{name}.png", np.zeros(SHAPE, np.uint8))
+    assert len(read_dataset(folder).test) == 1
+
+
+def _numbered(folder: Path, held_out: list[int]) -> None:
+    """A data set of six numbered images, some of them for validation."""
+    generator = np.random.default_rng(1)
+    items: dict[str, list[dict[str, str]]] = {"training": [], "validation": []}
+    for number in range(6):
+        write_image(folder / f"s{number:02d}.png", generator.integers(0, 255, SHAPE, dtype=np.uint8))
+        write_image(folder / f"l{number:02d}.png", generator.integers(0, 2, SHAPE, dtype=np.uint8))
+        split = "validation" if number in held_out else "training"
+        items[split].append({"image": f"s{number:02d}.png", "label": f"l{number:02d}.png"})
+    write_dataset(folder, {"name": "series"}, "classes", {"0": "a", "1": "b"}, items)
+
+
+def test_neighbours_in_training_and_validation_are_warned_of(tmp_path: Path) -> None:
+    _numbered(tmp_path, [1, 4])
+    with pytest.warns(UserWarning, match=r"s00\.png and s01\.png, and 3 more neighbours by name"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("held_out", [[4, 5], [2, 3], [0]])
+def test_blocks_are_not_warned_of(tmp_path: Path, held_out: list[int], recwarn: pytest.WarningsRecorder) -> None:
+    _numbered(tmp_path, held_out)
+    read_dataset(tmp_path)
+    assert not recwarn.list

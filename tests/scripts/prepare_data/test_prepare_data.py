@@ -25,7 +25,7 @@ GENERATOR = np.random.default_rng(0)
 
 def _prepare(*arguments: str | Path) -> Datalist:
     assert main([str(argument) for argument in arguments]) == 0
-    return read_dataset(arguments[arguments.index("--output") + 1])
+    return read_dataset(arguments[arguments.index("--output") + 1], most_classes=255)
 
 
 def _refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
