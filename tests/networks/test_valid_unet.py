@@ -20,8 +20,23 @@ def test_parameters_and_layers_of_the_paper():
     network = ValidUNet()
     assert sum(p.numel() for p in network.parameters()) == 31_030_658
     assert sum(isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in network.modules()) == 23
-    assert sum(isinstance(m, nn.MaxPool2d) for m in [network.pool]) == 1
     assert [block[0].out_channels for block in network.down] == [64, 128, 256, 512, 1024]
+
+
+@pytest.mark.parametrize("depth", [1, 3, 4])
+def test_each_level_is_pooled_2_by_2_once(depth):
+    network, pooled = small(features=2, depth=depth), []
+    for module in network.modules():
+        if isinstance(module, nn.MaxPool2d):
+            module.register_forward_hook(lambda _, given, output: pooled.append(tuple(output.shape[1:])))
+    height = network.next_admissible(1)
+    width = network.next_admissible(height + 1)
+    network(torch.rand(1, 1, height, width))
+    expected = []
+    for level in range(depth):
+        height, width = (height - 4) // 2, (width - 4) // 2  # two unpadded convolutions, then half
+        expected.append((2 * 2**level, height, width))
+    assert pooled == expected
 
 
 def test_tile_sizes_of_the_paper():

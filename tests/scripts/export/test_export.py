@@ -16,13 +16,14 @@ import pytest
 import torch
 import yaml
 
+from custom.data import to_gray
 from custom.errors import UserError
 from custom.inferers.overlap_tile import OverlapTileInferer
 from custom.model import write_model
 from custom.networks import ValidUNet
 from scripts.export import __main__ as export
 from scripts.export import onnx, torchscript
-from scripts.export.bioimageio import PERCENTILES, scale
+from scripts.export.bioimageio import scale
 from scripts.export.same_size import SameSize, same_size_sizes
 from scripts.export.sizes import require_equal, sizes_of
 from tests.models import make_model
@@ -161,10 +162,12 @@ def test_package_tiles_with_its_halo_have_no_seams(package, tmp_path):
     torch.testing.assert_close(tile[..., halo : height - halo, halo : width - halo], inner, atol=1e-5, rtol=1e-5)
 
 
-def test_scale_follows_the_projects_rule():
-    gray = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.float32)
-    low, high = np.percentile(gray, PERCENTILES, method="nearest")
-    np.testing.assert_allclose(scale(gray), ((gray - low) / (high - low)).clip(0, 1), atol=0.01)
+@pytest.mark.parametrize("top", [200, 60_000])
+def test_scale_is_the_rule_of_training_where_percentiles_are_pixels(top):
+    """Of 1,001 pixels the percentiles 0.1 and 99.9 are the second and the last but one, interpolated or not."""
+    gray = np.random.default_rng(0).integers(0, top, (13, 77)).astype(np.float32)
+    gray[0, :2] = -9 * top, 9 * top  # clipped
+    np.testing.assert_allclose(scale(gray), to_gray(gray), atol=1e-6)
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ from scripts.label_server.bundle import find_bundle, install_app, install_bundle
 from scripts.label_server.server import check_port, check_studies
 from scripts.package_bundle.__main__ import package
 
-from ..package_bundle.test_package_bundle import make_inputs
+from ..package_bundle.making import make_inputs
 
 ROOT = Path(__file__).parents[3]
 NAME, OTHER = "unet_tiny_segmentation", "unet_wider_segmentation"

@@ -15,7 +15,7 @@ import torch
 from custom.data import make_synthetic, read_image
 from scripts.package_bundle.__main__ import BUNDLE, package
 
-from .test_package_bundle import alone, make_inputs
+from .making import alone, make_inputs
 
 WIDTHS = {"unet_narrow": 4, "unet_wide": 6}
 

@@ -1,0 +1,36 @@
+"""A packaged bundle and images for it, made once."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from custom.data import make_synthetic
+from custom.model import Model
+from scripts.package_bundle.__main__ import package
+
+from .making import NAME, make_inputs
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory) -> tuple[Path, Model]:
+    return make_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+@pytest.fixture(scope="session")
+def bundle(inputs, tmp_path_factory) -> Path:
+    """The packaged bundle, unzipped as `monai.bundle download` leaves it."""
+    output = tmp_path_factory.mktemp("dist")
+    folder = package(inputs[1], NAME, output / "made", str(inputs[0]))
+    with zipfile.ZipFile(f"{folder}.zip") as archive:
+        archive.extractall(output)
+    return output / NAME
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory) -> Path:
+    """Five images that are not square, and their labels."""
+    folder = tmp_path_factory.mktemp("images") / "synthetic"
+    return make_synthetic(folder, seed=2, size=(70, 90), counts={"training": 5})
