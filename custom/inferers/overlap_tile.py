@@ -66,6 +66,12 @@ class OverlapTileInferer(Inferer):
     (see `ValidUNet`), also inside `DistributedDataParallel` or `torch.compile`. For any other network give `halo` and
     `divisor` (and `margin`, if its convolutions are valid). The caller sets it to evaluation mode.
 
+    Example:
+        >>> from custom.networks import ValidUNet
+        >>> inferer = OverlapTileInferer(tile_size=60)
+        >>> inferer(torch.zeros(1, 1, 30, 90), ValidUNet(features=2, depth=2).eval()).shape
+        torch.Size([1, 2, 30, 90])
+
     Args:
         tile_size: largest height and width of an input tile, in pixels; tiles shrink to just cover the image. "auto":
             the height and width that feed the network the fewest pixels in all, within the memory budget.

@@ -21,6 +21,12 @@ class WeightedCrossEntropyLoss(_Loss):
     The logits (B, C, H', W') may be larger than the target: they are cropped to its size about the centre, as a
     network input of 700 with an output of 516 is cropped to a full image of 512.
 
+    Example:
+        >>> logits = torch.zeros(1, 2, 3, 4)
+        >>> target = torch.ones(1, 2, 3, 4)  # class 1 everywhere, with weight 1
+        >>> WeightedCrossEntropyLoss()(logits, target)
+        tensor(0.6931)
+
     Args:
         reduction: ``"mean"`` divides by the number of pixels that count, so that the learning rate does not depend
             on the tile size and a larger weight is a larger step; ``"weighted_mean"`` divides by the sum of the

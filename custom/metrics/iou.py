@@ -31,6 +31,11 @@ def iou_of_counts(counts: NDArray, threshold: float = THRESHOLD) -> Score:
 def iou(label: Stack, proposal: Stack, valid: Stack | None = None, threshold: float = THRESHOLD) -> Score:
     """IoU of an image (H, W) or a stack at one threshold; 1 is best, also if neither has any foreground.
 
+    Example:
+        >>> label = np.array([[0, 1, 1, 1]])
+        >>> round(iou(label, np.array([[0.1, 0.9, 0.8, 0.2]])).value, 3)
+        0.667
+
     Args:
         label: foreground where > 0; an image, an array (N, H, W) or a sequence of images.
         proposal: foreground probability in [0, 1], likewise.

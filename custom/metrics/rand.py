@@ -81,6 +81,11 @@ def rand_error(label: Stack, proposal: Stack, valid: Stack | None = None) -> Sco
 
     It is 1 if the label of an image has no foreground: the original tool divides by 0 then, and so says the worst.
 
+    Example:
+        >>> label = np.array([[1, 1, 0, 1, 1]])
+        >>> round(rand_error(label, np.array([[0.9, 0.9, 0.9, 0.9, 0.9]])).value, 3)
+        0.333
+
     Args:
         label: foreground where > 0; an image, an array (N, H, W) or a sequence of images.
         proposal: foreground probability in [0, 1], likewise.

@@ -61,6 +61,11 @@ def seg_of_counts(counts: NDArray) -> SegScore:
 def seg(label: Stack, prediction: Stack, valid: Stack | None = None) -> SegScore:
     """SEG of an image (H, W) or a sequence, the mean over all reference objects; 1 is best.
 
+    Example:
+        >>> label = np.array([[1, 1, 0, 2, 2]])
+        >>> seg(label, np.array([[5, 5, 0, 6, 0]])).value
+        0.5
+
     Args:
         label: whole numbers, reference objects > 0; an image, an array (N, H, W) or a sequence of images.
         prediction: whole numbers, predicted objects > 0, likewise.

@@ -16,6 +16,12 @@ class SamePaddingNetwork(nn.Module):
     :meth:`next_admissible`. The overlap-tile inferer drops the halo of each tile. A halo as wide as the receptive field
     reaches makes tiles seamless, unless the network normalises over the whole tile: then no halo does.
 
+    Example:
+        >>> from monai.networks.nets import BasicUNet
+        >>> network = SamePaddingNetwork(BasicUNet(spatial_dims=2, features=(4, 4, 8, 8, 16, 4)), divisor=16, halo=96)
+        >>> network.next_admissible(50), network.output_size(64)
+        (64, 64)
+
     Args:
         network: maps (B, C, H, W) to logits (B, K, H, W), H and W multiples of ``divisor``.
         divisor: product of the network's strides.

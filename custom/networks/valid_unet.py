@@ -105,6 +105,13 @@ class ValidUNet(nn.Module):
       ``up="upsample"``, whose padded 2x2 convolutions reach 2**depth - 1 pixels in from the lower right;
     - :meth:`output_size`, :meth:`next_admissible`.
 
+    Example:
+        >>> network = ValidUNet(features=4, depth=2)
+        >>> network.next_admissible(50), network.output_size(52)
+        (52, 12)
+        >>> network(torch.zeros(1, 1, 52, 60)).shape
+        torch.Size([1, 2, 12, 20])
+
     Args:
         in_channels: channels of the image.
         out_channels: number of classes, at least 2.

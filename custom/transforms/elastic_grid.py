@@ -42,6 +42,11 @@ class RandElasticGrid(RandWindow):
     borders are mirrored at any distance, without repeating the edge pixel. With no strength at all the result is
     exactly the mirrored window.
 
+    Example:
+        >>> window = RandElasticGrid((40, 60), sigma=10, rotate_range=np.pi, flip_prob=0.5, center="uniform")
+        >>> window(np.zeros((1, 30, 50), np.float32)).shape
+        (1, 40, 60)
+
     Args:
         spatial_size: (rows, columns) of the window, or one int for both.
         grid_shape: control points (rows, columns), each at least 2.
@@ -89,6 +94,12 @@ class RandElasticGrid(RandWindow):
 
 class RandElasticGridd(RandWindowd):
     """Dictionary version of `RandElasticGrid`: image, label and weights from one draw, each in its size and mode.
+
+    Example:
+        >>> window = RandElasticGridd(["image", "label"], spatial_size=[[60, 60], [20, 20]], mode=["cubic", "nearest"])
+        >>> item = {"image": np.zeros((1, 30, 50), np.float32), "label": np.zeros((1, 30, 50), np.uint8)}
+        >>> {key: value.shape for key, value in window(item).items()}
+        {'image': (1, 60, 60), 'label': (1, 20, 20)}
 
     Args:
         keys: items (C, H, W) of one H and W.

@@ -105,6 +105,11 @@ class InstancesToClasses(Transform):
     that is nearest to 1 + (border_width - 1) / s, at least 3: read at that scale, touching cells are again
     `border_width - 1` working pixels apart.
 
+    Example:
+        >>> touching = np.array([[[1, 1, 1, 2, 2, 2]]])
+        >>> InstancesToClasses(border_width=3)(touching)[0, 0].tolist()
+        [1, 1, 0, 0, 1, 1]
+
     Args:
         border_width: side of the square, in working pixels; odd, at least 3.
         scale: working pixels per image pixel.

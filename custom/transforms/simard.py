@@ -30,6 +30,11 @@ class RandSimardElastic(RandWindow):
     With the defaults the displacement has a standard deviation of 1.6 pixels. Everything else is as in
     `RandElasticGrid`: mirrored borders, one sampling.
 
+    Example:
+        >>> window = RandSimardElastic((40, 60), alpha=50, sigma=5, prob=0.7)
+        >>> window(np.zeros((1, 30, 50), np.float32)).shape
+        (1, 40, 60)
+
     Args:
         spatial_size: (rows, columns) of the window, or one int for both.
         alpha: factor of the smoothed noise, working pixels.

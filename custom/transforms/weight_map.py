@@ -157,6 +157,12 @@ class WeightMap(Transform):
     cells it would raise their own rims as well, which asks the border to be thinner and so works against it; and
     leaving the cells out takes a third of the time.
 
+    Example:
+        >>> label = np.ones((1, 5, 7), np.uint8)
+        >>> label[0, :, 3] = 0  # a border of one pixel between two cells
+        >>> WeightMap(w0=10, class_weights=[1, 1])(label)[0, 2].round().tolist()
+        [1.0, 1.0, 1.0, 10.0, 1.0, 1.0, 1.0]
+
     Args:
         w0: largest border term.
         sigma: width of the border term in working pixels.
