@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from pathlib import Path
 
 import psutil
 import torch
 
 from custom.inferers import bfloat16_is_fast
 
+from .. import processor
 from . import samples
 from .results import MISSING
 from .timing import version
@@ -28,28 +27,17 @@ PACKAGES = (
 )
 
 
-def processor() -> str:
-    """Name of the CPU."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        fields = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
-        names = {name.strip(): value.strip() for name, value in fields.items()}
-        if "model name" in names:
-            return names["model name"]
-    return platform.processor() or platform.machine()
-
-
 def describe() -> dict[str, str]:
     """Processor, memory, GPU, threads, data and package versions, as text."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     bfloat16 = "native" if bfloat16_is_fast("cpu") else "not native"
     versions = {package: version(package) or MISSING for package in PACKAGES}
     return {
-        "processor": f"{processor()}, {os.cpu_count()} cores, bfloat16 {bfloat16}",
+        "processor": f"{processor.name()}, {processor.cores()} cores, bfloat16 {bfloat16}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "GPU": gpu,
         "threads": f"1 for augmentation and weight map, {torch.get_num_threads()} for networks",
-        "load before": f"{os.getloadavg()[0]:.1f} (1 minute)",
+        "load before": f"{psutil.getloadavg()[0]:.1f} (1 minute)",
         "data": samples.source(),
         "system": f"{platform.system()}, Python {platform.python_version()}",
         "packages": ", ".join(f"{name} {number}" for name, number in versions.items()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -24,10 +23,14 @@ MIB = 2**20
 
 def peak_rss() -> float:
     """Largest resident memory of this process so far, MiB."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset / MIB
     status = Path("/proc/self/status")
     if status.is_file():  # Linux counts the parent's memory in ru_maxrss
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
+    import resource  # not on Windows
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MIB if sys.platform == "darwin" else 1024)
 
 

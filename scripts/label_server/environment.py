@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from custom.errors import UserError
@@ -22,7 +23,7 @@ def prepare(folder: Path) -> Path:
     Raises:
         UserError: this Python is too new, there is no room on the disk, or an installation failed.
     """
-    python = folder.absolute() / "bin" / "python"
+    python = Path(sysconfig.get_path("scripts", "venv", {"base": str(folder.absolute())})) / "python"
     if is_ready(folder):
         return python
     check(folder)

@@ -103,7 +103,7 @@ def read_outcomes(path: Path) -> dict[str, Outcome]:
     """Outcomes of earlier runs by digest; none if there is no such file."""
     if not path.exists():
         return {}
-    return {digest: Outcome(**outcome) for digest, outcome in json.loads(path.read_text()).items()}
+    return {digest: Outcome(**outcome) for digest, outcome in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def write_outcomes(path: Path, outcomes: dict[str, Outcome]) -> None:
@@ -115,7 +115,7 @@ def write_outcomes(path: Path, outcomes: dict[str, Outcome]) -> None:
 def write_report(path: Path, folder: str, text: str) -> None:
     """Put the section of a folder into the report."""
     with replace_file(path) as temporary:
-        temporary.write_text(replace_section(path.read_text() if path.exists() else "", folder, text))
+        temporary.write_text(replace_section(path.read_text(encoding="utf-8") if path.exists() else "", folder, text))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ the seed alone, and a larger sample contains a smaller one. This file is written
 
 def read_reasons(path: Path = REASONS) -> dict[tuple[str, str], str]:
     """Why mutants survive: (file, changed text after the mutation) -> reason."""
-    return {(r["file"], r["after"]): r["reason"] for r in tomllib.loads(path.read_text())["survivor"]}
+    return {(r["file"], r["after"]): r["reason"] for r in tomllib.loads(path.read_text(encoding="utf-8"))["survivor"]}
 
 
 def section(
