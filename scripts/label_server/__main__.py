@@ -17,14 +17,15 @@ from pathlib import Path
 from .. import command
 from .bundle import check_weights, install_app, install_bundle
 from .environment import prepare
-from .server import check_port, check_studies, serve
+from .server import Address, check_address, check_studies, serve
 
 
 @command.entry_point("start it again with the same command")
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C."""
     arguments = parse(argv)
-    check_port(arguments.port)
+    address = Address(arguments.port, arguments.allow_origin or (), arguments.max_upload)
+    check_address(address)
     images = check_studies(arguments.studies)
     app = install_app(arguments.app)
     folders = [install_bundle(bundle, app) for bundle in arguments.bundle or [None]]
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     bundles = list(dict.fromkeys(folder.name for folder in folders))
     python = prepare(arguments.environment)
     print(f"{images} images in {arguments.studies}, bundle {', '.join(bundles)}; the server starts ...", flush=True)
-    serve(python, app, arguments.studies, bundles, arguments.port)
+    serve(python, app, arguments.studies, bundles, address)
     return 0
 
 
@@ -45,6 +46,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--bundle", action="append", help="name in dist/, zip or folder; may be repeated (default: the one in dist/)"
     )
     parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1")
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        metavar="ORIGIN",
+        help="page elsewhere that may call, such as https://viewer.example; may be repeated (default: none)",
+    )
+    parser.add_argument("--max-upload", type=int, default=Address.max_upload, metavar="MB", help="of one request")
     parser.add_argument("--app", type=Path, default=Path("runs/label"), help="the app's folder")
     parser.add_argument("--environment", type=Path, default=Path(".venv-label"), help="MONAI Label's own")
     return parser.parse_args(argv)

@@ -4,25 +4,54 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from custom.data.decode import IMAGE_SUFFIXES
 from custom.errors import UserError
+from custom.lock import lock
+
+from .app.lib.names import IMAGE_SUFFIXES
 
 HOST = "127.0.0.1"
 PATIENCE = 180  # seconds until the server must answer
+TEMPORARY = "temporary."  # beginning of the name of the folder with uploads and masks on their way
 
 
-def check_port(port: int) -> None:
-    """Raise `UserError` if nothing can listen there."""
+@dataclass(frozen=True)
+class Address:
+    """Where the server listens and who may call it.
+
+    Args:
+        port: on this machine.
+        origins: pages elsewhere that may call, such as "https://viewer.example".
+        max_upload: megabytes of one request.
+    """
+
+    port: int
+    origins: Sequence[str] = ()
+    max_upload: int = 512
+
+
+def check_address(address: Address) -> None:
+    """Raise `UserError` if nothing can listen there, or an origin or limit cannot be."""
+    port = address.port
     if not 0 < port < 65536:
         raise UserError(f"--port {port}: give a number from 1 to 65535")
+    if address.max_upload < 1:
+        raise UserError(f"--max-upload {address.max_upload}: give a number of megabytes from 1 on")
+    for origin in address.origins:
+        check_origin(origin)
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -32,11 +61,20 @@ def check_port(port: int) -> None:
             raise UserError(f"--port {port}: {reason}; stop what uses it or choose another") from error
 
 
+def check_origin(origin: str) -> None:
+    """Raise `UserError` unless browsers would send `origin` as it stands: scheme, host and port, nothing else."""
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.hostname:
+        raise UserError(f"--allow-origin {origin}: give scheme, host and port alone, such as https://viewer.example")
+    if origin != origin.lower() or set(origin) & set(", *@"):
+        raise UserError(f"--allow-origin {origin}: give one origin in small letters; repeat the option for more")
+
+
 def check_studies(folder: Path) -> int:
     """Number of images in the folder; `UserError` if there are none."""
     if not folder.is_dir():
         raise UserError(f"--studies {folder}: no such folder; give the folder with the images")
-    images = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
+    images = images_in(folder)
     if not images:
         raise UserError(f"--studies {folder}: no image in it; put {', '.join(IMAGE_SUFFIXES)} files there")
     stems = [file.stem for file in images]
@@ -46,18 +84,44 @@ def check_studies(folder: Path) -> int:
     return len(images)
 
 
-def serve(python: Path, app: Path, studies: Path, bundles: list[str], port: int) -> None:
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder; hidden files are none."""
+    return [file for file in folder.iterdir() if is_image(file.name)]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of that name is taken for an image."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+@contextmanager
+def temporary_folder(app: Path) -> Iterator[Path]:
+    """A folder of this user alone, for uploads and masks on their way; those that killed servers left are removed.
+
+    Raises:
+        UserError: another server uses the app's folder.
+    """
+    with lock(app):
+        for left in app.glob(f"{TEMPORARY}*"):
+            if not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=app.absolute(), ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
+
+def serve(python: Path, app: Path, studies: Path, bundles: list[str], address: Address) -> None:
     """Run the server until Ctrl-C or a request to terminate.
 
     Raises:
         UserError: it does not start; the message names its log.
     """
     log = app.absolute() / "server.log"
-    with log.open("w") as output:
+    port = address.port
+    with temporary_folder(app) as temporary, log.open("w") as output:
         server = subprocess.Popen(
-            command(python, app, studies, bundles, port),
+            command(python, app, studies, bundles, address),
             cwd=app,
-            env=environment(),
+            env=environment(studies, temporary),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -77,24 +141,29 @@ def serve(python: Path, app: Path, studies: Path, bundles: list[str], port: int)
             stop(server)
 
 
-def command(python: Path, app: Path, studies: Path, bundles: list[str], port: int) -> list[str]:
+def command(python: Path, app: Path, studies: Path, bundles: list[str], address: Address) -> list[str]:
     """The server's command line. `zoo_source local` keeps it from asking the internet for a list of bundles."""
     return [
-        *(str(python), "-m", "monailabel.main", "start_server"),
+        *(str(python), "-m", "monailabel.main", "start_server", "--uvicorn_app", "lib.served:app"),
         *("--app", str(app.absolute()), "--studies", str(studies.absolute())),
         *("--conf", "models", ",".join(bundles), "--conf", "zoo_source", "local"),
-        *("--host", HOST, "--port", str(port)),
+        *("--conf", "allow_origins", ",".join(address.origins), "--conf", "max_upload", str(address.max_upload)),
+        *("--host", HOST, "--port", str(address.port)),
     ]
 
 
-def environment() -> dict[str, str]:
+def environment(studies: Path, temporary: Path) -> dict[str, str]:
     """Environment of the server: nothing of this project on its path, all image formats of this project."""
-    patterns = [f"*{suffix}" for suffix in (*IMAGE_SUFFIXES, ".nii.gz")]
+    suffixes = {*IMAGE_SUFFIXES, ".nii.gz"}
+    suffixes |= {suffix.upper() for suffix in suffixes} | {file.suffix for file in images_in(studies)}
     return {
         **{key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")},
         "PYTHONPATH": "",
-        "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps(patterns),
+        "TMPDIR": str(temporary),
+        "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps(sorted(f"*{suffix}" for suffix in suffixes)),
         "MONAI_LABEL_TRACKING_ENABLED": "false",
+        "MONAI_LABEL_SESSIONS": "false",
+        "MONAI_LABEL_RELOAD_APP_LIB": "false",  # else the app and `lib.served` have different classes of one name
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.tasks.infer.basic_infer import BasicInferTask, CallBackTypes
 
+from .errors import input_error
+from .names import RequestError
+
+logger = logging.getLogger(__name__)
 KEY, WEIGHTS = "entropy", "entropy_weights"  # what is kept with each image: score, and file and time of the weights
 
 
@@ -23,7 +28,7 @@ class Entropy(Strategy):
     """Gives the unlabelled image with the largest mean entropy under the present weights.
 
     Scores are kept with the images, together with the weights' file and time: after a training they are computed anew,
-    when they are asked for.
+    when they are asked for. Images that cannot be read are skipped, and named in the answer as `skipped`.
 
     Args:
         tasks: inference with the networks that are to be taught, by name; a request names one as `model`, or the first
@@ -39,9 +44,20 @@ class Entropy(Strategy):
         if not images:
             return None
         task = self.tasks[request.get("model") or next(iter(self.tasks))]
-        scores = {image: self.score(task, image, request, datastore) for image in sorted(images)}
+        scores, skipped = {}, {}
+        for image in sorted(images):
+            try:
+                scores[image] = self.score(task, image, request, datastore)
+            except Exception as error:
+                cause = input_error(error)
+                if cause is None:
+                    raise
+                skipped[image] = str(cause)
+                logger.warning(f"skipped {image}: {cause}")
+        if not scores:
+            raise RequestError(400, f"no image can be read: {'; '.join(skipped.values())}")
         image = max(scores, key=lambda name: scores[name])
-        return {"id": image, KEY: scores[image]}
+        return {"id": image, KEY: scores[image], **({"skipped": skipped} if skipped else {})}
 
     def score(self, task: BasicInferTask, image: str, request: dict[str, Any], datastore: Datastore) -> float:
         """Mean entropy of one image, remembered."""

@@ -1,0 +1,61 @@
+"""The server over HTTP, started once for all tests that are marked slow.
+
+They are no step of continuous integration, which starts on a fresh machine each time: they install MONAI Label and its
+own PyTorch first, 3.6 GB from package servers, to run for minutes. Run them by `make slow`, or alone by
+`python -m pytest -m slow tests/scripts/label_server`, before a release and after a change to `scripts/label_server` or
+`scripts/package_bundle`; `.venv-label` stays for the next time.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from numpy.typing import NDArray
+
+from custom.data import make_synthetic
+from scripts.package_bundle.__main__ import package
+
+from ..package_bundle.making import make_inputs
+from .helpers import free_port
+from .running import NAME, OTHER, ROOT, SIZE, STEMS, WIDTHS, Server, make_studies, masks_of
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """The server as a user starts it, in `.venv-label`, which is made if it is not there."""
+    folder = tmp_path_factory.mktemp("label")
+    bundles = {}
+    for name, features in WIDTHS.items():
+        overlay, model = make_inputs(folder, features)
+        bundles[name] = package(model, name, folder / "dist", str(overlay))
+    drawn = make_synthetic(folder / "drawn", seed=2, size=SIZE, counts={"training": len(STEMS)})
+    make_studies(folder / "studies", drawn)
+    port = free_port()
+    line = [sys.executable, "-m", "scripts.label_server", "--studies", str(folder / "studies"), "--port", str(port)]
+    line += ["--bundle", f"{bundles[NAME]}.zip", "--bundle", str(bundles[OTHER]), "--app", str(folder / "app")]
+    line += ["--max-upload", "3", "--allow-origin", "https://viewer.example"]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    process = subprocess.Popen(line, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = []
+    for text in process.stdout:
+        said.append(text)
+        if "Ctrl-C stops" in text:
+            break
+    assert process.poll() is None, said
+    assert f"ready: http://127.0.0.1:{port}/" in "".join(said)
+    yield Server(f"http://127.0.0.1:{port}", folder / "studies", bundles, drawn / "training" / "label", folder / "app")
+    process.terminate()  # Ctrl-C is ignored in a background job
+    assert process.wait(timeout=30) == 0
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture(scope="session")
+def own_masks(server, tmp_path_factory) -> dict[str, NDArray]:
+    return masks_of(server, NAME, tmp_path_factory.mktemp("own"))
