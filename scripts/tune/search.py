@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -14,12 +13,12 @@ from custom.metrics.seg import seg_counts
 from custom.transforms import ProbabilityToInstances
 from custom.transforms.postprocessing import Method
 
-THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
-HEIGHTS = (1.0, 3.0, 5.0, 8.0)
+THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
+HEIGHTS = (2.0, 5.0, 8.0)
 SIGMAS = (2.0, 4.0)
 GROWS = (0, 1, 2, 3, 4)
-SIZE_STEPS = (0.0, 0.1, 0.25, 0.5)  # shares of the smallest reference cell
-TOLERANCE = 0.001  # SEG that a larger min_size may cost
+SIZE_STEPS = (0.0, 0.1, 0.25)  # shares of the smallest reference cell
+TOLERANCE = 0.002  # differences of SEG that are taken for none
 
 
 @dataclass(frozen=True)
@@ -65,23 +64,31 @@ class Search:
         total, number = self.counts(setting)[list(images)].sum(axis=0)
         return float(total / number)
 
-    @cached_property
-    def sizes(self) -> tuple[int, ...]:
+    def sizes(self, images: Sequence[int]) -> list[int]:
         """Values of `min_size` to try, from the sizes of the reference cells; the largest first."""
-        smallest = min(np.bincount(ids[ids > 0])[np.unique(ids[ids > 0])].min() for ids in self.instances)
-        return tuple(sorted({int(smallest * share) for share in SIZE_STEPS}, reverse=True))
+        cells = [np.bincount(self.instances[i][self.instances[i] > 0]) for i in images]
+        smallest = min(sizes[sizes > 0].min() for sizes in cells if sizes.any())
+        return sorted({int(smallest * share) for share in SIZE_STEPS}, reverse=True)
+
+    def near_best(self, settings: Iterable[Setting], images: Sequence[int]) -> list[Setting]:
+        """The settings whose SEG on these images is next to that of the best, in the given order."""
+        scores = {setting: self.seg(setting, images) for setting in settings}
+        return [setting for setting, score in scores.items() if score >= max(scores.values()) - TOLERANCE]
 
     def choose(self, images: Sequence[int]) -> Setting:
         """The best setting on these images, one question after the other.
 
-        Method, threshold and the watershed's arguments first, then `grow`. SEG asks for no more than the reference
-        objects and so does not see invented ones; of the values of `min_size` that cost next to nothing the largest is
-        taken.
+        Method, threshold and the watershed's arguments come first. A few images cannot tell settings of nearly the same
+        SEG apart, so the middle one of them is taken, and the watershed before components: where cells lie apart they
+        agree, and where cells touch that were apart in these images only the watershed divides them. Then `grow`, as
+        little as will do. SEG does not see invented objects; so of the values of `min_size` that cost nothing the
+        largest is taken.
         """
-        best = max(first_stage(), key=lambda s: self.seg(s, images))
-        best = max((replace(best, grow=grow) for grow in GROWS), key=lambda s: self.seg(s, images))
-        least = self.seg(best, images) - TOLERANCE
-        return next(s for n in self.sizes if self.seg(s := replace(best, min_size=n), images) >= least)
+        best = self.near_best(first_stage(), images)
+        divided = sorted((s for s in best if s.method == "watershed"), key=lambda s: (s.threshold, s.sigma, s.height))
+        middle = (divided or best)[len(divided or best) // 2]
+        grown = self.near_best((replace(middle, grow=grow) for grow in GROWS), images)[0]
+        return self.near_best((replace(grown, min_size=n) for n in self.sizes(images)), images)[0]
 
     def cross_validated(self) -> tuple[float, list[Setting]]:
         """SEG when each image is segmented by the setting chosen on all others, and these settings.
@@ -98,7 +105,7 @@ class Search:
 
 
 def first_stage() -> Iterator[Setting]:
-    """The settings of the first question; of equal ones the simpler comes first."""
+    """The settings of the first question."""
     for threshold in THRESHOLDS:
         yield Setting("components", threshold)
     for threshold, sigma, height in product(THRESHOLDS, SIGMAS, HEIGHTS):

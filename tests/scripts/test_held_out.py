@@ -16,12 +16,14 @@ def dataset(tmp_path):
     pixels = random.randint(0, 255, (40, 61)).astype(np.uint8)
     cells = np.zeros((40, 61), np.uint16)
     cells[5:20, 5:30], cells[25:38, 30:60], cells[0] = 3, 9, 65535
-    write_image(tmp_path / "a.png", pixels)
-    write_image(tmp_path / "a_label.png", cells)
-    items = [{"image": "a.png", "label": "a_label.png"}]
+    for name, image in {"a": pixels, "b": pixels[::-1]}.items():
+        write_image(tmp_path / f"{name}.png", image)
+        write_image(tmp_path / f"{name}_label.png", cells)
+    held_out, trained = ([{"image": f"{name}.png", "label": f"{name}_label.png"}] for name in "ab")
+    lists = {"training": trained, "validation": held_out}
     labels = {"0": "background", ">0": "cell"}
     about = {"name": "x", "description": "", "licence": "", "reference": "", "channel": ""}
-    write_dataset(tmp_path, about, "instances", labels, {"training": items, "validation": items}, ignore_value=65535)
+    write_dataset(tmp_path, about, "instances", labels, lists, ignore_value=65535)
     return tmp_path
 
 

@@ -19,19 +19,19 @@ from tests.models import make_model
 
 @pytest.fixture
 def dataset(tmp_path):
-    """Two images of two touching bright cells."""
+    """Images of two touching bright cells: one to train on, two held out."""
     folder = tmp_path / "cells"
     folder.mkdir()
     cells = np.zeros((44, 60), np.uint16)
     cells[8:36, 6:30], cells[8:36, 30:54] = 1, 2
-    for name, shift in (("a", 0), ("b", 3)):
+    for name, shift in (("a", 0), ("b", 3), ("c", -4)):
         moved = np.roll(cells, shift, axis=0)
         write_image(folder / f"{name}.png", np.where(moved > 0, 200, 30).astype(np.uint8))
         write_image(folder / f"{name}_label.png", moved)
-    items = [{"image": f"{name}.png", "label": f"{name}_label.png"} for name in "ab"]
+    items = [{"image": f"{name}.png", "label": f"{name}_label.png"} for name in "abc"]
     about = {"name": "x", "description": "", "licence": "", "reference": "", "channel": ""}
     labels = {"0": "background", ">0": "cell"}
-    write_dataset(folder, about, "instances", labels, {"training": items, "validation": items})
+    write_dataset(folder, about, "instances", labels, {"training": items[:1], "validation": items[1:]})
     return folder
 
 
@@ -66,7 +66,7 @@ def test_tune_saves_the_best_setting_when_asked(model, dataset, tmp_path, capsys
 
 def test_tune_needs_cells(model, dataset, capsys):
     content = json.loads((dataset / "dataset.json").read_text())
-    content |= {"label_kind": "classes", "labels": {"0": "ground", "1": "one", "2": "two"}}
+    content |= {"label_kind": "classes", "labels": {"0": "ground", "1": "cell"}, "ignore_value": 2}
     (dataset / "dataset.json").write_text(json.dumps(content))
     assert tune.main(["--model", str(model.folder), "--dataset", str(dataset)]) == 2
     assert "no labelled cells" in capsys.readouterr().err

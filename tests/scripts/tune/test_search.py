@@ -33,11 +33,28 @@ def touching(neck: float, shape: tuple[int, int] = (44, 60)) -> tuple[np.ndarray
     return probability, instances.astype(np.int32)
 
 
-def test_a_border_that_the_network_saw_needs_no_watershed():
+def test_a_border_that_the_network_saw_is_closed_by_growing():
     probability, instances = touching(neck=0.1)
-    chosen = Search([probability], [instances]).choose([0])
-    assert chosen.method == "components"
-    assert chosen.grow == 1
+    found = Search([probability], [instances])
+    assert found.choose([0]).grow == 1
+    assert found.seg(found.choose([0]), [0]) > found.seg(Setting(), [0]) + 0.02
+
+
+@pytest.mark.parametrize(("watershed", "expected"), [(0.8, "components"), (0.899, "watershed")])
+def test_components_only_where_they_are_clearly_better(watershed, expected):
+    instances = np.ones((3, 4), int)
+    found = Search([np.ones((3, 4))], [instances])
+    for setting in search.first_stage():
+        score = 0.9 if setting.method == "components" else watershed
+        found.known[setting] = np.array([[score, 1.0]])
+    assert found.choose([0]).method == expected
+
+
+def test_the_middle_of_a_plateau():
+    settings = [Setting("watershed", threshold, 1.0, 2.0) for threshold in (0.1, 0.2, 0.3, 0.4)]
+    found = Search([np.zeros((3, 4))], [np.zeros((3, 4), int)])
+    found.known = {s: np.array([[score, 1.0]]) for s, score in zip(settings, (0.8, 0.8995, 0.9, 0.8985), strict=True)}
+    assert found.near_best(settings, [0]) == settings[1:]
 
 
 def test_a_border_that_the_network_missed_needs_the_watershed():
@@ -53,17 +70,20 @@ def test_min_size_is_the_largest_that_costs_nothing():
     probability, instances = touching(neck=0.1)
     found = Search([probability], [instances])
     smallest = np.bincount(instances.ravel())[1:].min()
-    assert found.choose([0]).min_size == smallest // 2
+    assert found.choose([0]).min_size == smallest // 4
 
 
 def test_the_left_out_image_takes_no_part():
-    """The third image alone needs the watershed; left out, it is scored without it."""
-    pairs = [touching(neck=0.1), touching(neck=0.1), touching(neck=0.9)]
+    """Only the third image has a low probability in its cells; left out, it is scored by a threshold above that."""
+    pairs = [touching(neck=0.1), touching(neck=0.1), touching(neck=0.1)]
+    pairs[0][0][:] = pairs[1][0][:] = np.where(pairs[0][0] > 0.5, 0.9, 0.4)
+    pairs[2][0][:] = np.where(pairs[2][0] > 0.5, 0.5, 0.1)
     found = Search(*map(list, zip(*pairs, strict=True)))
     value, chosen = found.cross_validated()
-    assert [setting.method for setting in chosen] == ["watershed", "watershed", "components"]
+    assert chosen[2].threshold == 0.6
     total, number = np.sum([found.counts(setting)[i] for i, setting in enumerate(chosen)], axis=0)
-    assert value == total / number < found.seg(found.choose(range(3)), range(3))
+    assert value == total / number
+    assert found.seg(chosen[2], [2]) == 0
     assert math.isnan(Search([pairs[0][0]], [pairs[0][1]]).cross_validated()[0])
 
 
