@@ -3,8 +3,8 @@
     python -m scripts.mutation custom/metrics [--sample 150] [--seed 0] [--output docs/mutation.md]
 
 Each TARGET is a folder of `custom` or a file in one; the tests are those of the same folder in `tests`. Outcomes are
-kept in RESULTS: mutants that were killed are not tried again while their file stays as it is, survivors are. The report
-gains a section for each folder.
+kept in RESULTS: while its file stays as it is, a mutant that was killed is not tried again, and neither is a survivor
+whose reason stands in `scripts/mutation/reasons.toml`. The report gains a section for each folder.
 """
 
 from __future__ import annotations
@@ -33,17 +33,24 @@ ROOT = Path(__file__).resolve().parents[2]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try the mutants of the folders that the command line names; returns the exit code."""
     options = parse(arguments)
+    reasons = read_reasons()
     for folder, files in by_folder(options.targets).items():
         outcomes = read_outcomes(options.results)
         mutants = [mutant for file in sources(folder) for mutant in mutants_of(ROOT, file)]
         chosen = sample([m for m in mutants if m.file in files], options.sample, options.seed)
-        left = [m for m in chosen if m.digest not in outcomes or not outcomes[m.digest].is_killed]
+        left = [m for m in chosen if not is_settled(m, outcomes, reasons)]
         print(f"{folder}: {len(left)} of {len(mutants)} mutants to try", flush=True)
         try_all(folder, left, outcomes, options.results)
         print(summary(mutants, outcomes))
         if options.output is not None:
-            write_report(options.output, folder, section(folder, mutants, outcomes, read_reasons()))
+            write_report(options.output, folder, section(folder, mutants, outcomes, reasons))
     return 0
+
+
+def is_settled(mutant: Mutant, outcomes: dict[str, Outcome], reasons: dict[tuple[str, str], str]) -> bool:
+    """Whether a mutant need not be tried again: it was killed, or it survived and somebody wrote down why."""
+    outcome = outcomes.get(mutant.digest)
+    return outcome is not None and (outcome.is_killed or (mutant.file, mutant.after) in reasons)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -143,30 +143,28 @@ class Trials:
         return run_pytest(Recorder(), files, "--collect-only"), None
 
     def _baseline(self) -> Reach:
-        # The first run compiles for numba's cache and says what to import; the second one takes the times.
-        ended = in_child(self._list_modules, self.root, self.log, BASELINE_SECONDS)
-        self._require_passed(ended)
-        import_libraries(ended.value)
         ended = in_child(self._measure, self.root, self.log, BASELINE_SECONDS)
         self._require_passed(ended)
-        return Reach(*ended.value)
-
-    def _list_modules(self) -> tuple[int, list[str]]:
-        code = run_pytest(Recorder(), [self.tests])
-        own = {"custom", "scripts", "tests", "__main__", "conftest"}
-        return code, [name for name in sys.modules if name.partition(".")[0] not in own]
+        modules, *reach = ended.value
+        import_libraries(modules)
+        return Reach(*reach)
 
     def _measure(self) -> tuple[int, Any]:
+        """Run all tests; gives the modules they import and the arguments of `Reach`."""
         tracer = coverage.Coverage(data_file=None, config_file=False, source=[str(self.root / "custom")])
-        recorder = Recorder(on_test=tracer.switch_context)
         start_processes: set[str] = set()
 
         def note_processes(event: str, _: object) -> None:
             if event in ("os.fork", "os.posix_spawn", "subprocess.Popen"):
                 start_processes.add(recorder.running)
 
+        def on_test(name: str) -> None:
+            if not recorder.seconds:  # the first test; traced imports would take twice as long
+                tracer.start()
+            tracer.switch_context(name)
+
+        recorder = Recorder(on_test=on_test)
         sys.addaudithook(note_processes)
-        tracer.start()
         code = run_pytest(recorder, [self.tests])
         tracer.stop()
         data = tracer.get_data()
@@ -175,7 +173,9 @@ class Trials:
             name = Path(file).relative_to(self.root).as_posix()
             for number, tests in data.contexts_by_lineno(file).items():
                 lines[name][number] = set(tests) & recorder.seconds.keys()
-        return code, (dict(recorder.seconds), dict(lines), start_processes & recorder.seconds.keys())
+        own = {"custom", "scripts", "tests", "__main__", "conftest"}
+        modules = [name for name in sys.modules if name.partition(".")[0] not in own]
+        return code, (modules, dict(recorder.seconds), dict(lines), start_processes & recorder.seconds.keys())
 
     def _require_passed(self, ended: Ended) -> None:
         if ended.code != 0:

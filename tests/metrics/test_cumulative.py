@@ -70,6 +70,15 @@ def test_class_one_is_foreground_and_ignore_can_be_chosen():
     assert metric.score().value == pytest.approx(1 / 3)
 
 
+def test_the_iou_takes_a_threshold():
+    y_pred, y = images(IoU, 2, (9, 14))
+    metric = IoU(threshold=0.3)
+    metric(y_pred, y)
+    expected = metrics.iou(y[:, 0].numpy(), y_pred[:, 0].numpy(), y[:, 0].numpy() != 255, threshold=0.3)
+    assert metric.score() == expected
+    assert metric.score() != metrics.iou(y[:, 0].numpy(), y_pred[:, 0].numpy(), y[:, 0].numpy() != 255)
+
+
 def test_half_precision_equals_its_values_in_double_precision():
     y_pred, y = images(PixelError, 1, (9, 14))
     metric = PixelError()

@@ -112,6 +112,13 @@ def test_iou_of_an_image_without_or_with_one_wrong_pixel():
     assert metrics.iou([nothing, one], [one, one]).per_image == (0, 1)
 
 
+def test_iou_at_another_threshold():
+    label, proposal = np.array([[1, 1, 0, 0, 0]]), np.array([[0.9, 0.4, 0.4, 0.6, 0.1]])
+    for threshold, value in [(0.5, 1 / 3), (0.3, 2 / 4), (0.8, 1 / 2)]:
+        score = metrics.iou(label, proposal, threshold=threshold)
+        assert (score.value, score.threshold, score.per_image) == (value, threshold, (value,))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_levels_are_comparisons_in_double_precision(dtype):
     values = np.concatenate([THRESHOLDS, np.nextafter(THRESHOLDS, 2), np.arange(11) / 10, [1.0, np.nan]]).astype(dtype)
