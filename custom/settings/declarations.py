@@ -80,7 +80,7 @@ class Training(Objects, Common):
     experiment__published: dict[str, float] = setting("published scores by name, for the table of results")
     experiment__base: str | None = setting("experiment that this one changes; none: train.json alone")
     seed: int = setting("seed of everything that is random", ge=0, lt=2**32)
-    init_model: str | None = setting("model to start from: a name in `bundle/models`, or a folder; none: random weights")
+    init_model: str | None = setting("model to start from, by name or folder; none: random weights")
     resume: bool = setting("continue from `checkpoint.pt` in the output folder")
     rank: int = setting("number of this process; set by the multi-GPU overlays", ge=0)
     world_size: int = setting("number of processes; set by the multi-GPU overlays", ge=1)
