@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,17 +20,23 @@ from custom.data.synthetic import make_synthetic
 
 from .. import command as shared
 from . import ctc, folder, isbi2012
+from .splits import Split
 
 
 @shared.entry_point("nothing was written")
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the data set that the command line names."""
     arguments = _parser().parse_args(argv)
-    arguments.run(arguments)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        lines = arguments.run(arguments)
     dataset = read_dataset(arguments.output, check=False, most_classes=MOST_CLASSES)
     counts = ", ".join(f"{len(getattr(dataset, split))} {split}" for split in SPLITS)
     print(f"{arguments.output}: {dataset.about['name']}, {counts}")
     print(f"terms: {dataset.about['licence']}\nreference: {dataset.about['reference']}")
+    print("".join(f"{line}\n" for line in lines), end="")
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        print(f"warning: {message}", file=sys.stderr)
     return 0
 
 
@@ -42,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _command(commands, "isbi2012", "ISBI 2012 EM challenge", _isbi2012)
     _add_source(command)
+    command.add_argument(
+        "--pair_by", choices=("name", "order"), default="name", help="which label belongs to an image of a folder"
+    )
     _add_folds(command, "contiguous blocks of sections (default: 5 folds, the last held out)")
 
     for name, data in ctc.DATASETS.items():
@@ -61,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction, name: str, text: str, run: Callable[[argparse.Namespace], None]
+    commands: argparse._SubParsersAction, name: str, text: str, run: Callable[[argparse.Namespace], list[str]]
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text, formatter_class=shared.HelpFormatter, allow_abbrev=False
@@ -81,7 +91,9 @@ def _add_folds(command: argparse.ArgumentParser, text: str) -> None:
 
 
 def _add_folder(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--source", type=Path, help="folder with the folders images/ and masks/")
+    command.add_argument(
+        "--source", type=Path, help="folder with images/ and masks/, or with images and their masks NAME_mask"
+    )
     command.add_argument("--images", type=Path, help="folder with the images, instead of --source")
     command.add_argument("--masks", type=Path, help="folder with the masks, instead of --source")
     kind = command.add_mutually_exclusive_group()
@@ -90,33 +102,55 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
         "--classes", action="store_true", help="each mask value is a class (default if there are two values)"
     )
     command.add_argument("--ignore", type=int, metavar="VALUE", help="mask value of pixels to leave out of account")
-    command.add_argument("--validation_fraction", type=float, default=0.2, help="share to hold out")
+    command.add_argument(
+        "--invert", action="store_true", help="of two classes, the smaller mask value is the foreground"
+    )
+    command.add_argument("--validation_fraction", type=float, default=0.2, help="share to validate on")
+    command.add_argument("--test_fraction", type=float, default=0.0, help="share to test on")
+    command.add_argument(
+        "--split",
+        choices=("auto", "blocks", "random"),
+        default="auto",
+        help="blocks of neighbours, at random, or blocks if files are numbered without gaps or there is one stack",
+    )
     command.add_argument("--seed", type=int, default=0, help="of the random split")
-    _add_folds(command, "random groups of files, by the seed")
+    _add_folds(command, "groups of files, as --split says")
 
 
-def _synthetic(arguments: argparse.Namespace) -> None:
+def _synthetic(arguments: argparse.Namespace) -> list[str]:
     make_synthetic(arguments.output, arguments.seed)
+    return []
 
 
-def _isbi2012(arguments: argparse.Namespace) -> None:
-    isbi2012.prepare(arguments.source, arguments.output, arguments.folds or isbi2012.FOLDS, arguments.fold)
+def _isbi2012(arguments: argparse.Namespace) -> list[str]:
+    folds = arguments.folds or isbi2012.FOLDS
+    isbi2012.prepare(arguments.source, arguments.output, folds, arguments.fold, arguments.pair_by)
+    return []
 
 
-def _ctc(arguments: argparse.Namespace) -> None:
+def _ctc(arguments: argparse.Namespace) -> list[str]:
     ctc.prepare(
         arguments.data, arguments.source, arguments.output, arguments.annotations, arguments.folds, arguments.fold
     )
+    return []
 
 
-def _folder(arguments: argparse.Namespace) -> None:
+def _folder(arguments: argparse.Namespace) -> list[str]:
     kind: LabelKind | None = "instances" if arguments.instances else "classes" if arguments.classes else None
-    folder.prepare(
-        folder.find_folders(arguments.source, arguments.images, arguments.masks),
+    return folder.prepare(
+        folder.find_sources(arguments.source, arguments.images, arguments.masks),
         arguments.output,
         kind,
         arguments.ignore,
-        folder.Split(arguments.validation_fraction, arguments.seed, arguments.folds, arguments.fold),
+        arguments.invert,
+        Split(
+            arguments.validation_fraction,
+            arguments.test_fraction,
+            arguments.seed,
+            arguments.folds,
+            arguments.fold,
+            arguments.split,
+        ),
     )
 
 

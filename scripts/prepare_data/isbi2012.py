@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from custom.data.image_io import count_pages, read_image, read_mask
 from custom.data.labels import LabelFormat
+from custom.data.pairs import list_images, pair_by_name, pair_by_order
 from custom.errors import UserError
 
 from .source import Archive, open_source
@@ -30,18 +32,24 @@ ABOUT = {
     "channel": "transmission electron micrograph: membranes are dark",
 }
 FOLDS = 5
+PairBy = Literal["name", "order"]
+Section = tuple[tuple[Path, int], tuple[Path, int] | None]
+_ADVICE = "or give --pair_by order to pair them sorted"
 
 
-def prepare(source: Path | None, output: Path, folds: int = FOLDS, fold: int | None = None) -> None:
+def prepare(
+    source: Path | None, output: Path, folds: int = FOLDS, fold: int | None = None, pair_by: PairBy = "name"
+) -> None:
     """Write the data set: one file a section.
 
     Args:
         source: the zip; a folder with the multi-page `train-volume.tif`, `train-labels.tif` and `test-volume.tif`; or a
-            folder with `train/image`, `train/label` and `test/image`, one file a section in the order of their names.
-            None downloads the zip and checks the stacks.
+            folder with `train/image`, `train/label` and `test/image`, one file a section. None downloads the zip and
+            checks the stacks.
         output: the new folder.
         folds: number of contiguous blocks of sections; neighbouring sections resemble each other.
         fold: the block that is held out for validation, from 0; by default the last (sections 24 to 29).
+        pair_by: how labels of a folder find their images: by "name", or by the "order" of the sorted names.
 
     Raises:
         UserError: as `open_source` and `new_dataset`; stacks missing or of different length; no such fold.
@@ -52,13 +60,12 @@ def prepare(source: Path | None, output: Path, folds: int = FOLDS, fold: int | N
     ):
         if source is None:
             _check_blobs(root)
-        images, labels = _sections(root, "train", "image"), _sections(root, "train", "label")
-        held_out = hold_out(len(images), folds, folds - 1 if fold is None else fold)
-        for number, (image, label) in enumerate(_pairs(images, labels)):
-            writer.add("validation" if number in held_out else "training", "train", f"{number:02d}", image, label)
-        test, test_labels = _sections(root, "test", "image"), _sections(root, "test", "label", needed=False)
-        for number, (image, label) in enumerate(_pairs(test, test_labels or [None] * len(test))):
-            writer.add("test", "test", f"{number:02d}", image, label)
+        sections = _sections(root, "train", pair_by)
+        held_out = hold_out(len(sections), folds, folds - 1 if fold is None else fold)
+        for number, section in enumerate(sections):
+            writer.add("validation" if number in held_out else "training", "train", f"{number:02d}", *_read(section))
+        for number, section in enumerate(_sections(root, "test", pair_by)):
+            writer.add("test", "test", f"{number:02d}", *_read(section))
 
 
 def hold_out(count: int, folds: int, fold: int) -> set[int]:
@@ -70,27 +77,29 @@ def hold_out(count: int, folds: int, fold: int) -> set[int]:
     return set(np.array_split(np.arange(count), folds)[fold].tolist())
 
 
-def _sections(root: Path, part: str, kind: str, needed: bool = True) -> list[tuple[Path, int]]:
-    """File and page of each section."""
-    stack = root / f"{part}-{'volume' if kind == 'image' else 'labels'}.tif"
-    folder = root / part / kind
+def _sections(root: Path, part: str, pair_by: PairBy) -> list[Section]:
+    """Image and label of each section, each a file and a page; test sections may come without labels."""
+    stack, labels = root / f"{part}-volume.tif", root / f"{part}-labels.tif"
     if stack.is_file():
-        return [(stack, page) for page in range(count_pages(stack))]
-    files = sorted(f for f in folder.glob("*") if f.suffix.lower() in (".png", ".tif", ".tiff"))
-    if needed and not files:
-        raise UserError(f"{root}: has neither {stack.name} nor images in {part}/{kind}; give the archive or its folder")
-    return [(file, 0) for file in files]
+        images = [(stack, page) for page in range(count_pages(stack))]
+        masks = [(labels, page) for page in range(count_pages(labels))] if part == "train" or labels.is_file() else []
+        if masks and len(masks) != len(images):
+            raise UserError(f"{labels}: {len(images)} sections, but {len(masks)} labels; give one label per section")
+        return [(image, masks[number] if masks else None) for number, image in enumerate(images)]
+    folders = root / part / "image", root / part / "label"
+    files, label_files = (list_images(folder) if folder.is_dir() else [] for folder in folders)
+    if part == "train" and not files:
+        raise UserError(f"{root}: has neither {stack.name} nor images in {part}/image; give the archive or its folder")
+    if part == "test" and not label_files:
+        return [((file, 0), None) for file in files]
+    by_order = pair_by == "order"
+    pairs = pair_by_order(files, label_files) if by_order else pair_by_name(files, label_files, _ADVICE)
+    return [((image, 0), (label, 0)) for image, label in pairs]
 
 
-def _pairs(images: list[tuple[Path, int]], labels: list) -> list[tuple[NDArray, NDArray | None]]:
-    if len(images) != len(labels):
-        raise UserError(
-            f"{images[0][0].parent}: {len(images)} sections, but {len(labels)} labels; give one label per section"
-        )
-    return [
-        (read_image(*image), None if label is None else read_mask(*label))
-        for image, label in zip(images, labels, strict=True)
-    ]
+def _read(section: Section) -> tuple[NDArray, NDArray | None]:
+    image, label = section
+    return read_image(*image), None if label is None else read_mask(*label)
 
 
 def _check_blobs(root: Path) -> None:

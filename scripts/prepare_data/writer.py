@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from custom.data.datalist import MOST_CLASSES, SPLITS, read_dataset, write_dataset
 from custom.data.image_io import write_image
 from custom.data.labels import LabelFormat
+from custom.errors import UserError
 from custom.files import new_folder
 
 
@@ -37,9 +38,15 @@ class DatasetWriter:
             item["label"] = self._write(f"{part}/label/{name}", _smallest(mask))
         self.items[split].append(item)
 
+    def picture(self, name: str, array: NDArray) -> None:
+        """Write a picture beside `dataset.json` that belongs to no list."""
+        write_image(self.folder / name, array)
+
     def _write(self, stem: str, array: NDArray) -> str:
         png = array.dtype in (bool, np.uint8) or (array.dtype == np.uint16 and array.ndim == 2)
         name = stem + (".png" if png else ".tif")
+        if (self.folder / name).exists():
+            raise UserError(f"{name}: two images would be written under this name; rename one of them")
         write_image(self.folder / name, array)
         return name
 

@@ -356,8 +356,9 @@ def test_folder(own: Path, tmp_path: Path) -> None:
 
 
 def test_folder_split_is_decided_by_seed_and_fraction(own: Path, tmp_path: Path) -> None:
+    at_random = ("--split", "random")
     held_out = [
-        _names(_prepare("folder", "--source", own, "--output", tmp_path / f"{n}", "--seed", s).validation)
+        _names(_prepare("folder", "--source", own, "--output", tmp_path / f"{n}", "--seed", s, *at_random).validation)
         for n, s in enumerate((1, 1, 2))
     ]
     assert held_out[0] == held_out[1] != held_out[2]
@@ -435,7 +436,7 @@ def test_folder_refusals(own: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     mask.write_bytes(original[:50])
     assert "cell_3_mask.png: truncated" in _refusal(capsys, *run)
     mask.unlink()
-    assert "cell_3.jpg: has no mask; put one named cell_3" in _refusal(capsys, *run)
+    assert "cell_3.jpg: has no label of its name; name one cell_3" in _refusal(capsys, *run)
     mask.write_bytes(original)
     (own / "images/cell_3.jpg").unlink()
     assert "cell_3_mask.png: has no image" in _refusal(capsys, *run)
@@ -448,7 +449,7 @@ def test_folder_more_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (own / "images").mkdir()
     assert "images: no images" in _refusal(capsys, *run)
     write_image(own / "images/a.png", _random())
-    assert "a.png: is the only image file" in _refusal(capsys, *run)
+    assert "a.png: is the only image;" in _refusal(capsys, *run)
     write_image(own / "images/b.png", _random())
     write_image(own / "masks/b.png", np.zeros(SHAPE, np.uint8))
     assert "the masks hold the value 0 alone" in _refusal(capsys, *run)

@@ -1,0 +1,106 @@
+"""What a prepared data set holds, in words and as a picture to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy import ndimage
+from skimage.segmentation import find_boundaries
+
+from custom.constants import FOREGROUND, IGNORED, IGNORED_INSTANCE
+from custom.data.gray import to_gray
+from custom.data.labels import LabelFormat, instance_classes, parse_class_mask, parse_instance_mask
+
+CONTACT_SHEET = "contact_sheet.png"
+_SHOWN, _COLUMNS, _SIDE, _TITLE = 12, 4, 320, 16  # images on a sheet, in a row; pixels of a side, of a line of text
+_OUTLINE, _IGNORED = (255, 200, 0), (70, 120, 255)
+
+
+@dataclass
+class Overview:
+    """Facts that are gathered while a data set is written.
+
+    Args:
+        label_format: meaning of mask values.
+        shown: numbers of the images on the contact sheet.
+    """
+
+    label_format: LabelFormat
+    shown: frozenset[int]
+    shares: list[float] = field(default_factory=list)
+    objects: list[int] = field(default_factory=list)
+    tiles: list[Image.Image] = field(default_factory=list)
+
+    def add(self, name: str, image: NDArray, mask: NDArray, path: Path) -> None:
+        """Count an image (H, W) or (H, W, C) with its mask (H, W), and draw it if it is to be shown."""
+        if self.label_format.kind == "instances":
+            regions = parse_instance_mask(mask, self.label_format, path)
+            classes = instance_classes(regions)
+            count = len(set(np.unique(regions).tolist()) - {0, IGNORED_INSTANCE})
+        else:
+            classes = parse_class_mask(mask, self.label_format, path)
+            regions = np.where(classes == IGNORED, -1, classes.astype(np.int32))
+            count = ndimage.label(classes == FOREGROUND)[1]
+        if len(self.shares) in self.shown:
+            self.tiles.append(_tile(name, to_gray(image), regions))
+        counted = classes != IGNORED
+        self.shares.append(float((classes[counted] != 0).mean()) if counted.any() else 0.0)
+        self.objects.append(count)
+
+    def lines(self) -> list[str]:
+        """Sentences for the console."""
+        low, mean, high = min(self.shares), float(np.mean(self.shares)), max(self.shares)
+        few, median, many = min(self.objects), float(np.median(self.objects)), max(self.objects)
+        what = "objects" if self.label_format.kind == "instances" else "connected regions of foreground"
+        lines = [
+            f"foreground: {mean:.1%} of the pixels ({low:.1%} to {high:.1%} of an image)",
+            f"{what}: {median:g} in a typical image ({few} to {many})",
+        ]
+        if self.label_format.kind == "classes" and len(self.label_format.values) == 2 and mean > 0.5:
+            lines.append("most pixels are foreground: if the masks mean the opposite, start again with --invert")
+        return lines
+
+    def contact_sheet(self) -> NDArray[np.uint8]:
+        """Images with the outlines of their labels, (H, W, 3)."""
+        rows = [self.tiles[start : start + _COLUMNS] for start in range(0, len(self.tiles), _COLUMNS)]
+        heights = [max(tile.height for tile in row) for row in rows]
+        sheet = Image.new("RGB", (_COLUMNS * _SIDE, sum(heights)))
+        for number, row in enumerate(rows):
+            for column, tile in enumerate(row):
+                sheet.paste(tile, (column * _SIDE, sum(heights[:number])))
+        return np.asarray(sheet)
+
+
+def chosen(count: int) -> frozenset[int]:
+    """Numbers of images to show, evenly over all."""
+    return frozenset(np.linspace(0, count - 1, min(count, _SHOWN)).round().astype(int).tolist())
+
+
+def _tile(name: str, gray: NDArray[np.float32], regions: NDArray[np.int32]) -> Image.Image:
+    """A small picture with outlines of regions and, in blue, what is ignored; its name above."""
+    scale = (_SIDE - 4) / max(gray.shape)
+    size = tuple(max(1, round(side * scale)) for side in gray.shape[::-1])
+    picture = np.asarray(Image.fromarray(np.round(gray * 255).astype(np.uint8)).resize(size))
+    small = np.asarray(Image.fromarray(regions).resize(size, Image.Resampling.NEAREST))
+    coloured = np.repeat(picture[..., None], 3, axis=2)
+    coloured[small < 0] = coloured[small < 0] // 2 + np.array(_IGNORED, np.uint8) // 2
+    coloured[find_boundaries(small, mode="inner")] = _OUTLINE
+    tile = Image.new("RGB", (_SIDE, size[1] + _TITLE + 4))
+    tile.paste(Image.fromarray(coloured), (0, _TITLE))
+    ImageDraw.Draw(tile).text((2, 2), name[-48:].encode("ascii", "replace").decode(), fill=(255, 255, 255))
+    return tile
+
+
+def skipped_line(files: Sequence[Path], formats: Sequence[str]) -> str | None:
+    """What was not read, and how to make it readable; None if that is nothing."""
+    if not files:
+        return None
+    names = ", ".join(file.name for file in files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+    microscope = any(file.name.lower().endswith(tuple(formats)) for file in files)
+    advice = "; export microscope formats as TIFF, for example with Fiji (File > Save As)" if microscope else ""
+    return f"skipped: {names}{advice}"
