@@ -1,10 +1,11 @@
-"""Start MONAI Label with a packaged bundle, or several, for a folder of images.
+"""Start MONAI Label with a model, or several, for a folder of images.
 
-    python -m scripts.label_server --studies my_images --bundle unet_em_segmentation
+    python -m scripts.label_server --studies my_images --model em
+    python -m scripts.label_server --studies my_images --bundle dist/unet_em_segmentation.zip
 
-The first time it sets up MONAI Label in an environment of its own (`.venv-label`, 3 GB, some minutes). The bundle comes
-from `dist`, where `python -m scripts.package_bundle` puts it, or is a zip or folder of that kind. What annotators train
-stays in the app's folder, and is used again the next time.
+The first time it sets up MONAI Label in an environment of its own (`.venv-label`, 3 GB, some minutes). A bundle is what
+`python -m scripts.package_bundle` makes, by its name in `dist`, or a zip or folder of that kind. What annotators train stays
+in the app's folder, and is used again the next time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from .. import command
 from .bundle import check_weights, install_app, install_bundle
 from .environment import prepare
+from .models import package_model
 from .server import Address, check_address, check_studies, serve
 
 
@@ -28,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_address(address)
     images = check_studies(arguments.studies)
     app = install_app(arguments.app)
-    folders = [install_bundle(bundle, app) for bundle in arguments.bundle or [None]]
+    packaged = [package_model(model, app) for model in arguments.model or ()]
+    chosen = [*packaged, *(arguments.bundle or ())] or [None]
+    folders = [install_bundle(bundle, app) for bundle in chosen]
     for folder in folders:
         check_weights(folder)
     bundles = list(dict.fromkeys(folder.name for folder in folders))
@@ -42,6 +46,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = command.make_parser("scripts.label_server", __doc__)
     parser.add_argument("--studies", type=Path, required=True, help="folder with the images; labels are put into it")
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME_OR_FOLDER",
+        help="a shipped model, or the folder of a training; likewise",
+    )
     parser.add_argument(
         "--bundle", action="append", help="name in dist/, zip or folder; may be repeated (default: the one in dist/)"
     )

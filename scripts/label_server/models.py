@@ -1,0 +1,33 @@
+"""A model by name or folder, packaged for the server on this machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from custom.errors import UserError
+from custom.model import read_model
+
+from ..package_bundle.__main__ import package
+
+PACKAGES = "packages"
+
+
+def package_model(name: str, app: Path) -> str:
+    """Path of the bundle of a model, made in the app's folder unless it is there already.
+
+    Raises:
+        UserError: no such model, or another model of that name was packaged there before.
+    """
+    model = read_model(name)
+    bundle = "unet_" + re.sub(r"\W", "_", model.name, flags=re.ASCII)
+    folder = app / PACKAGES / bundle
+    if not folder.is_dir():
+        model.authors = model.authors or "not stated"  # the bundle stays on this machine
+        return str(package(model, bundle, app / PACKAGES))
+    if read_model(folder / "models").weights != model.weights:
+        raise UserError(
+            f"--model {name}: {folder} holds another model of that name, as it was packaged before; "
+            "remove that folder, or give another --app"
+        )
+    return str(folder)

@@ -1,0 +1,47 @@
+"""A model is packaged for the server once, and not confused with another of its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from custom.errors import UserError
+from custom.model import write_model
+from scripts.label_server import models
+from tests.models import make_model, shift
+
+
+@pytest.fixture
+def packaged(monkeypatch) -> list[str]:
+    """Names of the bundles that were made; making one here is to copy the model."""
+    made = []
+
+    def package(model, name: str, output: Path) -> Path:
+        made.append(name)
+        write_model(output / name / "models", model, model.state())
+        return output / name
+
+    monkeypatch.setattr(models, "package", package)
+    return made
+
+
+def test_a_model_is_packaged_once(packaged, tmp_path):
+    make_model(tmp_path / "run", name="cells of 2026-01", authors="")
+    first, second = (models.package_model(str(tmp_path / "run"), tmp_path / "app") for _ in range(2))
+    assert first == second == str(tmp_path / "app" / "packages" / "unet_cells_of_2026_01")
+    assert packaged == ["unet_cells_of_2026_01"]
+
+
+def test_another_model_of_that_name_is_refused(packaged, tmp_path):
+    model = make_model(tmp_path / "run")
+    models.package_model(str(tmp_path / "run"), tmp_path / "app")
+    shift(model)
+    with pytest.raises(UserError, match="holds another model of that name"):
+        models.package_model(str(tmp_path / "run"), tmp_path / "app")
+    assert packaged == ["unet_tiny"]
+
+
+def test_an_unknown_model_is_refused(packaged, tmp_path):
+    with pytest.raises(UserError, match="model nowhere"):
+        models.package_model("nowhere", tmp_path)
