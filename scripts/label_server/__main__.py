@@ -3,9 +3,9 @@
     python -m scripts.label_server --studies my_images --model em
     python -m scripts.label_server --studies my_images --bundle dist/unet_em_segmentation.zip
 
-The first time it sets up MONAI Label in an environment of its own (`.venv-label`, 3 GB, some minutes). A bundle is what
-`python -m scripts.package_bundle` makes, by its name in `dist`, or a zip or folder of that kind. What annotators train stays
-in the app's folder, and is used again the next time.
+The first time it sets up MONAI Label in an environment of its own (`.venv-label`, 3 GB, some minutes). A bundle is made by
+`python -m scripts.package_bundle`: its name in `dist`, its zip or its folder. What annotators train stays in the app's
+folder, and is used again the next time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--model",
         action="append",
         metavar="NAME_OR_FOLDER",
-        help="a shipped model, or the folder of a training; likewise",
+        help="a shipped model, or a training; likewise",
     )
     parser.add_argument(
         "--bundle", action="append", help="name in dist/, zip or folder; may be repeated (default: the one in dist/)"
