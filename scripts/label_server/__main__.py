@@ -3,9 +3,9 @@
     python -m scripts.label_server --studies my_images --model em
     python -m scripts.label_server --studies my_images --bundle dist/unet_em_segmentation.zip
 
-The first time it sets up MONAI Label in an environment of its own (`.venv-label`, 3 GB, some minutes). A bundle is made by
-`python -m scripts.package_bundle`: its name in `dist`, its zip or its folder. What annotators train stays in the app's
-folder, and is used again the next time.
+The first time it sets up MONAI Label in an environment of its own (`.venv-label`, 3 GB, some minutes). A bundle is what
+`python -m scripts.package_bundle` makes: its name in `dist`, its zip or its folder. What annotators train stays in the
+app's folder, and is used again the next time.
 """
 
 from __future__ import annotations
