@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from custom.archive import open_archive
 from custom.errors import UserError
-from custom.files import CHECKSUMS, altered_files, new_folder, parse_checksums, require_writable
+from custom.files import CHECKSUMS, altered_files, new_folder, parse_checksums, require_space, require_writable
 from custom.networks.weights import read_state
 
 from .environment import APP
 
 DIST = Path("dist")
 LARGEST = 4 * 2**30  # bytes of an unpacked bundle
+LARGEST_LIST = 2**20  # bytes of its checksums
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # a folder, a part of an address, one of a list with commas
 
 
 def install_app(app: Path) -> Path:
@@ -45,6 +48,8 @@ def install_bundle(bundle: str | None, app: Path) -> Path:
         name, checksums = read_zip(source)
     else:
         name, checksums = source.resolve().name, read_folder(source)
+    if not NAME.fullmatch(name):
+        raise UserError(f"{source}: holds a bundle called {name!r}; rename it, to letters, digits, - and _")
     target = app / "model" / name
     if target.is_dir():
         if (target / CHECKSUMS).read_bytes() != checksums:
@@ -97,8 +102,9 @@ def read_zip(source: Path) -> tuple[str, bytes]:
     with open_archive(source, LARGEST) as archive:
         names = archive.namelist()
         tops = {name.partition("/")[0] for name in names}
-        if len(tops) == 1 and f"{min(tops)}/{CHECKSUMS}" in names:
-            return min(tops), archive.read(f"{min(tops)}/{CHECKSUMS}")
+        listed = f"{min(tops, default='')}/{CHECKSUMS}"
+        if len(tops) == 1 and listed in names and archive.getinfo(listed).file_size <= LARGEST_LIST:
+            return min(tops), archive.read(listed)
     raise UserError(f"{source}: not a packaged bundle; make one by `python -m scripts.package_bundle`")
 
 
@@ -112,7 +118,10 @@ def copy_listed(source: Path, name: str, listed: Iterable[str], target: Path) ->
                 shutil.copyfile(source / file, target / file)
         return
     with open_archive(source, LARGEST) as archive:
-        members = {f"{name}/{file}": file for file in listed}
-        for member in members.keys() & set(archive.namelist()):
-            (target / members[member]).parent.mkdir(parents=True, exist_ok=True)
-            (target / members[member]).write_bytes(archive.read(member))
+        members = {f"{name}/{file}": target / file for file in listed}
+        present = members.keys() & set(archive.namelist())
+        require_space(target, sum(archive.getinfo(member).file_size for member in present))
+        for member in present:
+            members[member].parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(member) as content, members[member].open("wb") as written:
+                shutil.copyfileobj(content, written)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from custom.errors import UserError
+from scripts.label_server import bundle
 from scripts.label_server.__main__ import main
 from scripts.label_server.bundle import find_bundle, install_app, install_bundle
 
@@ -118,3 +119,25 @@ class TestBundles:
         (installed / "trained").touch()
         assert install_bundle(str(source), install_app(app)) == installed
         assert (installed / "trained").is_file()
+
+    @pytest.mark.parametrize("name", ["a,b", "a b", "-x", ".hidden", "a&b", "x" * 101])
+    def test_a_name_that_no_address_can_have(self, tmp_path, name):
+        app = install_app(tmp_path / "app")
+        with pytest.raises(UserError, match="holds a bundle called"):
+            install_bundle(str(fake_bundle(tmp_path / name)), app)
+        with pytest.raises(UserError, match="holds a bundle called"):
+            install_bundle(str(zipped(fake_bundle(tmp_path / "zips" / name)).rename(tmp_path / "x.zip")), app)
+        assert list((app / "model").iterdir()) == []
+
+    def test_a_zip_that_unpacks_to_too_much(self, tmp_path, monkeypatch):
+        app, folder = install_app(tmp_path / "app"), fake_bundle(tmp_path / "cells")
+        monkeypatch.setattr(bundle, "LARGEST", 70)
+        with pytest.raises(UserError, match="are accepted"):
+            install_bundle(str(zipped(folder)), app)
+        assert list((app / "model").iterdir()) == []
+
+    def test_a_zip_with_a_list_of_checksums_without_end(self, tmp_path, monkeypatch):
+        app, folder = install_app(tmp_path / "app"), fake_bundle(tmp_path / "cells")
+        monkeypatch.setattr(bundle, "LARGEST_LIST", 70)
+        with pytest.raises(UserError, match="not a packaged bundle"):
+            install_bundle(str(zipped(folder)), app)
