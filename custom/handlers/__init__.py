@@ -14,7 +14,8 @@ from .metrics import (
     VRandHandler,
     WarpingErrorHandler,
 )
-from .pictures import TrainingPictures
+from .pictures import TrainingPictures, ValidationPictures
+from .report import RunReport
 from .reseed import EpochSeed
 from .save import SegmentationSaver
 from .time_limit import SharedTimeLimit
@@ -28,6 +29,7 @@ __all__ = [
     "PixelErrorHandler",
     "RandErrorHandler",
     "ResumableEarlyStop",
+    "RunReport",
     "SegHandler",
     "SegmentationSaver",
     "SharedTimeLimit",
@@ -35,5 +37,6 @@ __all__ = [
     "TrainingPictures",
     "VInfoHandler",
     "VRandHandler",
+    "ValidationPictures",
     "WarpingErrorHandler",
 ]

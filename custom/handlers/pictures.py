@@ -7,10 +7,14 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ..networks.valid_unet import center_crop
+
+MAX_SIDE = 256  # of one picture in a strip of a validation image
+MAX_IMAGES = 2
 
 
 def training_strip(image: Tensor, label: Tensor, weight: Tensor, probability: Tensor) -> Tensor:
@@ -27,6 +31,22 @@ def training_strip(image: Tensor, label: Tensor, weight: Tensor, probability: Te
     """
     size = [label.shape[-2], label.shape[-1]]
     parts = [center_crop(image, size), label, weight / weight.max().clamp(min=1e-6), center_crop(probability, size)]
+    return torch.cat(parts, dim=-1).clamp(0, 1)
+
+
+def validation_strip(image: Tensor, label: Tensor, probability: Tensor) -> Tensor:
+    """Image, label and foreground probability side by side, by every second (third, ...) pixel if they are large.
+
+    Args:
+        image: (1, H, W).
+        label: (1, H, W) classes.
+        probability: (1, H, W) of the foreground.
+
+    Returns:
+        (1, h, 3 * w) float32 in [0, 1], h and w at most 256.
+    """
+    step = -(-max(label.shape[-2:]) // MAX_SIDE)
+    parts = [part[..., ::step, ::step].float() for part in (image, label, probability)]
     return torch.cat(parts, dim=-1).clamp(0, 1)
 
 
@@ -52,4 +72,38 @@ class TrainingPictures:
         shown = {**state.batch[0], "pred": state.output[0]["pred"]}
         strip = training_strip(*(torch.as_tensor(shown[key]).cpu() for key in ("image", "label", "weight", "pred")))
         with SummaryWriter(self.log_dir, filename_suffix=".pictures") as writer:
-            writer.add_image("image | label | weight | probability", strip.numpy(), state.iteration)
+            writer.add_image("training: image | label | weight | probability", strip.numpy(), state.epoch)
+
+
+class ValidationPictures:
+    """Handler of an evaluator: writes :func:`validation_strip` of its first two images in every validation.
+
+    Args:
+        log_dir: folder of the TensorBoard events.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike[str]) -> None:
+        self.log_dir = log_dir
+        self.strips: list[Tensor] = []
+
+    def attach(self, evaluator: Engine) -> None:
+        """Gather during a validation, write at its end."""
+        evaluator.add_event_handler(IterationEvents.MODEL_COMPLETED, self.gather)
+        evaluator.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def gather(self, evaluator: Engine) -> None:
+        """Keep the strips of the first images."""
+        state: Any = evaluator.state
+        for batch, output in zip(state.batch, state.output, strict=True):
+            if len(self.strips) < MAX_IMAGES:
+                shown = {**batch, **output}
+                keys = ("image", "label", "pred")
+                self.strips.append(validation_strip(*(torch.as_tensor(shown[key]).cpu() for key in keys)))
+
+    def __call__(self, evaluator: Engine) -> None:
+        with SummaryWriter(self.log_dir, filename_suffix=".pictures") as writer:
+            for number, strip in enumerate(self.strips, start=1):
+                writer.add_image(
+                    f"validation {number}: image | label | probability", strip.numpy(), evaluator.state.epoch
+                )
+        self.strips = []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -44,7 +45,7 @@ MAX_POINTS = 500
 TITLES = {name: title for name, (title, *_) in MEASURES.items()}
 
 
-def draw(describe: str, fill: Callable[[Axes], None], width: float = 5.2) -> Markup:
+def draw(describe: str, fill: Callable[[Axes], None], width: float = 5.2) -> str:
     """SVG of a chart; `fill` draws into the axes it is called with, `describe` is read out instead of the picture."""
     with rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(width, 3.0), layout="constrained")
@@ -55,13 +56,12 @@ def draw(describe: str, fill: Callable[[Axes], None], width: float = 5.2) -> Mar
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # Several drawings share a page: their ids must not meet.
-    salt = f"c{abs(hash(svg)):x}"
+    salt = f"c{zlib.crc32(svg.encode()):x}"
     svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{salt}", svg)
-    head = Markup('<svg role="img" aria-label="{}" class="chart" ').format(describe)
-    return head + Markup(svg.removeprefix("<svg "))
+    return f'<svg role="img" aria-label="{html.escape(describe)}" class="chart" ' + svg.removeprefix("<svg ")
 
 
-def loss_chart(curves: Curves) -> Markup | None:
+def loss_chart(curves: Curves) -> str | None:
     """Loss in training (mean of a stretch of steps) and in validation, against steps; None without either."""
     if "train_loss" not in curves:
         return None
@@ -83,7 +83,7 @@ def loss_chart(curves: Curves) -> Markup | None:
     return draw(f"Loss against steps; training ends at {values[-1]:.3g}", fill)
 
 
-def validation_chart(curves: Curves, names: Sequence[str] = ("iou", "pixel_error")) -> Markup | None:
+def validation_chart(curves: Curves, names: Sequence[str] = ("iou", "pixel_error")) -> str | None:
     """Measures on the validation images against epochs; None without them."""
     shown = [name for name in names if name in curves]
     if not shown:
@@ -100,7 +100,7 @@ def validation_chart(curves: Curves, names: Sequence[str] = ("iou", "pixel_error
     return draw(f"Validation against epochs; at the end {last}", fill)
 
 
-def rate_chart(curves: Curves) -> Markup | None:
+def rate_chart(curves: Curves) -> str | None:
     """Learning rate against epochs; None where it was not recorded."""
     if "learning_rate" not in curves:
         return None
@@ -114,7 +114,7 @@ def rate_chart(curves: Curves) -> Markup | None:
     return draw(f"Learning rate against epochs, from {rates[0]:.3g} to {rates[-1]:.3g}", fill)
 
 
-def threshold_chart(curves: dict[str, list[float]]) -> Markup:
+def threshold_chart(curves: dict[str, list[float]]) -> str:
     """IoU, precision and recall of the foreground against the threshold on its probability."""
 
     def fill(axes: Axes) -> None:
@@ -128,7 +128,7 @@ def threshold_chart(curves: dict[str, list[float]]) -> Markup:
     return draw(f"IoU is highest, {curves['IoU'][best]:.3f}, at threshold {THRESHOLDS[best]:.1f}", fill)
 
 
-def reliability_chart(sums: NDArray, error: float) -> Markup:
+def reliability_chart(sums: NDArray, error: float) -> str:
     """How often a pixel is foreground against the probability it was given, with the share of pixels of each bin."""
     with np.errstate(invalid="ignore"):
         mean, frequency = sums[0] / sums[2], sums[1] / sums[2]

@@ -44,8 +44,8 @@ class ImageTable:
         self.pixels = np.zeros((len(THRESHOLDS), 3), np.int64)
         self.bins = np.zeros((3, BINS))
 
-    def add(self, picture: Picture) -> None:
-        """Take one image in; the picture itself is not kept."""
+    def add(self, picture: Picture) -> dict[str, Any]:
+        """Take one image in and return its row; the picture itself is not kept."""
         if self.components:
             picture = _with_components(picture)
         row: dict[str, Any] = {
@@ -71,10 +71,15 @@ class ImageTable:
                 row["counts"] = {kind: counts[kind] for kind in KINDS}
                 row["errors"] = [asdict(error) for error in _shared_out(errors)]
         self.rows.append(row)
-        self.rows.sort(key=badness, reverse=True)
+        self.sort()
         if any(shown is row for shown in self.rows[:MAX_PICTURES]):
             row["views"] = make_views(picture)
         self._stay_small()
+        return row
+
+    def sort(self) -> None:
+        """Put the worst image first, after scores have changed."""
+        self.rows.sort(key=badness, reverse=True)
 
     def _stay_small(self) -> None:
         """Give up the pictures of the best images beyond the 30th, or where all take more than 17 MB."""

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from ..files import replace_file
 from . import charts
@@ -88,8 +87,8 @@ def render(report: Report) -> str:
         reliability=charts.reliability_chart(table.bins, error) if labelled else None,
         calibration_error=error,
         versions=versions(),
-        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
-        script=Markup(script),
+        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data={"rows": table.rows, "objects": table.objects, "components": table.components},
     )

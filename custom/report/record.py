@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..files import replace_file
 
 FILE_NAME = "report.json"
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """A line for a shell; lists such as ``"['mask','probability']"`` stay readable."""
+    return " ".join(
+        f'"{argument}"' if "'" in argument and not set(argument) & set('"$`\\!') else shlex.quote(argument)
+        for argument in arguments
+    )
 
 
 def write_record(run: Path, record: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = "custom"
+BESIDE = (".j2", ".css", ".js")
 
 
 def modules_in_use(root: Path, names: set[str]) -> list[Path]:
@@ -31,8 +32,10 @@ def modules_in_use(root: Path, names: set[str]) -> list[Path]:
 
 
 def copy_code(root: Path, names: set[str], target: Path) -> None:
-    """Copy the modules in use to the folder `target`."""
-    for file in modules_in_use(root, names):
+    """Copy the modules in use to the folder `target`, with the templates, styles and scripts beside them."""
+    modules = modules_in_use(root, names)
+    beside = {other for file in modules for other in file.parent.iterdir() if other.suffix in BESIDE}
+    for file in sorted({*modules, *beside}):
         copy = target / file.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)

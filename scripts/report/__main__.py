@@ -8,7 +8,6 @@ labels: the one that the network is least sure of), the curves of the training, 
 
 from __future__ import annotations
 
-import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from custom.report.content import ImageTable
 from custom.report.curves import learning_curve
 from custom.report.facts import dataset_facts
 from custom.report.page import Report, write_page
-from custom.report.record import read_record
+from custom.report.record import command_line, read_record
 
 from ..command import Parser, entry_point, make_parser
 from .figure import draw_report
@@ -96,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if output.suffix != ".html":
         raise UserError(f"--output {output}: give the name of an .html file; the figure gets the same name with .png")
     mpl.use("Agg")
-    command = shlex.join(["python", "-m", str(__package__), *(sys.argv[1:] if argv is None else argv)])
+    command = command_line(["python", "-m", str(__package__), *(sys.argv[1:] if argv is None else argv)])
     has_figure = make_report(given, output, command)
     print(f"page:   {output.resolve()}")
     if has_figure:

@@ -80,5 +80,5 @@ def test_pictures_reach_tensorboard_at_the_interval(tmp_path):
     steps = []
     for file in tmp_path.glob("*.pictures"):
         events = EventAccumulator(str(file)).Reload()
-        steps += [event.step for event in events.Images("image | label | weight | probability")]
-    assert sorted(steps) == [6, 12]
+        steps += [event.step for event in events.Images("training: image | label | weight | probability")]
+    assert sorted(steps) == [2, 4]

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,6 +17,7 @@ from custom.report.advice import remarks
 from custom.report.content import ImageTable
 from custom.report.facts import dataset_facts
 from custom.report.page import Report, render, write_page
+from custom.report.record import command_line
 
 from .samples import make_picture, make_table
 
@@ -149,3 +151,12 @@ def test_the_calibration_remark_needs_a_bad_calibration():
     picture = make_picture("a")
     picture.probability[:] = np.where(picture.label > 0, 0.7, 0.3)
     assert any("calibration error" in remark for remark in remarks(make_table(picture), {}, None))
+
+
+@pytest.mark.parametrize("argument", ["plain", "['a','b']", "it's $HOME", 'a "b" c', "", "back\\slash's", "a!b'c"])
+def test_a_shell_reads_a_command_line_as_it_was(argument):
+    assert shlex.split(command_line(["python", argument])) == ["python", argument]
+
+
+def test_a_list_stays_readable_in_a_command_line():
+    assert command_line(["--save", "['mask','instance']"]) == "--save \"['mask','instance']\""
