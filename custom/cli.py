@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -116,7 +117,7 @@ class BundleCall:
                 override = frame.f_locals["override"]
             frame = frame.f_back
         is_command = sys.argv[0].replace("\\", "/").endswith("monai/bundle/__main__.py")
-        typed, others = _words(sys.argv[1:]) if is_command else ({}, ())
+        typed, others = split_words(sys.argv[1:]) if is_command else ({}, ())
         stray = others[1 if "run_id" in typed else 2 :]  # `run training`
         dropped = tuple(id for id, value in override.items() if value is None)
         return cls(is_command, config_root, frozenset(run_ids), dropped, typed, stray)
@@ -136,7 +137,7 @@ class BundleCall:
             raise UserError(f"--{id} has no value; write --{id} VALUE")
 
 
-def _words(argv: list[str]) -> tuple[dict[str, str | None], tuple[str, ...]]:
+def split_words(argv: Sequence[str]) -> tuple[dict[str, str | None], tuple[str, ...]]:
     """Options and other words of a command line, by the rules of Python Fire."""
     typed: dict[str, str | None] = {}
     stray: list[str] = []

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from custom.cli import BundleCall, Terminated, _words, one_line_errors
+from custom.cli import BundleCall, Terminated, one_line_errors, split_words
 from custom.errors import SomeFailedError, UserError
 
 
@@ -78,8 +78,8 @@ def test_python_takes_the_exit_code_from_the_hook():
         ("run training --dataset_dir my images --x", {"dataset_dir": "my", "x": None}, ("run", "training", "images")),
     ],
 )
-def test_the_words_of_a_command_line(line, typed, others):
-    assert _words(line.split()) == (typed, others)
+def test_thesplit_words_of_a_command_line(line, typed, others):
+    assert split_words(line.split()) == (typed, others)
 
 
 def test_in_another_program_nothing_was_typed():

@@ -1,6 +1,31 @@
 """Settings of the workflows: declared once, listed by a command, checked before data are read."""
 
 from .configuration import check
-from .declarations import RUNS, STRUCTURE, Setting, settings_of
+from .declarations import (
+    RUNS,
+    STRUCTURE,
+    Common,
+    Evaluating,
+    Inferring,
+    Objects,
+    Setting,
+    Training,
+    declared_in,
+    settings_of,
+    shown,
+)
 
-__all__ = ["RUNS", "STRUCTURE", "Setting", "check", "settings_of"]
+__all__ = [
+    "RUNS",
+    "STRUCTURE",
+    "Common",
+    "Evaluating",
+    "Inferring",
+    "Objects",
+    "Setting",
+    "Training",
+    "check",
+    "declared_in",
+    "settings_of",
+    "shown",
+]

@@ -51,7 +51,8 @@ def check(parser: ConfigParser | None = None) -> None:
     parser = parser or active_parser()
     call.check_words(parser)
     for id in call.dropped:
-        parser[id] = None
+        if parser.get(id, "") is not None:
+            parser[id] = None
     if not parser.ref_resolver.items:
         parser.parse()
     _Check(parser, call).run()

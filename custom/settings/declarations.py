@@ -175,11 +175,14 @@ class Setting:
         return self.field.description or ""
 
     @property
+    def unit(self) -> str:
+        return self.extra["unit"]
+
+    @property
     def kind(self) -> str:
-        """Type, range and unit in words, such as "an integer, at least 1 epochs"."""
-        unit = f" {self.extra['unit']}" if self.extra["unit"] else ""
+        """Type and range in words, such as "an integer, at least 1"."""
         none = ", or none" if type(None) in typing.get_args(self.field.annotation) else ""
-        return f"{_kind(self.field.annotation)}{_range(self.field.metadata)}{unit}{none}"
+        return f"{_kind(self.field.annotation)}{_range(self.field.metadata)}{none}"
 
     @property
     def is_flag(self) -> bool:
@@ -209,14 +212,23 @@ class Setting:
                 continue
             return getattr(instance, name)
         prefix = "" if typed is None else "--"
-        raise UserError(f"{prefix}{self.id} is {shown(meant(value))}; expected {self.kind}: {self.meaning}")
+        unit = f" ({self.unit})" if self.unit else ""
+        raise UserError(f"{prefix}{self.id} is {shown(meant(value))}; expected {self.kind}{unit}: {self.meaning}")
 
 
 def settings_of(run: str) -> dict[str, Setting]:
     """The settings of a run by id: `training`, `evaluating` or `inferring`."""
     owner = RUNS[run]
-    named = {name.replace("__", "#"): field for name, field in owner.model_fields.items()}
-    return {id: Setting(id, field, owner) for id, field in named.items()}
+    return {
+        name.replace("__", "#"): Setting(name.replace("__", "#"), field, owner)
+        for name, field in owner.model_fields.items()
+    }
+
+
+def declared_in(owner: type[_Declarations]) -> list[Setting]:
+    """The settings that a class adds to those it inherits, in order."""
+    own = owner.__annotations__
+    return [Setting(name.replace("__", "#"), field, owner) for name, field in owner.model_fields.items() if name in own]
 
 
 def meant(value: Any) -> Any:

@@ -101,7 +101,7 @@ def run_epoch(trainer: Engine, clock: Clock, epochs: int) -> None:
 def measure(files: list[str], folder: Path, steps: int, sizes: Sizes) -> Measured:
     """Train epochs with the config's loader and on a single batch kept in memory, in turn."""
     parser = read_configs(files, folder, steps, sizes)
-    parser.get_parsed_content("initialize")
+    parser.get_parsed_content("prepare")
     trainer = parser.get_parsed_content("train#trainer")
     dataset = parser.get_parsed_content("train#dataset")
     sample = median(alternate({"sample": lambda: dataset[0]}, sizes.rounds), "sample")

@@ -58,7 +58,7 @@ REFUSED = {
     "a reference to nothing": ({"seed": "@sed"}, "seed refers to @sed, which does not exist; did you mean seed"),
     "no expression": ({"dataset_dir": "$a b"}, "dataset_dir is '$a b', which is not a Python expression"),
     "a name that is not imported": ({"dataset_dir": "$HOME/x"}, "'HOME' is not imported"),
-    "text for a number": ({"max_epochs": "30x"}, "max_epochs is '30x'; expected an integer, at least 1 epochs"),
+    "text for a number": ({"max_epochs": "30x"}, "max_epochs is '30x'; expected an integer, at least 1 (epochs)"),
     "text for a nested number": (
         {"schedules#plateau#patience": "x"},
         "schedules#plateau#patience is 'x'; expected an integer",

@@ -1,0 +1,38 @@
+"""Run a workflow as `python -m monai.bundle run` does, with each error of the user in one line.
+
+    python -m scripts.run training --config_file bundle/configs/train.json --max_epochs 5
+
+Takes the same arguments and hands them on. MONAI reads configuration files and overrides before any code of a bundle
+runs; a file that is missing or broken, or an override of a part that does not exist, ends there in a traceback. Here
+they are read once before.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import monai.bundle
+
+from custom.cli import one_line_errors
+from custom.settings import check
+
+from .merge import merged
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the workflow that the command line names."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or {"-h", "--help"} & set(words):
+        print(__doc__)
+        return
+    one_line_errors()
+    sys.argv = [str(Path(monai.bundle.__file__).with_name("__main__.py")), "run", *words]
+    check(merged(words))
+    runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""`python -m scripts.settings`: the settings of the workflows."""
