@@ -1,0 +1,67 @@
+"""What holds for every command: help, errors in one line, names of options."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from scripts import command
+
+FOLDER = Path(__file__).parents[2] / "scripts"
+COMMANDS = sorted(file.parent.name for file in FOLDER.glob("*/__main__.py"))
+HYPHENS = {"--allow-origin", "--max-upload"}  # as servers call them
+
+
+def load(name: str) -> ModuleType:
+    return importlib.import_module(f"scripts.{name}.__main__")
+
+
+@pytest.fixture
+def parsers(monkeypatch) -> list[command.Parser]:
+    """The parsers that a command makes, sub-commands included."""
+    made: list[command.Parser] = []
+    original = argparse.ArgumentParser.__init__
+
+    def record(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        made.append(self)
+
+    monkeypatch.setattr(command.Parser, "__init__", record)
+    return made
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_the_docstring(name, capsys):
+    module = load(name)
+    with pytest.raises(SystemExit) as ended:
+        module.main(["--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: python -m scripts.{name} ")
+    assert module.__doc__.strip() in printed
+    assert re.search(rf"^ *python -m scripts\.{name} ", printed, re.MULTILINE)  # an example
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_unknown_option_is_refused_in_one_line(name, capsys):
+    assert load(name).main(["--no_such_option", "3"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("error: ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_options_have_underscores_and_help(name, parsers, capsys):
+    load(name).main(["--no_such_option", "3"])
+    actions = [action for parser in parsers for action in parser._actions]
+    assert parsers
+    for action in actions:
+        for option in action.option_strings:
+            assert re.fullmatch(r"-h|--[a-z0-9_]+", option) or option in HYPHENS, option
+        assert action.help or action.choices, action
+    assert "--out" not in {option for action in actions for option in action.option_strings}
