@@ -40,7 +40,11 @@ def require_packages(name: str) -> None:
 
 
 def require_free_target(name: str, output: Path) -> None:
-    """Raise UserError if the output exists or has another suffix than the format's."""
+    """Raise UserError if the output exists, has another suffix than the format's, or a name that PyTorch refuses."""
+    try:
+        str(output).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"--output {output}: is no text in UTF-8; give another name") from error
     suffix = FORMATS[name].SUFFIX
     if output.suffix != suffix:
         raise UserError(f"--output {output}: {name} is written to a file that ends in {suffix}")

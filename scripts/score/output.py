@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from custom.data.decode import IMAGE_SUFFIXES
 from custom.errors import UserError
 from custom.files import replace_file
 
@@ -14,7 +15,9 @@ from .measures import Scores
 
 
 def require_file_name(path: Path) -> None:
-    """Raise UserError if no file can be written there; before the work, because scores take a while."""
+    """Raise UserError if no file can be written there, or an image has that name: before the work."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise UserError(f"{path}: is the name of an image; give one for a table")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UserError(f"{path}: cannot be written; give a file name in a folder that exists")
 

@@ -100,9 +100,9 @@ def chunk_of(block: int) -> int:
 
 def require_target(path: Path, resume: bool) -> None:
     """Raise UserError if the target exists, or a part of it and nobody asked to resume."""
-    part = part_of(path)
     if path.exists():
         raise UserError(f"{path}: exists already; give a new name, or remove it first")
+    part = part_of(path)
     if part.exists() and not resume:
         raise UserError(f"{part}: is left from an interrupted run; go on with --resume, or remove it first")
     if resume and not (part / JOURNAL).is_file():

@@ -214,6 +214,11 @@ def test_target_that_exists_is_left_alone(model, tmp_path, capsys):
     assert (tmp_path / "unet.ts").read_text() == "mine"
 
 
+def test_name_that_is_no_text(model, tmp_path, capsys):
+    assert run("torchscript", model, tmp_path / os.fsdecode(b"caf\xe9.ts")) == 2
+    assert "is no text in UTF-8" in capsys.readouterr().err
+
+
 def test_suffix_of_another_format(model, tmp_path, capsys):
     assert run("torchscript", model, tmp_path / "unet.onnx") == 2
     assert "ends in .ts" in capsys.readouterr().err

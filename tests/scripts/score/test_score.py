@@ -145,6 +145,17 @@ def test_nothing_to_score(stack, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_scores_never_replace_an_image(option, stack, tmp_path, capsys):
+    pred, label = tmp_path / "pred.tif", tmp_path / "label.tif"
+    tifffile.imwrite(pred, stack[0])
+    tifffile.imwrite(label, stack[1])
+    before = pred.read_bytes()
+    assert score.main(["isbi", "--pred", str(pred), "--label", str(label), option, str(pred)]) == 2
+    assert "is the name of an image" in capsys.readouterr().err
+    assert pred.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
 def test_unwritable_output_is_refused_before_scoring(option, stack, tmp_path, capsys):
     file = str(write(tmp_path / "l.tif", stack[0]))
     assert score.main(["isbi", "--pred", file, "--label", file, option, str(tmp_path / "none" / "file")]) == 2

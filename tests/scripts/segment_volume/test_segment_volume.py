@@ -205,6 +205,10 @@ def test_refusals(more, message, files, tmp_path, capsys):
     assert not (tmp_path / "out.zarr").exists()
 
 
+def test_target_without_a_name(files, capsys):
+    refused(capsys, command(files[0], Path("/"), files[1]), "/: exists already")
+
+
 def test_target_that_exists(files, tmp_path, capsys):
     (tmp_path / "out.zarr").mkdir()
     refused(capsys, command(files[0], tmp_path / "out.zarr", files[1]), "exists already")
