@@ -97,7 +97,7 @@ def require_space(folder: str | os.PathLike[str], needed: int) -> None:
     """Raise UserError if the disk of `folder`, which need not exist yet, has less than `needed` bytes free."""
     folder = Path(folder).absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    _, _, free = shutil.disk_usage(existing)
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise UserError(
             f"{folder}: needs {_size(needed)}, and the disk has {_size(free)} free; free some space or choose another"

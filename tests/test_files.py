@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_only_regular_files_are_replaced(tmp_path: Path, name: str) -> None:
 
 def test_free_space_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_space(tmp_path / "new" / "folder", 1)
-    monkeypatch.setattr(files.shutil, "disk_usage", lambda path: (10, 5, 3 * 2**20))
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * 2**20))
     with pytest.raises(UserError, match=r"folder: needs 2.0 GiB, and the disk has 3.0 MiB free"):
         require_space(tmp_path / "folder", 2**31)
 

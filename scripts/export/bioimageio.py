@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zipfile
 from pathlib import Path
@@ -21,6 +20,7 @@ from custom.data.image_io import read_image
 from custom.data.mirror import mirror_window
 from custom.data.synthetic_tissue import draw_tissue
 from custom.errors import UserError
+from custom.files import sha256_of
 from custom.model import Model
 
 from . import onnx, torchscript
@@ -202,4 +202,4 @@ def describe(folder: Path, same: SameSize, model: Model, name: str) -> dict[str,
 
 
 def _file(path: Path) -> dict[str, str]:
-    return {"source": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {"source": path.name, "sha256": sha256_of(path)}

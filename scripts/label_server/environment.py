@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 from custom.errors import UserError
+from custom.files import require_space
 
 APP = Path(__file__).with_name("app")
 REQUIREMENTS = (APP / "requirements.txt", APP / "requirements-no-deps.txt")
@@ -54,9 +54,7 @@ def check(folder: Path) -> None:
     parent = folder.absolute().parent
     if not parent.is_dir():
         raise UserError(f"{parent}: no such folder; give --environment in one that exists")
-    free = shutil.disk_usage(parent).free
-    if free < NEEDED:
-        raise UserError(f"{parent}: {free >> 20} MB free, {NEEDED >> 20} MB are needed; free some space")
+    require_space(parent, NEEDED)
     if folder.exists() and not (folder / "pyvenv.cfg").is_file() and any(folder.iterdir()):
         raise UserError(f"{folder}: is there and no virtual environment; give another --environment")
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from custom.errors import UserError
-from custom.files import new_folder, require_writable, write_checksums
+from custom.files import new_folder, require_space, require_writable, write_checksums
 from custom.model import Model, write_model
 
 from .. import command
@@ -54,7 +54,7 @@ def package(model: Model, name: str, output_dir: Path, experiment: str | None = 
         raise UserError(f"model {model.name} names no authors; say whose work it is with --authors")
     configs, network = BUNDLE / "configs", model.network()
     train = training_config(configs, model, experiment or str(model.training.get("experiment")))
-    require_space(output_dir, 8 * model.weights_path().stat().st_size)
+    require_space(require_writable(output_dir), 8 * model.weights_path().stat().st_size)
     with new_folder(folder) as temporary:
         metadata = write_configs(temporary / "configs", train, name, model)
         (temporary / "docs").mkdir()
@@ -91,13 +91,6 @@ def check_target(name: str, output_dir: Path) -> tuple[Path, Path]:
         if path.exists():
             raise UserError(f"{path}: exists already; remove it or choose another --name")
     return folder, archive
-
-
-def require_space(folder: Path, needed: int) -> None:
-    """Raise `UserError` if the folder cannot be written to or its disk has less than `needed` bytes free."""
-    free = shutil.disk_usage(require_writable(folder)).free
-    if free < needed:
-        raise UserError(f"{folder}: {free >> 20} MB free, {(needed >> 20) + 1} MB are needed; free some space")
 
 
 def write_configs(folder: Path, train: dict[str, Any], name: str, model: Model) -> dict[str, Any]:

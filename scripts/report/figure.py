@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from custom.constants import IGNORED
 from custom.data import read_image, to_gray
 from custom.files import replace_file
 from custom.report.curves import learning_curve
@@ -97,7 +98,7 @@ def draw_row(row: NDArray, rank: str, item: dict, segmentations: Path, scores: d
     text = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in shown.items())
     pictures = {
         f"{rank}: {name.name}": gray,
-        "label": np.where(label == 255, 0.5, label),
+        "label": np.where(label == IGNORED, 0.5, label),
         "probability": probability,
         f"mask: {text}": mask,
         "orange: missed, blue: invented": error_overlay(gray, label, mask),

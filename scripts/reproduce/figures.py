@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from custom.constants import IGNORED
 from custom.data import LoadMicroscopyd, read_dataset, read_image
 from custom.files import replace_file
 
@@ -28,7 +29,7 @@ def draw_example(run: Run, path: Path) -> None:
     probability = read_image(run.folder / "evaluation" / "probabilities" / f"{name}.tif")
     shown = (
         image,
-        np.where(label == 255, 0.5, label),
+        np.where(label == IGNORED, 0.5, label),
         probability,
         error_overlay(image, label, probability > 0.5),
     )

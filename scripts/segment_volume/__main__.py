@@ -16,7 +16,6 @@ its own percentiles, as in training and inference.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -27,7 +26,7 @@ import torch
 from tqdm import tqdm
 
 from custom.errors import UserError
-from custom.files import new_folder, require_writable
+from custom.files import new_folder, require_space, require_writable
 from custom.inferers import bfloat16_is_fast
 from custom.inferers.geometry import geometry_of
 from custom.model import to_json
@@ -109,16 +108,10 @@ def require_target(path: Path, resume: bool) -> None:
         raise UserError(f"--resume: no interrupted run at {part}; leave --resume out to begin")
 
 
-def require_space(path: Path, job: Job, share: float) -> None:
-    """Raise UserError if the disk may not hold the share of the result that is still to come, uncompressed."""
+def size_of(job: Job) -> int:
+    """Bytes of the result, uncompressed."""
     voxels = sum(z * h * w for z, h, w in target.level_shapes(job.shape, chunk_of(job.block)))
-    needed = share * voxels * target.BYTES_PER_VOXEL
-    free = shutil.disk_usage(path.absolute().parent).free
-    if free < needed:
-        raise UserError(
-            f"{path}: needs up to {needed / 2**30:.1f} GiB, and the disk has {free / 2**30:.1f} GiB free; "
-            "make room or choose another disk"
-        )
+    return voxels * target.BYTES_PER_VOXEL
 
 
 def identity(job: Job) -> dict[str, Any]:
@@ -153,7 +146,7 @@ def run(options: argparse.Namespace) -> None:
     done = journal.finished(header) if options.resume else set()
     blocks = list(job.blocks())
     todo = [block for block in blocks if block not in done]
-    require_space(options.target, job, len(todo) / len(blocks))
+    require_space(options.target, size_of(job) * len(todo) // len(blocks))
     try:
         if not options.resume:
             begin(part, job, volume, header)

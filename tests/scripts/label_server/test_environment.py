@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +18,8 @@ ROOT = Path(__file__).parents[3]
 
 class TestEnvironment:
     def test_a_full_disk_before_anything_is_installed(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(environment.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1 << 20))
-        with pytest.raises(UserError, match="1 MB free, 4096 MB are needed"):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1 << 20))
+        with pytest.raises(UserError, match="needs 4.0 GiB, and the disk has 1.0 MiB free"):
             environment.prepare(tmp_path / "env")
         assert list(tmp_path.iterdir()) == []
 

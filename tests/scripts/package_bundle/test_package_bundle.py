@@ -82,7 +82,7 @@ def test_a_model_without_authors_needs_them_named(inputs, tmp_path, monkeypatch,
 
 def test_too_little_space_is_told_before_anything_is_written(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(package_bundle.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    with pytest.raises(UserError, match="MB are needed"):
+    with pytest.raises(UserError, match="needs .* MiB, and the disk has 0.0 MiB free"):
         package(inputs[1], NAME, tmp_path, str(inputs[0]))
     assert list(tmp_path.iterdir()) == []
 

@@ -217,7 +217,7 @@ def test_target_that_exists(files, tmp_path, capsys):
 def test_full_disk_is_noticed_before_the_work(files, tmp_path, capsys, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 1000, 1000))
-    refused(capsys, command(files[0], tmp_path / "out.zarr", files[1]), "make room or choose another disk")
+    refused(capsys, command(files[0], tmp_path / "out.zarr", files[1]), "free some space or choose another")
     assert not list(tmp_path.iterdir())
 
 
