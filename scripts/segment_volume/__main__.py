@@ -5,8 +5,8 @@
     python -m scripts.segment_volume IN OUT --model em --scheduler tcp://host:8786
 
 IN is a TIFF stack, a Zarr array or an OME-Zarr image (0.4 or 0.5) of slices, rows and columns. OUT becomes an OME-Zarr
-image (0.5): foreground probabilities, float32, with the mask under labels/mask, both as pyramids of compressed chunks.
-Until all is done the result lies in OUT.part, and a run that was killed goes on with --resume, block by block.
+image (0.4 by default): foreground probabilities, float32, with the mask under labels/mask, both as pyramids of
+compressed chunks. Pixel size and unit are those of IN. Until all is done the result lies in OUT.part, and a run that was killed goes on with --resume, block by block.
 
 On a Dask cluster the workers need this project (start them in its folder) and see IN, OUT and the weights under the
 same paths; the result is the same, bit for bit with equal numbers of threads. Gray values are scaled for each slice, by
@@ -52,6 +52,7 @@ def make_parser() -> command.Parser:
     add_model_options(parser)
     parser.add_argument("--channel", type=int, help="which channel, from 0, if the volume has several")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    parser.add_argument("--ome_zarr", choices=("0.4", "0.5"), default="0.4", help="version of the output")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work")
     parser.add_argument("--memory", type=float, default=1.0, metavar="GIB", help="for a forward pass")
     parser.add_argument("--block", type=int, default=BLOCK, metavar="PIXELS", help="per side")
@@ -119,10 +120,10 @@ def identity(job: Job) -> dict[str, Any]:
     return {name: value for name, value in asdict(job).items() if name != "model_folder"}
 
 
-def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any]) -> None:
+def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any], version: target.Version) -> None:
     """Make the empty target and its journal beside the final name, both or none."""
     with new_folder(path) as folder:
-        target.create(folder, job.shape, chunk_of(job.block), volume.scale, volume.unit)
+        target.create(folder, job.shape, chunk_of(job.block), volume.scale, volume.unit, version)
         Journal(folder / JOURNAL).start(header)
 
 
@@ -149,7 +150,7 @@ def run(options: argparse.Namespace) -> None:
     require_space(options.target, size_of(job) * len(todo) // len(blocks))
     try:
         if not options.resume:
-            begin(part, job, volume, header)
+            begin(part, job, volume, header, options.ome_zarr)
         with tqdm(total=len(blocks), initial=len(done), unit="block") as bar:
             for block in segment(job, todo, options.scheduler):
                 journal.add(block)

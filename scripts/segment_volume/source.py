@@ -17,6 +17,8 @@ from custom.data import tiff
 from custom.data.gray import luma
 from custom.errors import UserError
 
+from .pixel_size import pixel_size
+
 # A chunk has to be decoded whole, so the largest one bounds the memory from below.
 LARGEST_CHUNK = 2**30
 ADVICE = "give a TIFF stack, a Zarr array or an OME-Zarr image of slices, rows and columns"
@@ -117,6 +119,7 @@ class Volume:
         if page.tags.valueof(tiff.ORIENTATION, 1) != 1:
             raise UserError(f"{self.path}: its tag Orientation turns the image; save it as it is shown")
         self._page = page
+        self.scale, self.unit = pixel_size(file)
         return zarr.open_array(series.aszarr(level=0), mode="r"), series.axes.lower()
 
     def _open_zarr(self) -> tuple[Any, str]:

@@ -1,16 +1,18 @@
-"""The result as OME-Zarr (OME-NGFF 0.5): the probability as an image, the mask as its label, both as pyramids."""
+"""The result as OME-Zarr 0.4 or 0.5: the probability as an image, the mask as its label, both as pyramids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
+from numcodecs import Blosc
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
+Version = Literal["0.4", "0.5"]
 PROBABILITY, MASK = "", "labels/mask"
 _DTYPES = {PROBABILITY: np.float32, MASK: np.uint8}
 BYTES_PER_VOXEL = sum(np.dtype(dtype).itemsize for dtype in _DTYPES.values())
@@ -25,12 +27,23 @@ def level_shapes(shape: Sequence[int], chunk: int) -> list[tuple[int, int, int]]
     return shapes
 
 
-def create(path: Path, shape: Sequence[int], chunk: int, scale: Sequence[float], unit: str | None) -> None:
-    """Make the empty arrays and their metadata; chunks of (1, chunk, chunk) pixels, Zstandard."""
-    root = zarr.create_group(path, zarr_format=3)
+def create(
+    path: Path, shape: Sequence[int], chunk: int, scale: Sequence[float], unit: str | None, version: Version = "0.4"
+) -> None:
+    """Make the empty arrays and their metadata; chunks of (1, chunk, chunk) pixels, Zstandard.
+
+    Args:
+        path: a new folder.
+        shape: (Z, H, W).
+        chunk: rows and columns of a chunk.
+        scale: size of a pixel along each axis.
+        unit: of `scale`, in the words of OME-NGFF; None where it is not known.
+        version: of OME-Zarr. 0.4 is Zarr version 2, which most desktop programs open; 0.5 is Zarr version 3.
+    """
+    root = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
     shapes = level_shapes(shape, chunk)
     labels = root.create_group("labels")
-    labels.attrs["ome"] = {"version": "0.5", "labels": ["mask"]}
+    _describe(labels, {"labels": ["mask"]}, version)
     for name, dtype in _DTYPES.items():
         group = root if name == PROBABILITY else root.create_group(name)
         for level, level_shape in enumerate(shapes):
@@ -39,14 +52,30 @@ def create(path: Path, shape: Sequence[int], chunk: int, scale: Sequence[float],
                 shape=level_shape,
                 chunks=(1, min(chunk, level_shape[1]), min(chunk, level_shape[2])),
                 dtype=dtype,
-                dimension_names=("z", "y", "x"),
-                compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+                **_storage(version),
             )
-        group.attrs["ome"] = _metadata(name, len(shapes), scale, unit)
+        _describe(group, _metadata(name, len(shapes), scale, unit, version), version)
 
 
-def _metadata(name: str, levels: int, scale: Sequence[float], unit: str | None) -> dict[str, Any]:
-    """The `ome` attribute. A mean over 2 x 2 pixels lies half a pixel off, a picked pixel does not."""
+def _storage(version: Version) -> dict[str, Any]:
+    if version == "0.4":
+        # Nested folders, as OME-Zarr 0.4 demands.
+        key = {"name": "v2", "separator": "/"}
+        return {"compressors": Blosc(cname="zstd", clevel=3, shuffle=Blosc.BITSHUFFLE), "chunk_key_encoding": key}
+    codec = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
+    return {"compressors": codec, "dimension_names": ("z", "y", "x")}
+
+
+def _describe(group: zarr.Group, content: dict[str, Any], version: Version) -> None:
+    """Write metadata where the version has them: at the top level, or under `ome`."""
+    if version == "0.4":
+        group.attrs.update(content)
+    else:
+        group.attrs["ome"] = {"version": version, **content}
+
+
+def _metadata(name: str, levels: int, scale: Sequence[float], unit: str | None, version: Version) -> dict[str, Any]:
+    """Metadata of a pyramid. A mean over 2 x 2 pixels lies half a pixel off, a picked pixel does not."""
     space = {"type": "space", **({"unit": unit} if unit else {})}
     datasets = []
     for level in range(levels):
@@ -57,14 +86,16 @@ def _metadata(name: str, levels: int, scale: Sequence[float], unit: str | None) 
             {"type": "translation", "translation": offsets},
         ]
         datasets.append({"path": str(level), "coordinateTransformations": transformations})
+    own_version = {"version": version} if version == "0.4" else {}
     multiscale = {
+        **own_version,
         "name": "probability" if name == PROBABILITY else "mask",
         "axes": [{"name": axis, **space} for axis in "zyx"],
         "datasets": datasets,
         "type": "mean" if name == PROBABILITY else "nearest",
     }
-    extra = {"image-label": {"source": {"image": "../../"}}} if name == MASK else {}
-    return {"version": "0.5", "multiscales": [multiscale], **extra}
+    extra = {"image-label": {**own_version, "source": {"image": "../../"}}} if name == MASK else {}
+    return {"multiscales": [multiscale], **extra}
 
 
 def open_level(path: Path, name: str, level: int, mode: str = "r+") -> Any:
@@ -94,7 +125,8 @@ def build_pyramid(path: Path) -> None:
 
 def level_paths(path: Path, name: str) -> list[str]:
     """Names of the levels, finest first."""
-    ome: Any = zarr.open_group(path / name, mode="r").attrs["ome"]
+    attributes: Any = zarr.open_group(path / name, mode="r").attrs.asdict()
+    ome = attributes.get("ome", attributes)
     return [dataset["path"] for dataset in ome["multiscales"][0]["datasets"]]
 
 

@@ -98,10 +98,20 @@ def test_zarr_gives_the_same_as_tiff(files, reference, tmp_path):
     assert equal(tmp_path / "out.zarr", reference)
 
 
-def test_pyramid(reference):
-    root = zarr.open_group(reference, mode="r")
-    ome = root.attrs["ome"]["multiscales"][0]
-    assert root.attrs["ome"]["version"] == "0.5"
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_pyramid(files, reference, tmp_path, version):
+    output = reference
+    if version == "0.5":
+        output = tmp_path / "out.zarr"
+        assert segment_volume.main(command(files[0], output, files[1], "--ome_zarr", "0.5")) == 0
+    root = zarr.open_group(output, mode="r")
+    assert root.metadata.zarr_format == {"0.4": 2, "0.5": 3}[version]
+    image, labels, mask = (
+        group.attrs.asdict() if version == "0.4" else group.attrs["ome"]
+        for group in (root, root["labels"], root["labels/mask"])
+    )
+    ome = image["multiscales"][0]
+    assert (ome if version == "0.4" else image)["version"] == version
     assert [axis["name"] for axis in ome["axes"]] == ["z", "y", "x"]
     assert [dataset["path"] for dataset in ome["datasets"]] == ["0", "1", "2"]
     assert ome["datasets"][2]["coordinateTransformations"] == [
@@ -111,10 +121,12 @@ def test_pyramid(reference):
     full, half = root["0"][:], root["1"][:]
     assert (half.shape, root["2"].shape) == ((5, 75, 105), (5, 38, 53))
     np.testing.assert_allclose(half, full.reshape(5, 75, 2, 105, 2).mean(axis=(2, 4)), atol=1e-6)
-    assert root["labels"].attrs["ome"]["labels"] == ["mask"]
-    assert root["labels/mask"].attrs["ome"]["image-label"] == {"source": {"image": "../../"}}
+    np.testing.assert_array_equal(full, zarr.open_array(reference / "0")[:])
+    assert labels["labels"] == ["mask"]
+    assert mask["image-label"]["source"] == {"image": "../../"}
     np.testing.assert_array_equal(root["labels/mask/2"][:], root["labels/mask/0"][:, ::4, ::4])
     assert root["0"].chunks == (1, BLOCK, BLOCK)
+    assert (output / ("0/0/0/0" if version == "0.4" else "0/c/0/0/0")).is_file()
 
 
 def test_odd_sizes_repeat_the_last_pixel():

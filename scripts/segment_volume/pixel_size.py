@@ -1,0 +1,81 @@
+"""Pixel size and unit of a TIFF, as ImageJ and OME write them."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+import tifffile
+
+Scale = tuple[float, float, float]
+# Names of OME-NGFF for what files call their unit.
+UNITS = {
+    "å": "angstrom",
+    "angstrom": "angstrom",
+    "nm": "nanometer",
+    "nanometer": "nanometer",
+    "µm": "micrometer",
+    "μm": "micrometer",
+    "um": "micrometer",
+    "micron": "micrometer",
+    "microns": "micrometer",
+    "micrometer": "micrometer",
+    "mm": "millimeter",
+    "millimeter": "millimeter",
+    "cm": "centimeter",
+    "m": "meter",
+}
+UNKNOWN: tuple[Scale, None] = ((1.0, 1.0, 1.0), None)
+
+
+def pixel_size(file: tifffile.TiffFile) -> tuple[Scale, str | None]:
+    """Size of a pixel along slices, rows and columns, and its unit; 1 and None where the file does not say.
+
+    The resolution tags alone are not taken: most programs write 72 dots per inch whatever the image shows.
+    """
+    if file.is_ome and file.ome_metadata:
+        return _from_ome(file.ome_metadata)
+    if file.is_imagej and file.imagej_metadata:
+        return _from_imagej(file)
+    return UNKNOWN
+
+
+def _from_ome(text: str) -> tuple[Scale, str | None]:
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return UNKNOWN
+    pixels = next((element for element in root.iter() if element.tag.endswith("}Pixels")), None)
+    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
+        return UNKNOWN
+    sizes = [_positive(pixels.get(f"PhysicalSize{axis}")) for axis in "ZYX"]
+    unit = _unit(pixels.get("PhysicalSizeXUnit", "µm"))  # the default of the OME schema
+    same = all(
+        _unit(pixels.get(f"PhysicalSize{axis}Unit", "µm")) == unit
+        for axis in "ZY"
+        if f"PhysicalSize{axis}" in pixels.attrib
+    )
+    return ((sizes[0] or 1.0, sizes[1] or 1.0, sizes[2] or 1.0), unit) if same and unit and all(sizes[1:]) else UNKNOWN
+
+
+def _from_imagej(file: tifffile.TiffFile) -> tuple[Scale, str | None]:
+    metadata = file.imagej_metadata or {}
+    unit, tags = _unit(str(metadata.get("unit", ""))), file.pages.first.tags
+    if unit is None or "XResolution" not in tags or "YResolution" not in tags:
+        return UNKNOWN
+    (x_pixels, x_length), (y_pixels, y_length) = tags["XResolution"].value, tags["YResolution"].value
+    if 0 in (x_pixels, x_length, y_pixels, y_length):
+        return UNKNOWN
+    return (_positive(metadata.get("spacing")) or 1.0, y_length / y_pixels, x_length / x_pixels), unit
+
+
+def _unit(name: str) -> str | None:
+    # ImageJ writes the micro sign as an escape sequence.
+    return UNITS.get(name.replace("\\u00B5", "µ").strip().lower())
+
+
+def _positive(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if 0 < number < float("inf") else None

@@ -1,0 +1,51 @@
+"""Pixel size and unit go from the file into the result, anisotropic as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from scripts.segment_volume import target
+from scripts.segment_volume.source import Volume
+
+STACK = np.zeros((3, 20, 30), np.uint8)
+
+
+def test_imagej(tmp_path):
+    metadata = {"spacing": 0.05, "unit": "um", "axes": "ZYX"}
+    tifffile.imwrite(tmp_path / "a.tif", STACK, imagej=True, resolution=(250, 125), metadata=metadata)
+    volume = Volume(tmp_path / "a.tif")
+    assert volume.scale == (0.05, 1 / 125, 1 / 250)
+    assert volume.unit == "micrometer"
+
+
+def test_ome(tmp_path):
+    sizes = {"PhysicalSizeX": 4.0, "PhysicalSizeY": 5.0, "PhysicalSizeZ": 50.0}
+    units = {f"{key}Unit": "nm" for key in sizes}
+    metadata = {"axes": "ZYX", **sizes, **units}
+    tifffile.imwrite(tmp_path / "a.ome.tif", STACK, photometric="minisblack", metadata=metadata)
+    volume = Volume(tmp_path / "a.ome.tif")
+    assert (volume.scale, volume.unit) == ((50.0, 5.0, 4.0), "nanometer")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"resolution": (72, 72), "resolutionunit": "inch"},
+        {"imagej": True, "metadata": {"unit": "pixel", "axes": "ZYX"}, "resolution": (2, 2)},
+        {"metadata": {"axes": "ZYX"}, "ome": True},
+    ],
+    ids=["resolution tags alone", "a unit that is none", "OME without sizes"],
+)
+def test_a_file_that_does_not_say(tmp_path, options):
+    tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack", **options)
+    volume = Volume(tmp_path / "a.tif")
+    assert (volume.scale, volume.unit) == ((1.0, 1.0, 1.0), None)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_the_result_is_read_with_the_same_size(tmp_path, version):
+    target.create(tmp_path / "a.zarr", (3, 200, 300), 128, (50.0, 5.0, 4.0), "nanometer", version)
+    volume = Volume(tmp_path / "a.zarr")
+    assert (volume.shape, volume.scale, volume.unit) == ((3, 200, 300), (50.0, 5.0, 4.0), "nanometer")
