@@ -6,8 +6,8 @@
 
 IN is a TIFF stack, a Zarr array or an OME-Zarr image (0.4 or 0.5) of slices, rows and columns. OUT becomes an OME-Zarr
 image (0.4 by default): foreground probabilities, float32, with the mask under labels/mask, both as pyramids of
-compressed chunks. Pixel size and unit are those of IN. Until all is done the result lies in OUT.part, and a run that was
-killed goes on with --resume, block by block.
+compressed chunks. Pixel size and unit are those of IN. Until all is done the result lies in OUT.part, and a run
+that was killed goes on with --resume, block by block.
 
 On a Dask cluster the workers need this project (start them in its folder) and see IN, OUT and the weights under the
 same paths; the result is the same, bit for bit with equal numbers of threads. Gray values are scaled for each slice, by
