@@ -19,7 +19,7 @@ from monai.bundle import run as bundle_run
 
 from .errors import SomeFailedError, UserError
 
-INTERRUPTED, TERMINATED = 130, 143
+GO_ON = "a training goes on with --resume true"
 
 
 class Terminated(KeyboardInterrupt):
@@ -29,20 +29,46 @@ class Terminated(KeyboardInterrupt):
 def one_line_errors() -> None:
     """Let an uncaught `UserError`, wherever MONAI wrapped it, and an interruption end the program in one line.
 
-    =================  =====================  =========
-    what               on stderr              exit code
-    =================  =====================  =========
-    `UserError`        `error: ...`           2
-    `SomeFailedError`  `error: ...`           1
-    Ctrl-C             `interrupted`          130
-    SIGTERM            `terminated`           143
-    =================  =====================  =========
-
-    Other exceptions are bugs and keep their traceback.
+    See `ending`. Other exceptions are bugs and keep their traceback.
     """
     sys.excepthook = _report
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+
+
+def ending(error: BaseException, advice: str) -> tuple[str, int] | None:
+    """The line and the exit code that a program ends with, wherever a library wrapped the error; None for a bug.
+
+    ============================  =====================  =========
+    error                         line                   exit code
+    ============================  =====================  =========
+    `SomeFailedError`             `error: ...`, a list   1
+    `UserError`                   `error: ...`           2
+    `OSError`, `MemoryError`      `error: ...`           2
+    Ctrl-C                        `interrupted; ADVICE`  130
+    `Terminated`, from SIGTERM    `terminated; ADVICE`   143
+    ============================  =====================  =========
+
+    Args:
+        error: that nothing caught.
+        advice: what is left behind and how to go on.
+    """
+    if isinstance(error, Terminated):
+        return f"terminated; {advice}", 143
+    if isinstance(error, KeyboardInterrupt):
+        return f"interrupted; {advice}", 130
+    cause = user_error(error)
+    if cause is not None:
+        message = str(cause) if isinstance(cause, SomeFailedError) else " ".join(str(cause).splitlines())
+        return f"error: {message}", cause.exit_code
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, MemoryError):
+        return "error: out of memory; close other programs, or give smaller images", UserError.exit_code
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename is not None else ""
+        return f"error: {name}{error.strerror or error}", UserError.exit_code
+    return None
 
 
 def user_error(error: BaseException) -> UserError | None:
@@ -54,21 +80,14 @@ def user_error(error: BaseException) -> UserError | None:
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    # Python takes an exit code from a SystemExit that this hook raises; a hook that returns always ends with 1.
-    if isinstance(error, KeyboardInterrupt):
-        terminated = isinstance(error, Terminated)
-        _end("terminated" if terminated else "interrupted", TERMINATED if terminated else INTERRUPTED)
-    cause = user_error(error)
-    if cause is None:
+    end = ending(error, GO_ON)
+    if end is None:
         sys.__excepthook__(kind, error, traceback)
-    else:
-        message = str(cause) if isinstance(cause, SomeFailedError) else " ".join(str(cause).splitlines())
-        _end(f"error: {message}", cause.exit_code)
-
-
-def _end(line: str, code: int) -> NoReturn:
+        return
+    line, code = end
     sys.stdout.flush()
     print(line, file=sys.stderr, flush=True)
+    # Python takes an exit code from a SystemExit that this hook raises; a hook that returns always ends with 1.
     raise SystemExit(code)
 
 

@@ -15,17 +15,13 @@ from typing import Any, NoReturn, ParamSpec
 
 import psutil
 
+from custom.cli import Terminated, ending
 from custom.errors import UserError
 
 SOME_FAILED = 1  # exit code: some of the inputs failed, the results of the others are there
-BAD_INPUT = 2
 PATIENCE = 5  # seconds for child processes to end when asked to
 
 P = ParamSpec("P")
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: like Ctrl-C, it passes every `except Exception` and runs every `finally` and `with`."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,17 +65,8 @@ def make_parser(name: str, doc: str | None, **more: Any) -> Parser:
 def entry_point(advice: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Decorate `main(argv) -> int`, so that whatever a user can cause ends in one line and an exit code.
 
-    ====================================  =========  ============================
-    how `main` ends                       exit code  on stderr
-    ====================================  =========  ============================
-    returns                               its value
-    `UserError`, `OSError`, out of memory 2          `error: ...`
-    Ctrl-C                                130        `interrupted; ADVICE`
-    SIGTERM                               143        `terminated; ADVICE`
-    the reader of its output has gone     141
-    ====================================  =========  ============================
-
-    Child processes begun by `main` are ended if it is interrupted. Other exceptions are bugs and keep their traceback.
+    The lines and codes are those of `custom.cli.ending`; 141 if the reader of the output has gone. Child processes
+    begun by `main` are ended if it is interrupted. Other exceptions are bugs and keep their traceback.
 
     Args:
         advice: what is left behind and how to go on.
@@ -94,37 +81,18 @@ def entry_point(advice: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
                     code = main(*args, **kwargs)
                     sys.stdout.flush()
                     return code
-            except KeyboardInterrupt as signal_:
-                kind, code = ("terminated", 143) if isinstance(signal_, Terminated) else ("interrupted", 130)
-                print(f"{kind}; {advice}", file=sys.stderr)
-                return code
-            except Exception as error:
+            except (Exception, KeyboardInterrupt) as error:
                 if isinstance(error, BrokenPipeError) and _stdout_is_closed():
                     return 141
-                message = describe(error)
-                if message is None:
+                end = ending(error, advice)
+                if end is None:
                     raise
-                print(f"error: {message}", file=sys.stderr)
-                return BAD_INPUT
+                print(end[0], file=sys.stderr)
+                return end[1]
 
         return run
 
     return decorate
-
-
-def describe(error: BaseException) -> str | None:
-    """One line about an error that the user can mend, wherever a library wrapped it; None for a bug."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, UserError):
-        cause = cause.__cause__ or cause.__context__
-    if cause is not None:
-        return " ".join(str(cause).splitlines())
-    if isinstance(error, MemoryError):
-        return "out of memory; close other programs, or give smaller images"
-    if isinstance(error, OSError):
-        name = f"{error.filename}: " if error.filename is not None else ""
-        return f"{name}{error.strerror or error}"
-    return None
 
 
 def _option_names(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -32,8 +32,11 @@ def wrapped() -> RuntimeError:
         (UserError("a.png: broken;\ngive another"), 2, "error: a.png: broken; give another\n"),
         (wrapped(), 2, "error: a.png: broken; give another\n"),
         (SomeFailedError("2 failed:\n  a\n  b"), 1, "error: 2 failed:\n  a\n  b\n"),
-        (KeyboardInterrupt(), 130, "interrupted\n"),
-        (Terminated(), 143, "terminated\n"),
+        (FileNotFoundError(2, "No such file", "b.png"), 2, "error: b.png: No such file\n"),
+        (OSError("odd"), 2, "error: odd\n"),
+        (MemoryError(), 2, "error: out of memory; close other programs, or give smaller images\n"),
+        (KeyboardInterrupt(), 130, "interrupted; a training goes on with --resume true\n"),
+        (Terminated(), 143, "terminated; a training goes on with --resume true\n"),
     ],
     ids=repr,
 )

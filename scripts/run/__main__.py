@@ -16,23 +16,25 @@ from pathlib import Path
 
 import monai.bundle
 
-from custom.cli import one_line_errors
+from custom.cli import GO_ON
 from custom.settings import check
 
+from .. import command
 from .merge import merged
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+@command.entry_point(GO_ON)
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the workflow that the command line names."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or {"-h", "--help"} & set(words):
         print(__doc__)
-        return
-    one_line_errors()
+        return 0
     sys.argv = [str(Path(monai.bundle.__file__).with_name("__main__.py")), "run", *words]
     check(merged(words))
     runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
