@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from custom.data import make_synthetic
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
@@ -15,3 +17,9 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("UNET_DATA is not set: the tests on the real data sets need it")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    return make_synthetic(folder, seed=1, size=(96, 120), counts={"training": 3, "validation": 2, "test": 1})

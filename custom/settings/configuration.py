@@ -106,8 +106,10 @@ class _Check:
         elif isinstance(value, (dict, list)):
             for _, child, item in ReferenceResolver.iter_subconfigs(id, value):
                 self.check_value(child, item)
-        elif meant(value) is not value and _public(id) not in self.settings:
-            self.changes[id] = meant(value)
+        elif _public(id) not in self.settings:
+            self.call.check_given(_public(id), None)
+            if meant(value) is not value:
+                self.changes[id] = meant(value)
 
     def check_component(self, id: str, config: dict[str, Any]) -> None:
         target = config["_target_"]

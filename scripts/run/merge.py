@@ -31,7 +31,7 @@ def merged(words: Sequence[str]) -> ConfigParser:
         UserError: a file that is missing or broken, an override of a part that does not exist, or an unknown run.
     """
     typed, others = split_words(words)
-    given = {name: DefaultParseValue(word) for name, word in typed.items() if word is not None}
+    given = {name: True if word is None else DefaultParseValue(word) for name, word in typed.items()}
     if others:
         given["run_id"] = others[0]
     if "args_file" in given:

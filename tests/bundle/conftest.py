@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from custom.data import make_synthetic
-
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path("bundle/configs")
 TRAIN, QUICK = CONFIGS / "train.json", CONFIGS / "experiments" / "quick.json"
@@ -49,12 +47,6 @@ def run(line: list[str], timeout: float = 300) -> subprocess.CompletedProcess[st
 def train_tiny(dataset: Path, output: Path, **options: object) -> list[str]:
     tiny = {name.removeprefix("--"): value for name, value in TINY.items()}
     return command("training", TRAIN, QUICK, **{**tiny, "dataset_dir": dataset, "output_dir": output, **options})
-
-
-@pytest.fixture(scope="session")
-def tiny_dataset(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "tiny"
-    return make_synthetic(folder, seed=1, size=(96, 120), counts={"training": 3, "validation": 2, "test": 1})
 
 
 @pytest.fixture(scope="session")
