@@ -141,6 +141,9 @@ class Inferring(Objects, Common):
     """Settings of `inferring`."""
 
     dataset_dir: str = setting("images to segment: a file, a folder or a pattern such as `images/*.tif`", min_length=1)
+    channel: int | None = setting(
+        "channel of images that have several, from 0; none: images have one, or colours", ge=0
+    )
     model: str = setting("model to segment with: a name in `bundle/models`, or a folder", min_length=1)
     threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
     orientations: int = setting("rotations and flips averaged", ge=1, le=8)

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from custom.data import find_images
+from custom.data import LoadMicroscopyd, find_images, to_gray
 from custom.errors import UserError
 
 
@@ -62,3 +62,14 @@ def test_outputs_of_the_same_name_are_refused(folder):
     Image.fromarray(np.zeros((5, 7), np.uint8)).save(folder / "a.png")
     with pytest.raises(UserError, match="a.bmp and .*a.png would have outputs of the same name"):
         find_images(folder)
+
+
+def test_a_channel_of_every_file(tmp_path):
+    pixels = np.random.RandomState(0).randint(0, 256, (2, 3, 15, 17)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, metadata={"axes": "ZCYX"})
+    with pytest.raises(UserError, match=r"a\.tif: has 3 channels that are not colours; choose one, channel 0 to 2"):
+        find_images(tmp_path)
+    for page, item in enumerate(find_images(tmp_path, channel=1).items):
+        loaded = LoadMicroscopyd("image")(item)
+        np.testing.assert_array_equal(loaded["image"][0].numpy(), to_gray(pixels[page, 1]))
+        assert set(loaded) == {"image"}
