@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 import difflib
+import os
 import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ from .components import Arguments, arguments_of, read_argument
 from .declarations import RUNS, STRUCTURE, is_plain, meant, settings_of
 
 SEP = ReferenceResolver.sep
+# Types of values from files and command lines; programs hand on objects, such as MONAI Label a `torch.device`.
+GIVEN = (str, os.PathLike, int, float, list, tuple, dict, type(None))
 KEPT = "_meta_"  # the metadata, which are no configuration
 PROPERTIES = frozenset(
     str(property[BundlePropertyConfig.ID])
@@ -136,7 +139,7 @@ class _Check:
             if not setting.applies(self.parser):
                 continue
             value = self.parser[id]
-            if not is_plain(value):
+            if not is_plain(value) or not isinstance(value, GIVEN):
                 continue
             if not setting.is_flag:
                 self.call.check_given(id, None)

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from monai.bundle import ConfigWorkflow
 from monai.bundle import run as bundle_run
+from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
 from custom.cli import user_error
 from custom.errors import UserError
+from custom.settings import check
 
 from ..bundle.conftest import CONFIGS, ROOT
 
@@ -108,6 +111,19 @@ MEANT = [
 def test_values_become_what_they_mean(checked, id, given, value):
     found = checked(**{id: given})[id]
     assert (found, type(found)) == (value, type(value))
+
+
+def test_an_object_from_a_program_is_left_alone(checked):
+    device = torch.device("cpu")
+    assert checked(device=device)["device"] is device
+
+
+@pytest.mark.parametrize("run", ["training", "evaluating", "inferring"])
+def test_handlers_that_monai_adds_for_tracking_pass(checked, run, tmp_path):
+    parser = checked(*RUNS[run])
+    parser["save_execute_config"] = False
+    ConfigWorkflow.patch_bundle_tracking(parser, DEFAULT_MLFLOW_SETTINGS)
+    check(parser)
 
 
 def test_a_number_sign_stays_in_a_path(checked):
