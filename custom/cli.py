@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
+import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle import run as bundle_run
 
@@ -44,7 +45,7 @@ def ending(error: BaseException, advice: str) -> tuple[str, int] | None:
     ============================  =====================  =========
     `SomeFailedError`             `error: ...`, a list   1
     `UserError`                   `error: ...`           2
-    `OSError`, `MemoryError`      `error: ...`           2
+    `OSError`, out of memory      `error: ...`           2
     Ctrl-C                        `interrupted; ADVICE`  130
     `Terminated`, from SIGTERM    `terminated; ADVICE`   143
     ============================  =====================  =========
@@ -59,11 +60,15 @@ def ending(error: BaseException, advice: str) -> tuple[str, int] | None:
         return f"interrupted; {advice}", 130
     cause = user_error(error)
     if cause is not None:
-        message = str(cause) if isinstance(cause, SomeFailedError) else " ".join(str(cause).splitlines())
+        message = str(cause)
+        if "Original Traceback" in message:  # a worker of a data loader hands it on as text
+            message = message.rpartition(f"{type(cause).__name__}: ")[2].rstrip()
+        if not isinstance(cause, SomeFailedError):
+            message = " ".join(message.splitlines())
         return f"error: {message}", cause.exit_code
     while error.__cause__ is not None:
         error = error.__cause__
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
         return "error: out of memory; close other programs, or give smaller images", UserError.exit_code
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename is not None else ""

@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from custom.cli import BundleCall, Terminated, one_line_errors, split_words
+from custom.cli import BundleCall, Terminated, ending, one_line_errors, split_words
 from custom.errors import SomeFailedError, UserError
 
 
@@ -46,6 +47,28 @@ def test_an_error_or_interruption_is_one_line_with_an_exit_code(error, code, lin
         sys.excepthook(type(error), error, None)
     assert end.value.code == code
     assert capsys.readouterr().err == line
+
+
+class Broken(torch.utils.data.Dataset):
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> None:
+        raise UserError("a.png: broken: give another")
+
+
+def test_error_in_a_worker_of_a_data_loader():
+    with pytest.raises(UserError) as caught:
+        next(iter(torch.utils.data.DataLoader(Broken(), num_workers=1)))
+    assert ending(caught.value, "") == ("error: a.png: broken: give another", 2)
+
+
+def test_memory_of_pytorch():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    for error in (caught.value, torch.OutOfMemoryError("CUDA out of memory.")):
+        line, code = ending(error, "") or ("", 0)
+        assert (line.partition(";")[0], code) == ("error: out of memory", 2)
 
 
 def test_other_errors_keep_their_traceback(capsys):
