@@ -28,9 +28,9 @@ MEASURES: dict[str, tuple[str, bool, str]] = {
 WELL_CALIBRATED, BADLY_CALIBRATED = 0.03, 0.1
 
 
-def remarks(table: ImageTable, curves: Curves, facts: dict[str, Any] | None) -> list[str]:
+def remarks(table: ImageTable, curves: Curves, facts: dict[str, Any] | None, threshold: float = 0.5) -> list[str]:
     """Sentences on what stands out, the most important first; each ends with what to do."""
-    return [*_on_data(facts), *_on_curves(curves), *_on_objects(table), *_on_probabilities(table)]
+    return [*_on_data(facts), *_on_curves(curves), *_on_objects(table), *_on_probabilities(table, threshold)]
 
 
 def _on_data(facts: dict[str, Any] | None) -> list[str]:
@@ -85,16 +85,16 @@ def _on_objects(table: ImageTable) -> list[str]:
     return [f"The most frequent object error is '{kind}' ({share}): {advice[kind]}."]
 
 
-def _on_probabilities(table: ImageTable) -> list[str]:
+def _on_probabilities(table: ImageTable, threshold: float) -> list[str]:
     if not table.bins[2].any():
         return []
     found = []
     iou = np.nan_to_num(threshold_curves(table.pixels)["IoU"])
-    best, half = int(iou.argmax()), 5
-    if iou[best] > iou[half] + 0.01:
+    best, used = int(iou.argmax()), int(np.abs(THRESHOLDS - threshold).argmin())
+    if iou[best] > iou[used] + 0.01:
         found.append(
-            f"Threshold {THRESHOLDS[best]:.1f} gives an IoU of {iou[best]:.3f}, 0.5 gives {iou[half]:.3f}: choose the "
-            "threshold on validation images (python -m scripts.tune)."
+            f"Threshold {THRESHOLDS[best]:.1f} gives an IoU of {iou[best]:.3f}, "
+            f"{THRESHOLDS[used]:.1f} gives {iou[used]:.3f}: choose it on validation images (python -m scripts.tune)."
         )
     error = calibration_error(table.bins)
     if error > BADLY_CALIBRATED:

@@ -114,13 +114,13 @@ def rate_chart(curves: Curves) -> str | None:
     return draw(f"Learning rate against epochs, from {rates[0]:.3g} to {rates[-1]:.3g}", fill)
 
 
-def threshold_chart(curves: dict[str, list[float]]) -> str:
-    """IoU, precision and recall of the foreground against the threshold on its probability."""
+def threshold_chart(curves: dict[str, list[float]], used: float) -> str:
+    """IoU, precision and recall of the foreground against the threshold on its probability; a line at the one used."""
 
     def fill(axes: Axes) -> None:
         for style, (name, values) in zip(STYLES, curves.items(), strict=True):
             axes.plot(THRESHOLDS, values, **style, label=name)
-        axes.axvline(0.5, color=INK, linewidth=0.8, alpha=0.5)
+        axes.axvline(used, color=INK, linewidth=0.8, alpha=0.5)
         axes.set(xlabel="threshold on the probability", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend()
 

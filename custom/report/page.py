@@ -37,6 +37,7 @@ class Report:
         settings: name and value of settings.
         commands: command lines that made the run, and the page.
         progress: where the training is, if it is not finished.
+        scores: measures over all images together, and their thresholds as ``NAME_threshold``; by default the means.
     """
 
     title: str
@@ -47,6 +48,12 @@ class Report:
     settings: dict[str, Any] = field(default_factory=dict)
     commands: Sequence[str] = ()
     progress: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a pixel is foreground."""
+        return self.scores.get("iou_threshold", 0.5)
 
 
 def write_page(report: Report, path: Path) -> None:
@@ -78,12 +85,12 @@ def render(report: Report) -> str:
         measures=table.measures,
         titles=MEASURES,
         kinds=KINDS if any(row["counts"] for row in table.rows) else (),
-        means={name: _mean(table, name) for name in table.measures},
-        remarks=remarks(table, report.curves, report.facts),
+        overall={name: report.scores.get(name, _mean(table, name)) for name in table.measures},
+        remarks=remarks(table, report.curves, report.facts, report.threshold),
         loss=charts.loss_chart(report.curves),
         validation=charts.validation_chart(report.curves),
         rate=charts.rate_chart(report.curves),
-        threshold=charts.threshold_chart(threshold_curves(table.pixels)) if labelled else None,
+        threshold=charts.threshold_chart(threshold_curves(table.pixels), report.threshold) if labelled else None,
         reliability=charts.reliability_chart(table.bins, error) if labelled else None,
         calibration_error=error,
         versions=versions(),

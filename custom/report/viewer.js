@@ -153,16 +153,13 @@ function drawHatched(paper, colour, rising) {
   transform(context);
 }
 
-function drawOutline(path, colour, dashes) {
+function drawOutline(path, colour, width, dashes) {
   context.save();
   context.translate(view.left, view.top);
   context.scale(view.step, view.step);
   const pixel = 1 / (zoom * view.step);
-  context.strokeStyle = "#000a";
-  context.lineWidth = 3.2 * pixel;
-  context.stroke(path);
   context.strokeStyle = colour;
-  context.lineWidth = 1.6 * pixel;
+  context.lineWidth = width * pixel;
   context.setLineDash(dashes.map((length) => length * pixel));
   context.stroke(path);
   context.restore();
@@ -217,8 +214,11 @@ function draw() {
     drawHatched(layers.missed, MISSED, true);
     drawHatched(layers.invented, INVENTED, false);
   }
-  if (isOn("label")) drawOutline(layers.labelOutline, SOLID, []);
-  if (isOn("prediction")) drawOutline(layers.predictionOutline, DASHED, [5, 4]);
+  // The dark rims first: where outlines coincide, the solid one shows between the dashes.
+  if (isOn("label")) drawOutline(layers.labelOutline, "#000a", 3.4, []);
+  if (isOn("prediction")) drawOutline(layers.predictionOutline, "#000a", 3.4, []);
+  if (isOn("label")) drawOutline(layers.labelOutline, SOLID, 1.8, []);
+  if (isOn("prediction")) drawOutline(layers.predictionOutline, DASHED, 1.8, [5, 5]);
   drawMarks();
 }
 

@@ -25,7 +25,7 @@ from custom.report.record import command_line, read_record
 
 from ..command import Parser, entry_point, make_parser
 from .figure import draw_report
-from .run_files import image_scores, read_picture
+from .run_files import image_scores, overall_scores, read_picture
 
 
 def options() -> Parser:
@@ -78,9 +78,10 @@ def make_report(given: Namespace, output: Path, command: str) -> bool:
     split = given.split if data else ""
     facts = dataset_facts(data) if data else None
     commands = [*record.get("commands", []), command]
-    write_page(
-        Report(title, split, table, learning_curve(given.run), facts, record.get("settings", {}), commands), output
-    )
+    # The evaluation's own numbers hold for the images that it scored, all of them.
+    overall = overall_scores(given.run) if len(items) == len(scores) else {}
+    curves, settings = learning_curve(given.run), record.get("settings", {})
+    write_page(Report(title, split, table, curves, facts, settings, commands, scores=overall), output)
     if scores:
         shown = {Path(item["image"]).name: scores[Path(item["image"]).name] for item in items}
         draw_report(f"{title}, {split}", items, shown, given.run, given.segmentations, output.with_suffix(".png"))

@@ -28,6 +28,15 @@ def image_scores(run: Path) -> dict[str, dict[str, float]]:
     return scores
 
 
+def overall_scores(run: Path) -> dict[str, float]:
+    """Measures over all images that the evaluation scored, with their thresholds; empty without an evaluation."""
+    file = run / "evaluation" / "metrics.csv"
+    if not file.is_file():
+        return {}
+    with file.open(newline="", encoding="utf-8") as lines:
+        return {name: float(value) for name, value in csv.reader(lines)}
+
+
 def read_classes(item: dict[str, Any]) -> NDArray:
     """Class indices (H, W) of an item's label, 255 where ignored; objects are class 1."""
     path, label_format = Path(item["label"]), item["label_format"]

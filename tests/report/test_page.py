@@ -160,3 +160,11 @@ def test_a_shell_reads_a_command_line_as_it_was(argument):
 
 def test_a_list_stays_readable_in_a_command_line():
     assert command_line(["--save", "['mask','instance']"]) == "--save \"['mask','instance']\""
+
+
+def test_the_threshold_remark_is_about_the_threshold_in_use():
+    picture = make_picture("a")
+    picture.probability[:] = np.where(picture.label > 0, 0.35, 0.05)
+    table = make_table(picture)
+    assert any("0.5 gives 0.000" in remark for remark in remarks(table, {}, None))
+    assert not any("gives" in remark for remark in remarks(table, {}, None, threshold=0.3))
