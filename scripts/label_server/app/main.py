@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 import threading
 from pathlib import Path
@@ -20,6 +21,16 @@ from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.tasks.activelearning.first import First
 from monailabel.tasks.activelearning.random import Random
+
+
+class AnyImage(Random):
+    """Any unlabelled image, those not given lately more likely."""
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
+        try:
+            return super().__call__(request, datastore)
+        except ValueError:  # MONAI Label's own weights are all 0 if each image was given within this second
+            return {"id": random.choice(datastore.get_unlabeled_images())}
 
 
 class UNetApp(MONAILabelApp):
@@ -46,7 +57,7 @@ class UNetApp(MONAILabelApp):
         return {name: TrainTask(folder, self.conf) for name, folder in self.bundles.items()}
 
     def init_strategies(self) -> dict[str, Strategy]:
-        return {"entropy": Entropy(self._infers), "first": First(), "random": Random()}
+        return {"entropy": Entropy(self._infers), "first": First(), "random": AnyImage()}
 
     def init_batch_infer(self) -> BatchTask:
         return BatchTask()
