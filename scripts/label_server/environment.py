@@ -28,12 +28,23 @@ def prepare(folder: Path) -> Path:
         return python
     check(folder)
     print(f"setting up MONAI Label in {folder}: 3 GB, some minutes, once ...", flush=True)
+    remove(folder)
     install = [str(python), "-m", "pip", "install", "--quiet"]
-    run([sys.executable, "-m", "venv", "--clear", str(folder)], folder)
+    run([sys.executable, "-m", "venv", str(folder)], folder)
     run([*install, "-r", str(REQUIREMENTS[0])], folder)
     run([*install, "--no-deps", "-r", str(REQUIREMENTS[1])], folder)
     (folder / DONE).write_text(digest())
     return python
+
+
+def remove(folder: Path) -> None:
+    """Remove an older environment, under another name first: half of one could not be told from somebody's files."""
+    for left in folder.absolute().parent.glob(f"{folder.name}.*.old"):
+        shutil.rmtree(left)
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".old", dir=folder.absolute().parent))
+        folder.rename(old / folder.name)
+        shutil.rmtree(old)
 
 
 def is_ready(folder: Path) -> bool:

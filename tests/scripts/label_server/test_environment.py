@@ -28,6 +28,23 @@ class TestEnvironment:
         with pytest.raises(UserError, match="needs Python 3.11 or 3.12"):
             environment.prepare(tmp_path / "env")
 
+    def test_an_interruption_is_no_obstacle(self, tmp_path, monkeypatch):
+        class InterruptionError(BaseException):
+            pass
+
+        def interrupt(*given: object, **options: object) -> None:
+            raise InterruptionError
+
+        folder = tmp_path / ".venv-label"
+        folder.mkdir()
+        (folder / "pyvenv.cfg").touch()
+        (folder / "label-requirements.sha256").write_text("of older requirements")
+        for interrupted in (environment.shutil, "rmtree"), (environment, "run"), (environment, "run"):
+            with monkeypatch.context() as context, pytest.raises(InterruptionError):
+                context.setattr(*interrupted, interrupt)
+                environment.prepare(folder)
+        assert list(tmp_path.iterdir()) == []
+
     def test_an_installation_that_fails_is_told_and_tried_again(self, tmp_path):
         failing = [sys.executable, "-c", "import sys; print('no network', file=sys.stderr); sys.exit(1)"]
         with pytest.raises(UserError, match="failed \\(no network\\)"):
