@@ -17,7 +17,7 @@ THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
 HEIGHTS = (2.0, 5.0, 8.0)
 SIGMAS = (2.0, 4.0)
 GROWS = (0, 1, 2, 3, 4)
-SIZE_STEPS = (0.0, 0.1, 0.25)  # shares of the smallest reference cell
+SIZE_STEPS = (0.0, 0.1)  # shares of the smallest reference cell
 TOLERANCE = 0.002  # differences of SEG that are taken for none
 
 
