@@ -40,9 +40,10 @@ class TestEnvironment:
         (folder / "pyvenv.cfg").touch()
         (folder / "label-requirements.sha256").write_text("of older requirements")
         for interrupted in (environment.shutil, "rmtree"), (environment, "run"), (environment, "run"):
-            with monkeypatch.context() as context, pytest.raises(InterruptionError):
+            with monkeypatch.context() as context:
                 context.setattr(*interrupted, interrupt)
-                environment.prepare(folder)
+                with pytest.raises(InterruptionError):
+                    environment.prepare(folder)
         assert list(tmp_path.iterdir()) == []
 
     def test_an_installation_that_fails_is_told_and_tried_again(self, tmp_path):
