@@ -3,6 +3,7 @@
 from .best_model import BestModelSaver
 from .checkpoint import TrainingCheckpoint
 from .clip import GradientClip
+from .console import EpochLine
 from .early_stop import ResumableEarlyStop
 from .finite_loss import FiniteLoss
 from .metrics import (
@@ -18,10 +19,12 @@ from .pictures import TrainingPictures, ValidationPictures
 from .report import RunReport
 from .reseed import EpochSeed
 from .save import SegmentationSaver
-from .time_limit import SharedTimeLimit
+from .time_limit import TimeLimit
+from .validation import Validation
 
 __all__ = [
     "BestModelSaver",
+    "EpochLine",
     "EpochSeed",
     "FiniteLoss",
     "GradientClip",
@@ -32,11 +35,12 @@ __all__ = [
     "RunReport",
     "SegHandler",
     "SegmentationSaver",
-    "SharedTimeLimit",
+    "TimeLimit",
     "TrainingCheckpoint",
     "TrainingPictures",
     "VInfoHandler",
     "VRandHandler",
+    "Validation",
     "ValidationPictures",
     "WarpingErrorHandler",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from torch import nn
 from ..errors import UserError
 from ..files import replace_file
 from ..inferers.geometry import unwrap
+from ..lock import hold_lock
+from ..run_settings import differences
+
+MODEL_FILES = ("model.json", "model.pt")
 
 
 def is_first_rank() -> bool:
@@ -35,35 +40,75 @@ def save(content: Any, path: Path) -> None:
 
 
 class TrainingCheckpoint:
-    """Handler of a trainer: writes the whole state of a run after each epoch and, on request, goes on from it.
+    """Handler of a trainer: writes the whole state of a training after each epoch and, on request, resumes it.
 
     Attach it after all other handlers, so that validation, schedule and early stopping have done their part of the
     epoch. Random state is not part of the file: :class:`~custom.handlers.EpochSeed` makes it a function of the epoch.
 
     Args:
         path: the checkpoint file, replaced after each epoch.
-        state: name to object with ``state_dict`` and ``load_state_dict`` (network, optimizer, schedule, ...).
+        state: name to object with ``state_dict`` and ``load_state_dict`` (network, optimizer, schedule, ...), in the
+            order in which they are restored.
         evaluator: the evaluator whose best metric is remembered.
-        resume: go on from ``path`` if it is there; a missing file starts afresh.
+        settings: all that the training depends on, see `custom.run_settings.training_settings`; a training is resumed
+            with the same settings only.
+        resume: continue from ``path`` if it exists; a missing file starts a new training.
+        overwrite: a training that is not resumed may replace what the folder of ``path`` holds.
 
     Raises:
-        UserError: the checkpoint does not fit the objects, or cannot be written.
+        UserError: the checkpoint was written with other settings, is damaged, or cannot be written.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], state: Mapping[str, Any], evaluator: Engine, resume: bool = False
+        self,
+        path: str | os.PathLike[str],
+        state: Mapping[str, Any],
+        evaluator: Engine,
+        settings: str = "{}",
+        resume: bool = False,
+        overwrite: bool = False,
     ) -> None:
         self.path = Path(path)
         self.state: dict[str, Any] = {
             name: unwrap(item) if isinstance(item, nn.Module) else item for name, item in state.items()
         }
         self.evaluator = evaluator
+        self.settings = settings
         self.resume = resume
+        self.overwrite = overwrite
+        self.logger = logging.getLogger(type(self).__name__)
 
     def attach(self, trainer: Engine) -> None:
         """Load when the run starts, save after each epoch."""
         trainer.add_event_handler(Events.STARTED, self.load)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self.save)
+
+    def run(self, trainer: Any) -> None:
+        """Run the trainer; an interruption says how to continue.
+
+        Raises:
+            UserError: the folder holds a training already and is not to be resumed, or another process trains into it.
+            KeyboardInterrupt: by Ctrl-C, or `custom.cli.Terminated` by SIGTERM, with the advice as message.
+        """
+        if is_first_rank():
+            self._claim_folder()
+        if self.resume and self.path.is_file():
+            self._read()  # what is wrong with it shows before the trainer starts
+        try:
+            trainer.run()
+        except KeyboardInterrupt as signal:
+            advice = "continue with --resume true" if self.path.exists() else "before the first checkpoint was written"
+            raise type(signal)(advice) from None
+
+    def _claim_folder(self) -> None:
+        folder = self.path.parent
+        hold_lock(folder)
+        used = [name for name in (self.path.name, *MODEL_FILES) if (folder / name).exists()]
+        if used and not self.resume and not self.overwrite:
+            raise UserError(
+                f"{folder} holds a training already ({used[0]}): continue it with --resume true, "
+                "or give another --output_dir"
+            )
 
     def save(self, trainer: Engine) -> None:
         """Write the state of all objects and counters."""
@@ -71,28 +116,63 @@ class TrainingCheckpoint:
             return
         best: Any = self.evaluator.state
         checkpoint = {name: item.state_dict() for name, item in self.state.items()}
-        checkpoint["trainer"] = {"epoch": trainer.state.epoch, "iteration": trainer.state.iteration}
+        checkpoint["settings"] = self.settings
+        checkpoint["trainer"] = {name: getattr(trainer.state, name) for name in ("epoch", "iteration", "max_epochs")}
         checkpoint["evaluator"] = {"best_metric": best.best_metric, "best_metric_epoch": best.best_metric_epoch}
         save(checkpoint, self.path)
 
     def load(self, trainer: Engine) -> None:
         """Restore the state of all objects and counters, if asked to and if there is a checkpoint."""
-        logger = logging.getLogger(type(self).__name__)
         if not self.resume:
             return
         if not self.path.is_file():
-            logger.info(f"{self.path} is not there: training starts at epoch 1")
+            self.logger.info(f"{self.path} does not exist: training starts at epoch 1")
             return
-        checkpoint = torch.load(self.path, map_location="cpu", weights_only=True)
+        checkpoint = self._read()
         for name, item in self.state.items():
             try:
                 item.load_state_dict(checkpoint[name])
             except (KeyError, ValueError, RuntimeError) as error:
                 raise UserError(
-                    f"{self.path} does not fit this run ({name}: {str(error).splitlines()[0]}): "
-                    "resume with the configuration it was written with, or train without --resume"
+                    f"{self.path} does not fit this training ({name}: {str(error).splitlines()[0]}): "
+                    "resume with the configuration it was written with, or give another --output_dir"
                 ) from error
-        for engine, counters in ((trainer, "trainer"), (self.evaluator, "evaluator")):
-            for name, value in checkpoint[counters].items():
-                setattr(engine.state, name, value)
-        logger.info(f"resumed {self.path} after epoch {trainer.state.epoch}")
+        for name in ("epoch", "iteration"):
+            setattr(trainer.state, name, checkpoint["trainer"][name])
+        for name, value in checkpoint["evaluator"].items():
+            setattr(self.evaluator.state, name, value)
+        self._continue_or_end(trainer, checkpoint["trainer"]["max_epochs"])
+
+    def _read(self) -> dict[str, Any]:
+        """The checkpoint; `UserError` if it is damaged or was written with other settings."""
+        try:
+            checkpoint: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+            changed = differences(checkpoint["settings"], self.settings)
+        except (OSError, KeyError, TypeError, ValueError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+            raise UserError(
+                f"{self.path} is damaged or of another version: it cannot be resumed; give another --output_dir"
+            ) from error
+        if changed:
+            raise UserError(
+                f"{self.path} was written with other settings ({'; '.join(changed)}): "
+                "resume with those, or give another --output_dir"
+            )
+        return checkpoint
+
+    def _continue_or_end(self, trainer: Engine, planned: int) -> None:
+        """Say where the training goes on, or why it does not."""
+        epoch, last = trainer.state.epoch, trainer.state.max_epochs or 0
+        early_stop = self.state.get("early_stop")
+        if epoch >= last:
+            self.logger.info(f"training is complete: {epoch} of {last} epochs; give more --max_epochs to continue")
+        elif early_stop is not None and early_stop.has_stopped:
+            if last <= planned:
+                self.logger.info(
+                    f"training stopped early after epoch {epoch}; "
+                    "give more --early_stop#patience or --max_epochs to continue"
+                )
+                trainer.terminate()
+                return
+            early_stop.reset()
+        else:
+            self.logger.info(f"resumed {self.path} after epoch {epoch} of {last}")

@@ -10,6 +10,16 @@ from monai.handlers import EarlyStopHandler
 class ResumableEarlyStop(EarlyStopHandler):
     """`monai.handlers.EarlyStopHandler` with its patience counter and best score in a state dict."""
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the patience is exhausted."""
+        return self._handler is not None and self._handler.counter >= self.patience
+
+    def reset(self) -> None:
+        """Be patient anew; the best score stays."""
+        if self._handler is not None:
+            self._handler.counter = 0
+
     def state_dict(self) -> dict[str, Any]:
         """Counter and best score; empty before :meth:`set_trainer`."""
         return dict(self._handler.state_dict()) if self._handler is not None else {}

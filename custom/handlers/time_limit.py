@@ -1,23 +1,67 @@
-"""A time limit that all processes of a distributed training reach at the same step."""
+"""A time limit that shortens a training and its schedule."""
 
 from __future__ import annotations
 
+import logging
 import time
+from typing import Any
 
 import ignite.distributed as idist
-from ignite.engine import Engine
-from ignite.handlers import TimeLimit
+from ignite.engine import Engine, Events
+
+from ..schedules import OneCycle
 
 
-class SharedTimeLimit(TimeLimit):
-    """`ignite.handlers.TimeLimit` by the clock of rank 0.
+class TimeLimit:
+    """Handler of a trainer: ends it when a time is over, with validation and checkpoint as after a whole epoch.
 
-    Clocks that start at different times would end the processes at different steps, and those that go on would wait
-    for the gradients of the others.
+    A :class:`~custom.schedules.OneCycle` is told how much of the time is over, so that it comes to its end and is not
+    cut off. Steps left out of the last epoch count as done, so that a training that is resumed begins with the next.
+
+    All processes of a distributed training go by the clock of rank 0: clocks that began at different times would end
+    them at different steps, and those that go on would wait for the gradients of the others.
+
+    Args:
+        seconds: from the start of the run, or from its resumption.
+        schedule: the schedule of the learning rate; of another class, it is left alone.
     """
 
-    def __call__(self, engine: Engine) -> None:
-        over = time.time() - self.start_time > self.limit_sec
-        if idist.broadcast(float(over)):
-            self.logger.info(f"Reached the time limit: {self.limit_sec} sec. Stop training")
-            engine.terminate()
+    def __init__(self, seconds: float, schedule: Any = None) -> None:
+        self.seconds = seconds
+        self.schedule = schedule if isinstance(schedule, OneCycle) else None
+        self.start = time.monotonic()
+        self.over = False
+
+    def attach(self, trainer: Engine) -> None:
+        """Look at the clock in each step."""
+        trainer.add_event_handler(Events.STARTED, self.begin)
+        trainer.add_event_handler(Events.ITERATION_STARTED, self.tell)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self.stop)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
+
+    def begin(self) -> None:
+        """Start the clock."""
+        self.start = time.monotonic()
+
+    def tell(self) -> None:
+        """Tell the schedule how much of the time is over."""
+        told: Any = idist.broadcast((time.monotonic() - self.start) / self.seconds)
+        share = float(told)
+        self.over = share >= 1
+        if self.schedule is not None:
+            self.schedule.share = min(share, 1.0)
+
+    def stop(self, trainer: Engine) -> None:
+        """End the epoch, if the time is over."""
+        if self.over:
+            logging.getLogger(type(self).__name__).info(f"time limit of {self.seconds:g} s reached")
+            trainer.terminate_epoch()
+
+    def finish(self, trainer: Engine) -> None:
+        """End the training, if the time is over."""
+        if self.over:
+            state: Any = trainer.state
+            state.iteration = state.epoch * state.epoch_length
+            if self.schedule is not None:
+                self.schedule.steps_done = state.iteration
+            trainer.terminate()

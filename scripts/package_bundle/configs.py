@@ -86,6 +86,7 @@ def packaged(config: Config, code: str) -> Config:
         "model": MODEL_DIR,
         "model_dir": MODEL_DIR,
         "flat_weights": f"{MODEL_DIR} + '/model.pt'",
+        "overwrite": True,  # MONAI Label trains again and again
     }
     if "name" not in config and "split" not in config:
         del own["output_dir"]  # inference writes to the working directory

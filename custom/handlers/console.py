@@ -1,0 +1,62 @@
+"""What a training says on the console: one line an epoch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from ignite.engine import Engine, Events
+from torch.optim import Optimizer
+
+# Metric of a validation, and how it is called in the line.
+VALIDATION = {"pixel_error": "pixel error", "iou": "foreground IoU", "val_loss": "validation loss"}
+
+
+class EpochLine:
+    """Handler of a trainer: logs epoch, loss, validation scores, learning rate and the time left, in one line.
+
+    Attach it after the validation, whose scores of the same epoch it reports.
+
+    Args:
+        evaluator: of the validation.
+        optimizer: whose learning rate is reported.
+    """
+
+    def __init__(self, evaluator: Engine, optimizer: Optimizer) -> None:
+        self.evaluator = evaluator
+        self.optimizer = optimizer
+        self.logger = logging.getLogger("training")
+        self.start, self.epochs_before = time.monotonic(), 0
+
+    def attach(self, trainer: Engine) -> None:
+        """Log after each epoch."""
+        trainer.add_event_handler(Events.EPOCH_STARTED(once=1), self.begin)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def begin(self, trainer: Engine) -> None:
+        """Start the clock."""
+        self.start, self.epochs_before = time.monotonic(), trainer.state.epoch - 1
+
+    def __call__(self, trainer: Engine) -> None:
+        state: Any = trainer.state
+        parts = [f"epoch {state.epoch}/{state.max_epochs}", f"loss {state.metrics['train_loss']:.4f}"]
+        validation: Any = self.evaluator.state
+        if validation.epoch == state.epoch:
+            scores = validation.metrics
+            parts += [f"{words} {scores[name]:.4f}" for name, words in VALIDATION.items() if name in scores]
+            if validation.best_metric_epoch == state.epoch:
+                parts[-1] += " (best so far)"
+        parts.append(f"learning rate {self.optimizer.param_groups[0]['lr']:.2g}")
+        left = state.max_epochs - state.epoch
+        if left > 0:
+            seconds = (time.monotonic() - self.start) / (state.epoch - self.epochs_before) * left
+            parts.append(f"{duration(seconds)} left")
+        self.logger.info(", ".join(parts))
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, rounded."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

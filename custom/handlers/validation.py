@@ -1,0 +1,26 @@
+"""Validation at an interval and at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.handlers import ValidationHandler
+
+
+class Validation(ValidationHandler):
+    """`monai.handlers.ValidationHandler` that also validates after the last epoch, whatever the interval.
+
+    The last epoch is that of `max_epochs` or the one in which something, such as a time limit, ended the training. So
+    a training never ends without a score, and the last weights, which are often the best, are scored.
+    """
+
+    def attach(self, engine: Engine) -> None:
+        """Validate after each epoch that is due."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED(event_filter=self.is_due), self)
+
+    def is_due(self, engine: Engine, epoch: int) -> bool:
+        """Whether there is a validation after an epoch."""
+        state: Any = engine.state
+        is_last = epoch == state.max_epochs or engine.should_terminate or engine.should_terminate_single_epoch
+        return epoch % self.interval == 0 or bool(is_last)

@@ -1,0 +1,121 @@
+"""What a training depends on, as far as it can be compared when the training is resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from .config import active_parser
+from .data.datalist import FILE_NAME, Datalist
+from .errors import UserError
+
+# Ids that may change between two sessions of one training. They say where and how it runs, when it ends and what it
+# reports; the steps that were taken would have been the same (on another device up to rounding).
+FREE = (
+    "_meta_",
+    "imports",
+    "bundle_root",
+    "name",
+    "experiment",
+    "output_dir",
+    "dataset_dir",
+    "data",
+    "resume",
+    "overwrite",
+    "rank",
+    "world_size",
+    "device",
+    "bfloat16",
+    "max_epochs",
+    "time_limit",
+    "val_interval",
+    "model_dir",
+    "flat_weights",
+    "model_saver",
+    "method",
+    "sigma",
+    "height",
+    "min_size",
+    "grow",
+    "orientations",
+    "test_orientations",
+    "early_stop",
+    "checkpoint",
+    "progress_bar",
+    "initialize",
+    "prepare",
+    "finalize",
+    "training",
+    "run",
+    "train#handlers",
+    "train#key_metric",
+    "train#trainer#max_epochs",
+    "validate#handlers",
+    "validate#key_metric",
+    "validate#additional_metrics",
+    "validate#inferer",
+)
+SHOWN = 60  # characters of a value in a message
+
+
+def training_settings(data: Datalist) -> str:
+    """JSON of all that the training being set up depends on: its configuration, and the images and labels.
+
+    To be called from an expression of the configuration.
+    """
+    config = {key: value for key, value in _flat(active_parser().get()).items() if not _is_free(key)}
+    images = {f"{split} images": _hash_items(data, split) for split in ("training", "validation")}
+    return json.dumps({**config, **images}, sort_keys=True, default=str)
+
+
+def differences(before: str, now: str) -> list[str]:
+    """Settings that differ, as `id: before ..., now ...`."""
+    old, new = json.loads(before), json.loads(now)
+    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return [
+        f"other {key}" if key.endswith("images") else f"{key}: {_shown(old.get(key))}, now {_shown(new.get(key))}"
+        for key in changed
+    ]
+
+
+def _is_free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}#") for free in FREE)
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Values by id; a list is one value."""
+    if not isinstance(config, dict) or not config:
+        return {prefix: config}
+    flat = {}
+    for key, value in config.items():
+        flat.update(_flat(value, f"{prefix}#{key}" if prefix else str(key)))
+    return flat
+
+
+def _hash_items(data: Datalist, split: str) -> str:
+    """Of names and sizes of the files: their contents would take too long to read."""
+    files = [
+        [os.path.relpath(item[key], data.folder), Path(item[key]).stat().st_size]
+        for item in getattr(data, split)
+        for key in ("image", "label")
+        if key in item
+    ]
+    text = json.dumps([files, str(data.label_format)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def require_validation(data: Datalist, plateau: bool) -> None:
+    """Raise `UserError` if the schedule of the learning rate needs validation images and there are none."""
+    if plateau and not data.validation:
+        raise UserError(
+            f"{data.folder / FILE_NAME}: the `validation` list is empty, and the schedule follows the validation loss; "
+            "name images for validation, or give --lr_scheduler @schedules#one_cycle"
+        )

@@ -1,0 +1,62 @@
+"""A learning-rate schedule for trainings that are prolonged, or that end by the clock."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+
+
+class OneCycle(OneCycleLR):
+    """PyTorch's one-cycle schedule, which can be planned anew.
+
+    It takes the same steps as `torch.optim.lr_scheduler.OneCycleLR`, with two exceptions:
+
+    - While :attr:`share` says how much of a time limit is over, the schedule is at least as far, so that the learning
+      rate reaches its end when the time does. On a machine that is fast enough nothing changes.
+    - A state that was saved for another number of steps, or at the end of the schedule, goes on with a new cycle over
+      the steps that are left. Its peak is `max_lr` times their share of all steps: 0.5 for a training of twice the
+      length, little for a few more epochs, which are to refine and not to unlearn.
+
+    Args:
+        optimizer: its learning rate and momentum are set.
+        max_lr: peak of the learning rate.
+        total_steps: of the whole training.
+    """
+
+    def __init__(self, optimizer: Optimizer, max_lr: float, total_steps: int) -> None:
+        self.max_lr = max_lr
+        self.planned_steps = total_steps
+        self.steps_done = -1  # the constructor takes the first step
+        self.cycle_start = 0  # steps before this cycle
+        self.share = 0.0
+        self.share_start = 0  # position in the cycle when the clock began
+        super().__init__(optimizer, max_lr=max_lr, total_steps=total_steps)
+
+    def step(self, epoch: int | None = None) -> None:
+        """Set the learning rate for the next step of the training."""
+        self.steps_done += 1
+        by_clock = self.share_start + int((self.total_steps - self.share_start) * self.share)
+        position = min(max(self.steps_done - self.cycle_start, by_clock), self.total_steps)
+        self.last_epoch = position - 1  # PyTorch's name of the position, which it increments
+        super().step()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue a schedule; see the class for one of another length. The optimizer's state comes first."""
+        planned = self.planned_steps
+        super().load_state_dict(state_dict)
+        self.share, self.share_start = 0.0, self.last_epoch
+        left = planned - self.steps_done
+        if left > 0 and (planned != self.planned_steps or self.last_epoch >= self.total_steps):
+            self._restart(planned, left)
+
+    def _restart(self, planned: int, left: int) -> None:
+        peak = self.max_lr * left / planned
+        cycle = OneCycleLR(self.optimizer, max_lr=peak, total_steps=left)
+        self.__dict__.update(cycle.state_dict())
+        self.planned_steps, self.cycle_start, self.share_start = planned, self.steps_done, 0
+        logging.getLogger(type(self).__name__).info(
+            f"new cycle over the {left} steps that are left, with a learning rate of at most {peak:.2g}"
+        )
