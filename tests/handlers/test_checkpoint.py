@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import signal
 
 import pytest
 import torch
+from filelock import FileLock
 from ignite.engine import Engine, Events
 from torch import nn
 
@@ -74,6 +76,82 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     other = TrainingCheckpoint(path, {"network": nn.Linear(5, 2)}, engine(), resume=True)
     with pytest.raises(UserError, match=r"checkpoint.pt does not fit this run \(network"):
         other.load(engine())
+
+
+def resumed(path, before: dict, now: dict) -> None:
+    """Load a checkpoint that was written with some settings in a training with others."""
+    TrainingCheckpoint(path, {}, engine(), json.dumps(before)).save(engine())
+    TrainingCheckpoint(path, {}, engine(), json.dumps(now), resume=True).load(engine())
+
+
+def test_other_settings_are_listed_and_refused(tmp_path):
+    before = {"seed": 1, "loss#reduction": "mean", "training images": "a1", "batch_size": 2}
+    resumed(tmp_path / "checkpoint.pt", before, before)
+    now = {"seed": 7, "training images": "b2", "batch_size": 2}
+    message = r"other settings \(loss#reduction: \"mean\", now null; seed: 1, now 7; other training images\)"
+    with pytest.raises(UserError, match=message):
+        resumed(tmp_path / "checkpoint.pt", before, now)
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="checkpoint.pt is damaged"):
+        TrainingCheckpoint(path, objects(), engine(), resume=True).load(engine())
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "model.json"])
+def test_a_folder_in_use_is_neither_trained_into_nor_replaced(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    ran = []
+    trainer = Engine(lambda engine, batch: ran.append(batch))
+    trainer.run = lambda: ran.append("run")
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(UserError, match=f"holds a training already \\({name}\\): continue it with --resume true"):
+        TrainingCheckpoint(path, {}, engine()).run(trainer)
+    assert ran == []
+    TrainingCheckpoint(path, {}, engine(), overwrite=True).run(trainer)
+    assert ran == ["run"]
+
+
+def test_another_process_in_the_folder_is_not_disturbed(tmp_path):
+    with FileLock(tmp_path / ".lock"), pytest.raises(UserError, match="another process is writing to it"):
+        TrainingCheckpoint(tmp_path / "checkpoint.pt", {}, engine()).run(engine())
+
+
+def test_an_interruption_says_how_to_continue(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    for advice in ("before the first checkpoint was written", "continue with --resume true"):
+        trainer = engine()
+        trainer.run = interrupted
+        with pytest.raises(KeyboardInterrupt, match=advice):
+            TrainingCheckpoint(path, {}, engine(), resume=True).run(trainer)
+        TrainingCheckpoint(path, {}, engine()).save(engine(max_epochs=3))
+
+
+def stopped_early(path, patience: int, max_epochs: int) -> tuple[int, int]:
+    """Epochs at the end of a training in which nothing gets better, and of one that resumes it."""
+    ends = []
+    for resume, settings in ((False, (2, 9)), (True, (patience, max_epochs))):
+        trainer, evaluator = engine(), engine()
+        stop = ResumableEarlyStop(patience=settings[0], score_function=lambda engine: 0.0, trainer=trainer)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, stop)
+        TrainingCheckpoint(path, {"early_stop": stop}, evaluator, resume=resume).attach(trainer)
+        trainer.run([0, 0], max_epochs=settings[1])
+        ends.append(trainer.state.epoch)
+    return ends[0], ends[1]
+
+
+@pytest.mark.parametrize(("patience", "max_epochs", "end"), [(2, 9, 3), (2, 11, 5), (4, 9, 5), (9, 9, 9)])
+def test_after_an_early_stop_it_goes_on_only_with_more_patience_or_epochs(tmp_path, caplog, patience, max_epochs, end):
+    with caplog.at_level("INFO"):
+        assert stopped_early(tmp_path / "checkpoint.pt", patience, max_epochs) == (3, end)
+    assert ("stopped early after epoch 3" in caplog.text) == (end == 3)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path):

@@ -1,0 +1,61 @@
+"""When there is a validation, and what a training says."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from custom.handlers import EpochLine, Validation
+
+
+def validated(interval: int, max_epochs: int, stop_in: int | None = None) -> list[int]:
+    """Epochs after which there was a validation."""
+    seen = []
+    handler = Validation(interval=interval)
+    handler.validator = type("Validator", (), {"run": staticmethod(seen.append)})
+    trainer = Engine(lambda engine, batch: engine.terminate_epoch() if engine.state.epoch == stop_in else None)
+    handler.attach(trainer)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda e: e.terminate() if e.state.epoch == stop_in else None)
+    trainer.run([0, 0], max_epochs=max_epochs)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("interval", "max_epochs", "stop_in", "expected"),
+    [
+        (1, 3, None, [1, 2, 3]),
+        (2, 4, None, [2, 4]),
+        (2, 5, None, [2, 4, 5]),
+        (9, 5, None, [5]),
+        (4, 9, 5, [4, 5]),
+    ],
+)
+def test_validation_at_the_interval_and_at_the_end(interval, max_epochs, stop_in, expected):
+    assert validated(interval, max_epochs, stop_in) == expected
+
+
+def test_one_line_an_epoch(caplog):
+    optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.025)
+    trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+    evaluator.state.best_metric_epoch = 2
+    trainer.state.metrics["train_loss"] = 0.5
+
+    @trainer.on(Events.EPOCH_COMPLETED(every=2))
+    def validate() -> None:
+        evaluator.state.epoch = trainer.state.epoch
+        evaluator.state.metrics = {"pixel_error": 0.0625, "iou": 0.75, "val_loss": 0.4, "pixel_error_threshold": 0.3}
+
+    EpochLine(evaluator, optimizer).attach(trainer)
+    with caplog.at_level(logging.INFO, logger="training"):
+        trainer.run([0], max_epochs=4)
+    scores = "pixel error 0.0625, foreground IoU 0.7500, validation loss 0.4000"
+    assert [record.message for record in caplog.records] == [
+        "epoch 1/4, loss 0.5000, learning rate 0.025, 0 s left",
+        f"epoch 2/4, loss 0.5000, {scores} (best so far), learning rate 0.025, 0 s left",
+        "epoch 3/4, loss 0.5000, learning rate 0.025, 0 s left",
+        f"epoch 4/4, loss 0.5000, {scores}, learning rate 0.025",
+    ]

@@ -1,0 +1,70 @@
+"""What must be the same when a training is resumed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from monai.bundle import ConfigParser
+
+from custom.data import make_synthetic, read_dataset
+from custom.errors import UserError
+from custom.run_settings import differences, require_validation
+
+CONFIG = {
+    "imports": ["$import custom"],
+    "data": "$custom.data.read_dataset(@dataset_dir)",
+    "settings": "$custom.run_settings.training_settings(@data)",
+    "seed": 1,
+    "max_epochs": 2,
+    "output_dir": "out",
+    "network_def": {"features": "@features", "up": "transposed"},
+    "features": 4,
+    "train": {"handlers": [{"interval": 1}], "window": {"mode": ["linear"], "sigma": 10}},
+}
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    return make_synthetic(tmp_path / "data", 1, (48, 64), {"training": 2, "validation": 1, "test": 1})
+
+
+def settings(dataset: Path, **overrides) -> str:
+    parser = ConfigParser(json.loads(json.dumps(CONFIG)))
+    parser.update({"dataset_dir": str(dataset), **overrides})
+    return parser.get_parsed_content("settings")
+
+
+def test_settings_of_the_steps_are_compared_at_any_depth(dataset):
+    before = settings(dataset)
+    assert differences(before, settings(dataset)) == []
+    changed = {"seed": 2, "network_def#up": "upsample", "train#window#mode": ["nearest"], "train#window#sigma": 10.0}
+    assert differences(before, settings(dataset, **changed)) == [
+        'network_def#up: "transposed", now "upsample"',
+        "seed: 1, now 2",
+        'train#window#mode: ["linear"], now ["nearest"]',
+    ]
+
+
+def test_what_does_not_change_the_steps_is_free(dataset):
+    free = {"max_epochs": 9, "output_dir": "elsewhere", "train#handlers": [], "time_limit": 5, "val_interval": 3}
+    assert differences(settings(dataset), settings(dataset, **free)) == []
+
+
+def test_images_are_compared_by_name_and_size_wherever_they_are(dataset, tmp_path):
+    before = settings(dataset)
+    moved = dataset.rename(tmp_path / "moved")
+    assert differences(before, settings(moved)) == []
+    label = moved / json.loads((moved / "dataset.json").read_text())["validation"][0]["label"]
+    label.write_bytes(label.read_bytes() + b" ")
+    assert differences(before, settings(moved)) == ["other validation images"]
+
+
+def test_a_schedule_that_follows_the_validation_needs_one(dataset):
+    content = json.loads((dataset / "dataset.json").read_text())
+    (dataset / "dataset.json").write_text(json.dumps({**content, "validation": []}))
+    data = read_dataset(dataset)
+    require_validation(data, plateau=False)
+    with pytest.raises(UserError, match="`validation` list is empty.*schedules#one_cycle"):
+        require_validation(data, plateau=True)
