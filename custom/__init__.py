@@ -1,6 +1,23 @@
 """What MONAI lacks for the U-Net of 2015: valid-padding network, augmentation, weight map, inference, measures."""
 
-from . import cli, data, describe, fine_tune, handlers, inferers, losses, metrics, model, networks, settings, transforms
+from . import (
+    cli,
+    data,
+    describe,
+    engines,
+    evaluation,
+    fine_tune,
+    handlers,
+    inferers,
+    losses,
+    metrics,
+    model,
+    networks,
+    run_settings,
+    schedules,
+    settings,
+    transforms,
+)
 from .segmenter import Segmentation, Segmenter
 
 __all__ = [
@@ -9,6 +26,8 @@ __all__ = [
     "cli",
     "data",
     "describe",
+    "engines",
+    "evaluation",
     "fine_tune",
     "handlers",
     "inferers",
@@ -16,6 +35,8 @@ __all__ = [
     "metrics",
     "model",
     "networks",
+    "run_settings",
+    "schedules",
     "settings",
     "transforms",
 ]

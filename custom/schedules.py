@@ -31,6 +31,7 @@ class OneCycle(OneCycleLR):
         self.planned_steps = total_steps
         self.steps_done = -1  # the constructor takes the first step
         self.cycle_start = 0  # steps before this cycle
+        self.position = 0  # in this cycle
         self.share = 0.0
         self.share_start = 0  # position in the cycle when the clock began
         super().__init__(optimizer, max_lr=max_lr, total_steps=total_steps)
@@ -39,24 +40,29 @@ class OneCycle(OneCycleLR):
         """Set the learning rate for the next step of the training."""
         self.steps_done += 1
         by_clock = self.share_start + int((self.total_steps - self.share_start) * self.share)
-        position = min(max(self.steps_done - self.cycle_start, by_clock), self.total_steps)
-        self.last_epoch = position - 1  # PyTorch's name of the position, which it increments
+        self.position = min(max(self.steps_done - self.cycle_start, by_clock), self.total_steps)
+        # PyTorch calls the position last_epoch and increments it; past the last step its rate would rise again.
+        self.last_epoch = min(self.position, self.total_steps - 1) - 1
         super().step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All but the clock, which is that of a session."""
+        return {key: value for key, value in super().state_dict().items() if key not in ("share", "share_start")}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue a schedule; see the class for one of another length. The optimizer's state comes first."""
         planned = self.planned_steps
         super().load_state_dict(state_dict)
-        self.share, self.share_start = 0.0, self.last_epoch
+        self.share, self.share_start = 0.0, self.position
         left = planned - self.steps_done
-        if left > 0 and (planned != self.planned_steps or self.last_epoch >= self.total_steps):
+        if left > 0 and (planned != self.planned_steps or self.position >= self.total_steps):
             self._restart(planned, left)
 
     def _restart(self, planned: int, left: int) -> None:
         peak = self.max_lr * left / planned
         cycle = OneCycleLR(self.optimizer, max_lr=peak, total_steps=left)
         self.__dict__.update(cycle.state_dict())
-        self.planned_steps, self.cycle_start, self.share_start = planned, self.steps_done, 0
+        self.planned_steps, self.cycle_start, self.position, self.share_start = planned, self.steps_done, 0, 0
         logging.getLogger(type(self).__name__).info(
             f"new cycle over the {left} steps that are left, with a learning rate of at most {peak:.2g}"
         )

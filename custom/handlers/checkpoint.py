@@ -134,7 +134,7 @@ class TrainingCheckpoint:
                 item.load_state_dict(checkpoint[name])
             except (KeyError, ValueError, RuntimeError) as error:
                 raise UserError(
-                    f"{self.path} does not fit this training ({name}: {str(error).splitlines()[0]}): "
+                    f"{self.path} does not fit this training ({name}: {' '.join(str(error).split())[:200]}): "
                     "resume with the configuration it was written with, or give another --output_dir"
                 ) from error
         for name in ("epoch", "iteration"):

@@ -64,7 +64,7 @@ def make_report(given: Namespace, output: Path, command: str) -> bool:
     data: Datalist | None = None
     if given.dataset_dir is not None:
         data = read_dataset(given.dataset_dir, check=False)
-        scores = image_scores(given.run)
+        scores = image_scores(given.run, given.split)
         items = select(getattr(data, given.split), scores, given)
         objects = data.label_format.kind == "instances"
     else:

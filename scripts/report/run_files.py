@@ -17,10 +17,10 @@ from custom.report.facts import read_label
 from custom.report.layers import Picture
 
 
-def image_scores(run: Path) -> dict[str, dict[str, float]]:
-    """Scores of each image, by file name and measure, as the evaluation left them beside the run; may be empty."""
+def image_scores(run: Path, split: str) -> dict[str, dict[str, float]]:
+    """Scores of each image, by file name and measure, as the evaluation of a split left them; may be empty."""
     scores: dict[str, dict[str, float]] = {}
-    for file in sorted((run / "evaluation").glob("*_raw.csv")):
+    for file in sorted((run / "evaluation" / split).glob("*_raw.csv")):
         with file.open(newline="") as lines:
             for row in csv.reader(lines):
                 if row and row[0] != "filename":

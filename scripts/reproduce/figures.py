@@ -26,7 +26,7 @@ def draw_example(run: Run, path: Path) -> None:
     chosen: Any = validation[len(validation) // 2]
     name, item = Path(chosen["image"]).stem, LoadMicroscopyd()(chosen)
     image, label = (np.asarray(item[key][0]) for key in ("image", "label"))
-    probability = read_image(run.folder / "evaluation" / "probabilities" / f"{name}.tif")
+    probability = read_image(run.folder / "evaluation" / "validation" / "probabilities" / f"{name}.tif")
     shown = (
         image,
         np.where(label == IGNORED, 0.5, label),

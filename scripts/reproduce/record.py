@@ -37,7 +37,7 @@ def make_record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
         record |= read_training(run.folder)
     if run_state["failed"] is None:
         record["parameters"] = sum(weight.numel() for weight in read_model(run.folder).build().parameters())
-        record["scores"] = read_scores(run.folder / "evaluation" / "metrics.csv")
+        record["scores"] = read_scores(run.folder / "evaluation" / "validation" / "metrics.csv")
     return record
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path("bundle/configs")
@@ -44,9 +47,14 @@ def run(line: list[str], timeout: float = 300) -> subprocess.CompletedProcess[st
     )
 
 
-def train_tiny(dataset: Path, output: Path, **options: object) -> list[str]:
+def train_tiny(dataset: Path, output: Path, overlays: Sequence[Path] = (), **options: object) -> list[str]:
     tiny = {name.removeprefix("--"): value for name, value in TINY.items()}
-    return command("training", TRAIN, QUICK, **{**tiny, "dataset_dir": dataset, "output_dir": output, **options})
+    given = {**tiny, "dataset_dir": dataset, "output_dir": output, **options}
+    return command("training", TRAIN, QUICK, *overlays, **given)
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
 
 
 @pytest.fixture(scope="session")

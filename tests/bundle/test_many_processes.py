@@ -162,11 +162,11 @@ def test_two_processes_train_together_and_validate_as_one(odd_dataset, tmp_path)
         files(first)
     )
     checkpoint = torch.load(first / "checkpoint.pt", weights_only=True)
-    assert checkpoint["trainer"] == {"epoch": 2, "iteration": 8}
+    assert checkpoint["trainer"] == {"epoch": 2, "iteration": 8, "max_epochs": 2}
     options = {**NETWORK, "dataset_dir": odd_dataset, "output_dir": first}
     finished(command("evaluating", TRAIN, EVALUATE, **options))
     best = checkpoint["evaluator"]["best_metric"]
-    assert read_metrics(first / "evaluation")["pixel_error"] == pytest.approx(best, rel=1e-12)
+    assert read_metrics(first / "evaluation" / "validation")["pixel_error"] == pytest.approx(best, rel=1e-12)
     assert read_images(first / "pixel_error_raw.csv").keys() == {"03.png", "04.png", "05.png"}
 
 

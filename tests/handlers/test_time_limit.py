@@ -48,7 +48,7 @@ def test_a_run_within_the_limit_is_left_alone():
 def test_the_schedule_ends_with_the_time_and_counts_the_steps_left_out():
     optimizer = torch.optim.AdamW(nn.Linear(2, 1).parameters(), lr=1.0)
     schedule = OneCycle(optimizer, max_lr=1.0, total_steps=300)
-    trainer, rates = Engine(lambda engine, batch: time.sleep(0.01)), []
+    trainer, rates = Engine(lambda engine, batch: time.sleep(0.01) or optimizer.step()), []
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: schedule.step())
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: rates.append(optimizer.param_groups[0]["lr"]))
     TimeLimit(0.5, schedule).attach(trainer)

@@ -21,7 +21,7 @@ def finished(tmp_path):
     """A run folder, a data set and segmentations, as the commands would leave them."""
     data = make_synthetic(tmp_path / "data", size=(64, 80), counts={"training": 1, "validation": 1, "test": 2})
     run, segmentations = tmp_path / "run", tmp_path / "segmentations"
-    (run / "evaluation").mkdir(parents=True)
+    (run / "evaluation" / "test").mkdir(parents=True)
     with SummaryWriter(run) as writer:
         for step in range(1, 9):
             writer.add_scalar("train_loss", 1 / step, step)
@@ -33,7 +33,7 @@ def finished(tmp_path):
         write_image(segmentations / "masks" / name, label)
         write_image(segmentations / "probabilities" / name.replace("png", "tif"), (label / 255).astype(np.float32))
         rows.append(f"{item['image']},0.25")
-    (run / "evaluation" / "pixel_error_raw.csv").write_text("\n".join(rows) + "\n")
+    (run / "evaluation" / "test" / "pixel_error_raw.csv").write_text("\n".join(rows) + "\n")
     return run, data, segmentations
 
 
@@ -57,7 +57,7 @@ def test_curves_and_scores_are_read_back(finished):
     steps, values = learning_curve(finished[0])["train_loss"]
     assert steps == list(range(1, 9))
     assert values == pytest.approx([1 / step for step in steps])
-    scores = image_scores(finished[0])
+    scores = image_scores(finished[0], "test")
     assert len(scores) == 2
     assert all(score == {"pixel_error": 0.25} for score in scores.values())
 
@@ -84,7 +84,7 @@ def test_errors_are_coloured_and_ignored_pixels_are_not():
 
 def test_a_run_without_scores_is_told_in_one_line(finished, capsys):
     run, data, segmentations = finished
-    (run / "evaluation" / "pixel_error_raw.csv").unlink()
+    (run / "evaluation" / "test" / "pixel_error_raw.csv").unlink()
     assert main(arguments(run, data, segmentations)) == 2
     assert "run evaluating with --split test first" in capsys.readouterr().err
 

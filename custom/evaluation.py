@@ -1,0 +1,57 @@
+"""What an evaluation scores, and that its scores are of what they say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .constants import IGNORED
+from .data.datalist import FILE_NAME, SPLITS, Datalist
+from .errors import UserError
+from .files import require_writable
+
+
+def labelled_items(data: Datalist, split: str) -> list[dict[str, Any]]:
+    """The items of a split that have a label.
+
+    Raises:
+        UserError: there is no such split, or none of its images has a label.
+    """
+    labelled = {name: [item for item in getattr(data, name) if "label" in item] for name in SPLITS}
+    known = ", ".join(name for name in SPLITS if labelled[name])
+    if split not in SPLITS:
+        raise UserError(f"--split {split}: no such list of images; {data.folder / FILE_NAME} has labels for {known}")
+    if not labelled[split]:
+        raise UserError(
+            f"--split {split}: {data.folder / FILE_NAME} names no label for it, so there is nothing to score; "
+            f"it has labels for {known}"
+        )
+    return labelled[split]
+
+
+def require_labelled_pixels(dataset: Any, split: str) -> None:
+    """Raise `UserError` if all pixels of all labels of a data set are ignored: every score would be perfect.
+
+    Args:
+        dataset: its items hold the class indices `label`.
+        split: its name, for the message.
+    """
+    if len(dataset) and all(bool(np.all(np.asarray(item["label"]) == IGNORED)) for item in dataset):
+        raise UserError(
+            f"{split}: every pixel of its labels is to be ignored, so there is nothing to score; "
+            f"check `ignore_value` in {FILE_NAME}, or label some pixels"
+        )
+
+
+def clear_scores(folder: str | os.PathLike[str]) -> None:
+    """Make a folder for scores, and remove those of an earlier evaluation, which must not pass for new ones.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    folder = require_writable(folder)
+    for file in [folder / "metrics.csv", *folder.glob("*_raw.csv")]:
+        Path(file).unlink(missing_ok=True)

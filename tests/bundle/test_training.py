@@ -1,0 +1,133 @@
+"""Training as a user runs it: repeated, killed, resumed, prolonged, refused."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from .conftest import QUICK, ROOT, TRAIN, command, environment, run, train_tiny, weights
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_seed_repeats_a_run_and_a_kill_does_not_change_it(tiny_dataset, trained, tmp_path):
+    """SIGKILL in the second epoch, then `--resume true`: the weights of the uninterrupted run, bit for bit."""
+    line = train_tiny(tiny_dataset, tmp_path / "killed")
+    process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    checkpoint = tmp_path / "killed" / "checkpoint.pt"
+    deadline = time.monotonic() + 240
+    while not checkpoint.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    assert weights(checkpoint)["trainer"]["epoch"] == 1
+    done = run([*line, "--resume", "true"])
+    assert done.returncode == 0, done.stderr
+    ours, theirs = weights(checkpoint), weights(trained / "checkpoint.pt")
+    assert ours["trainer"] == theirs["trainer"] == {"epoch": 2, "iteration": 8, "max_epochs": 2}
+    assert same(ours["network"], theirs["network"])
+    assert ours["evaluator"] == theirs["evaluator"]
+    assert ours["lr_scheduler"] == theirs["lr_scheduler"]
+    assert same(weights(tmp_path / "killed" / "weights.safetensors"), weights(trained / "weights.safetensors"))
+
+
+def test_another_seed_is_another_run_of_the_same_schedule(tiny_dataset, trained, tmp_path):
+    done = run(train_tiny(tiny_dataset, tmp_path, seed=3))
+    assert done.returncode == 0, done.stderr
+    ours, theirs = weights(tmp_path / "checkpoint.pt"), weights(trained / "checkpoint.pt")
+    assert ours["trainer"] == theirs["trainer"]
+    assert ours["lr_scheduler"] == theirs["lr_scheduler"]
+    assert curve(tmp_path, "train_loss") != curve(trained, "train_loss")
+    assert not same(ours["network"], theirs["network"])
+
+
+def curve(folder: Path, tag: str) -> list[float]:
+    """Values of a TensorBoard curve."""
+    for file in folder.glob("events.out.tfevents.*"):
+        events = EventAccumulator(str(file)).Reload()
+        if tag in events.Tags()["scalars"]:
+            return [event.value for event in events.Scalars(tag)]
+    return []
+
+
+def test_a_training_takes_every_step(trained):
+    checkpoint = weights(trained / "checkpoint.pt")
+    assert len(curve(trained, "train_loss")) == 8
+    moments = checkpoint["optimizer"]["state"].values()
+    assert {int(moment["step"]) for moment in moments} == {8}
+    assert any(moment["exp_avg"].abs().max() > 0 for moment in moments)
+
+
+def test_a_loss_of_monai_takes_two_lines(tiny_dataset, tmp_path):
+    overlay = tmp_path / "dice.json"
+    overlay.write_text(
+        '{"loss": {"_target_": "DiceCELoss", "softmax": true, "to_onehot_y": true},\n "target": "label"}'
+    )
+    done = run(train_tiny(tiny_dataset, tmp_path / "run", overlays=[overlay], max_epochs=1))
+    assert done.returncode == 0, done.stderr
+    losses = curve(tmp_path / "run", "train_loss")
+    assert len(losses) == 4
+    assert all(0 < loss < 3 for loss in losses)
+    assert 0 < curve(tmp_path / "run", "val_loss")[0] < 3
+
+
+def test_a_finished_training_can_be_prolonged_with_its_settings_alone(tiny_dataset, trained, tmp_path):
+    folder = tmp_path / "longer"
+    shutil.copytree(trained, folder)
+    before = weights(folder / "checkpoint.pt")
+    for options, message in (
+        ({}, "holds a training already (checkpoint.pt): continue it with --resume true"),
+        (
+            {"resume": "true", "seed": 7, "learning_rate": 0.5},
+            "other settings (learning_rate: 0.002, now 0.5; seed: 2015",
+        ),
+    ):
+        done = run(train_tiny(tiny_dataset, folder, **options))
+        assert done.returncode != 0
+        assert message in error_line(done)
+        assert same(weights(folder / "checkpoint.pt")["network"], before["network"])
+    done = run(train_tiny(tiny_dataset, folder, resume="true"))
+    assert done.returncode == 0
+    assert "training is complete: 2 of 2 epochs" in done.stdout
+    done = run(train_tiny(tiny_dataset, folder, resume="true", max_epochs=3))
+    assert done.returncode == 0, done.stderr
+    assert "new cycle over the 4 steps that are left" in done.stdout
+    after = weights(folder / "checkpoint.pt")
+    assert after["trainer"] == {"epoch": 3, "iteration": 12, "max_epochs": 3}
+    assert not same(after["network"], before["network"])
+
+
+def error_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that says what was wrong."""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    return errors[0]
+
+
+REFUSALS = {
+    "misspelt override": ({"max_epoch": 5}, "did you mean max_epochs"),
+    "missing data set": ({"dataset_dir": "/nowhere/at/all"}, "/nowhere/at/all: no such data set folder"),
+    "inadmissible input size": ({"input_size": 100}, "input size 100 does not fit"),
+    "features that cannot be": ({"network_def#features": 0}, "--network_def#features is 0"),
+    "output folder that cannot be": ({"output_dir": "/proc/nowhere"}, "/proc/nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_training_refuses_in_one_line_before_it_starts(case, tiny_dataset, tmp_path):
+    given, message = REFUSALS[case]
+    options = {"dataset_dir": tiny_dataset, "output_dir": tmp_path / "out", **given}
+    done = run(command("training", TRAIN, QUICK, **options))
+    assert done.returncode != 0
+    assert message in error_line(done)
+    assert not (tmp_path / "out" / "checkpoint.pt").exists()

@@ -1,0 +1,39 @@
+"""Scores are of labelled pixels of the split that was asked for, and of this evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from custom.data import make_synthetic, read_dataset
+from custom.errors import UserError
+from custom.evaluation import clear_scores, labelled_items, require_labelled_pixels
+
+
+def test_items_with_labels_of_a_split(tmp_path):
+    folder = make_synthetic(tmp_path, 1, (32, 48), {"training": 2, "validation": 1, "test": 2})
+    data = read_dataset(folder)
+    del data.test[0]["label"]
+    assert labelled_items(data, "test") == [data.test[1]]
+    del data.test[1]["label"]
+    with pytest.raises(UserError, match="--split test: .* names no label for it.* for training, validation$"):
+        labelled_items(data, "test")
+    with pytest.raises(UserError, match="--split vaildation: no such list"):
+        labelled_items(data, "vaildation")
+
+
+def test_labels_that_are_ignored_throughout_are_no_labels():
+    ignored, labelled = ({"label": np.full((1, 3, 4), value)} for value in (255, 255))
+    with pytest.raises(UserError, match="test: every pixel of its labels is to be ignored"):
+        require_labelled_pixels([ignored, labelled], "test")
+    labelled["label"][0, 2, 3] = 0
+    require_labelled_pixels([ignored, labelled], "test")
+
+
+def test_scores_of_an_earlier_evaluation_go_and_other_files_stay(tmp_path):
+    for name in ("metrics.csv", "iou_raw.csv", "notes.csv"):
+        (tmp_path / name).write_text("1")
+    clear_scores(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.csv"]
+    clear_scores(tmp_path / "new")
+    assert (tmp_path / "new").is_dir()
