@@ -85,7 +85,8 @@ def user_error(error: BaseException) -> UserError | None:
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    end = ending(error, GO_ON)
+    # An interrupted training knows whether there is a checkpoint, and says so in its KeyboardInterrupt.
+    end = ending(error, str(error) or GO_ON)
     if end is None:
         sys.__excepthook__(kind, error, traceback)
         return

@@ -38,6 +38,7 @@ def wrapped() -> RuntimeError:
         (MemoryError(), 2, "error: out of memory; close other programs, or give smaller images\n"),
         (KeyboardInterrupt(), 130, "interrupted; a training goes on with --resume true\n"),
         (Terminated(), 143, "terminated; a training goes on with --resume true\n"),
+        (Terminated("nothing was saved yet"), 143, "terminated; nothing was saved yet\n"),
     ],
     ids=repr,
 )

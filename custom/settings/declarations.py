@@ -82,6 +82,7 @@ class Training(Objects, Common):
     seed: int = setting("seed of everything that is random", ge=0, lt=2**32)
     init_model: str | None = setting("model to start from, by name or folder; none: random weights")
     resume: bool = setting("continue from `checkpoint.pt` in the output folder")
+    overwrite: bool = setting("let a new training replace the one in the output folder")
     rank: int = setting("number of this process; set by the multi-GPU overlays", ge=0)
     world_size: int = setting("number of processes; set by the multi-GPU overlays", ge=1)
     max_epochs: int = setting("length of the training", "epochs", ge=1)
