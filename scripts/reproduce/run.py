@@ -53,14 +53,12 @@ class Run:
 
     def commands(self) -> dict[str, list[str]]:
         """Arguments of `python`, by the step that they do."""
-        files = list(self.configs)
-        options = {"dataset_dir": self.dataset_dir, "output_dir": self.folder}
+        trained = {"dataset_dir": self.dataset_dir, "output_dir": self.folder, "resume": "true"}
+        scored = {"dataset_dir": self.dataset_dir, "model": self.folder, "split": "validation"}
         return {
-            "training": _bundle_run("training", files, {**options, "resume": "true"}),
+            "training": _bundle_run("training", self.configs, trained),
             "evaluating": _bundle_run(
-                "evaluating",
-                [*files, CONFIGS / "evaluate.json"],
-                {**options, "split": "validation", "save_probability": "true"},
+                "evaluating", (TRAIN, CONFIGS / "evaluate.json"), {**scored, "save_probability": "true"}
             ),
         }
 
@@ -128,7 +126,7 @@ class Run:
             yield lock
 
 
-def _bundle_run(run_id: str, files: list[Path], options: dict[str, Any]) -> list[str]:
+def _bundle_run(run_id: str, files: tuple[Path, ...], options: dict[str, Any]) -> list[str]:
     config = "[" + ",".join(f"'{file}'" for file in files) + "]"
     line = ["-m", "monai.bundle", "run", run_id, "--config_file", config]
     for name, value in options.items():

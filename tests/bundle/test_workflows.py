@@ -13,6 +13,8 @@ import tifffile
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from custom.model import read_model
+
 from .conftest import CONFIGS, TRAIN, command, run, weights
 
 EVALUATE, INFERENCE = CONFIGS / "evaluate.json", CONFIGS / "inference.json"
@@ -33,7 +35,7 @@ def test_training_leaves_best_and_last_checkpoints_curves_pictures_and_scores(tr
 
 
 def test_evaluation_scores_each_image_of_a_split(tiny_dataset, trained):
-    options = {"dataset_dir": tiny_dataset, "output_dir": trained, "split": "test"}
+    options = {"dataset_dir": tiny_dataset, "model": trained, "split": "test"}
     done = run(command("evaluating", TRAIN, EVALUATE, **options))
     assert done.returncode == 0, done.stderr
     rows = list(csv.reader((trained / "evaluation" / "test" / "iou_raw.csv").open()))
@@ -47,7 +49,7 @@ def test_an_evaluation_without_labels_is_refused_and_old_scores_do_not_stay(tiny
     content = json.loads((dataset / "dataset.json").read_text())
     del content["test"][0]["label"]
     (dataset / "dataset.json").write_text(json.dumps(content))
-    options = {"dataset_dir": dataset, "output_dir": trained, "evaluation_dir": tmp_path / "scores"}
+    options = {"dataset_dir": dataset, "model": trained, "evaluation_dir": tmp_path / "scores"}
     done = run(command("evaluating", TRAIN, EVALUATE, **options, split="test"))
     assert done.returncode != 0
     assert "error: --split test:" in done.stderr
@@ -82,11 +84,12 @@ def test_inference_of_a_folder_goes_past_a_broken_file(trained, tmp_path):
     masks = {file.name: tifffile.imread(file) if file.suffix == ".tif" else np.asarray(Image.open(file))
              for file in (tmp_path / "out" / "masks").iterdir()}  # fmt: skip
     assert {name: mask.shape for name, mask in masks.items()} == shapes
+    threshold = read_model(trained).postprocessing.threshold
     for name, mask in masks.items():
         probability = tifffile.imread(tmp_path / "out" / "probabilities" / f"{Path(name).stem}.tif")
         assert probability.shape == mask.shape
         assert set(np.unique(mask)) <= {0, 255}
-        np.testing.assert_array_equal(mask == 255, probability > 0.5)
+        np.testing.assert_array_equal(mask == 255, probability > threshold)
         instances = tifffile.imread(tmp_path / "out" / "instances" / f"{Path(name).stem}.tif")
         assert instances.shape == mask.shape
         assert instances.dtype == np.uint16

@@ -102,7 +102,7 @@ MEANT = [
     ("output_dir", 12, "12"),
     ("optimizers#sgd#nesterov", "True", True),
     ("schedules#plateau#patience", "7", 7),
-    ("train#handlers#5#name", "none", None),
+    ("train#handlers#6#state_attributes", "none", None),
     ("loss", {"_target_": "DiceCELoss", "reduction": "none"}, {"_target_": "DiceCELoss", "reduction": "none"}),
 ]
 
