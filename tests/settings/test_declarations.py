@@ -52,10 +52,11 @@ def test_any_value_is_read_as_the_declared_type_or_refused_in_one_line(setting: 
         assert refusal.startswith(f"{setting.id} is ")
         assert len(refusal.splitlines()) == 1
         return
-    kinds = [kind for kind in (bool, int, float, str, list, NoneType) if type(read) is kind]
+    kinds = [kind for kind in (bool, int, float, str, list, dict, NoneType) if type(read) is kind]
     assert kinds
     words = setting.kind
     expected = {bool: "true or false", int: "an integer", float: "a number", str: ("text", "one of"), list: "a list"}
+    expected[dict] = "a table"
     if read is None:
         assert NoneType in get_args(setting.field.annotation)
     else:
