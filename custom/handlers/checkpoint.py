@@ -97,7 +97,7 @@ class TrainingCheckpoint:
         try:
             trainer.run()
         except KeyboardInterrupt as signal:
-            advice = "continue with --resume true" if self.path.exists() else "before the first checkpoint was written"
+            advice = "continue with --resume true" if self.path.exists() else "there is no checkpoint yet, start again"
             raise type(signal)(advice) from None
 
     def _claim_folder(self) -> None:

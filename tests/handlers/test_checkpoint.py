@@ -126,7 +126,7 @@ def test_an_interruption_says_how_to_continue(tmp_path):
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    for advice in ("before the first checkpoint was written", "continue with --resume true"):
+    for advice in ("there is no checkpoint yet, start again", "continue with --resume true"):
         trainer = engine()
         trainer.run = interrupted
         with pytest.raises(KeyboardInterrupt, match=advice):
