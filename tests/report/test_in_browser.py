@@ -139,3 +139,11 @@ def test_a_dark_page_for_those_who_like_it_dark(page, tmp_path):
         means.append(np.asarray(Image.open(tmp_path / "shot.png").convert("L"))[:80].mean())
     assert means[0] > 200
     assert means[1] < 60
+
+
+def test_what_an_image_lacks_cannot_be_chosen(window, tmp_path):
+    write_page(Report("run", "", make_table(make_picture(labelled=False)), {}), tmp_path / "report.html")
+    window.open(tmp_path / "report.html")
+    shown = "[...document.querySelectorAll('#layers input')].filter(box => box.offsetParent).map(box => box.value)"
+    assert window.script(shown) == ["gray", "probability", "prediction"]
+    assert window.script("document.getElementById('objects').offsetParent") is None
