@@ -34,12 +34,14 @@ class Arguments:
         return self.takes_any or name in self.hints
 
 
-def arguments_of(parser: ConfigParser, target: str, id: str) -> Arguments:
+def arguments_of(parser: ConfigParser, target: Any, id: str) -> Arguments:
     """Parameters of the class or function that `_target_` names, in full or by MONAI's short name.
 
     Raises:
         UserError: there is none.
     """
+    if not isinstance(target, str):
+        raise UserError(f"{id}#_target_ is {shown(target)}; expected the name of a class or function")
     module = parser.locator.get_component_module_name(target)
     module = module[0] if isinstance(module, list) else module
     path = f"{module}.{target}" if module else target
@@ -47,7 +49,7 @@ def arguments_of(parser: ConfigParser, target: str, id: str) -> Arguments:
         component = locate(path)
     except ErrorDuringImport as error:
         raise UserError(f"{id}#_target_ is {target!r}, which cannot be imported ({error.value})") from error
-    if component is None:
+    if not callable(component):
         raise UserError(f"{id}#_target_ is {target!r}: no such class or function{_neighbours(parser, target)}")
     return _parameters(component)
 

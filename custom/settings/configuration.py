@@ -22,7 +22,7 @@ from ..cli import BundleCall, one_line_errors
 from ..config import active_parser
 from ..errors import UserError
 from .components import Arguments, arguments_of, read_argument
-from .declarations import RUNS, STRUCTURE, is_plain, meant, settings_of
+from .declarations import RUNS, STRUCTURE, is_plain, meant, settings_of, shown
 
 SEP = ReferenceResolver.sep
 # Types of values from files and command lines; programs hand on objects, such as MONAI Label a `torch.device`.
@@ -67,14 +67,16 @@ class _Check:
     def __init__(self, parser: ConfigParser, call: BundleCall) -> None:
         self.parser, self.call = parser, call
         self.config = {key: value for key, value in parser.get().items() if key != KEPT}
-        self.settings = settings_of(next((run for run in reversed(RUNS) if run in self.config), "training"))
+        run = next((run for run in reversed(RUNS) if run in self.config), "training")
+        self.settings = settings_of(run)
         self.strings = list(_strings(self.config))
         self.references = {
             reference for _, value in self.strings for reference in ReferenceResolver.match_refs_pattern(value)
         } - {""}
         declared = {id.replace("#", SEP) for id in {*self.settings, *STRUCTURE}}
         self.whole = (self.references | PROPERTIES | declared | call.run_ids) - {"train", "validate"}
-        self.named = self.whole | declared | _base_ids(parser, call)
+        self.base = _base(parser, call, "inference.json" if run == "inferring" else "train.json")
+        self.named = self.whole | declared | set(self.base)
         self.changes: dict[str, Any] = {}
 
     def run(self) -> None:
@@ -97,10 +99,27 @@ class _Check:
                 raise UserError(
                     f"{self.shown(child)} has no effect: nothing refers to it{_advice(_last(child), offered)}"
                 )
+            self.check_kind(child, value)
             if isinstance(value, dict) and "_target_" not in value and child not in self.whole:
                 self.check_keys(child, value)
             else:
                 self.check_value(child, value)
+
+    def check_kind(self, id: str, value: Any) -> None:
+        """A component, list or dictionary of the bundle is replaced by another, a reference or an expression alone."""
+        base = self.base.get(id)
+        if _public(id) in self.settings or not is_plain(value) or not isinstance(value, GIVEN):
+            return
+        refers = isinstance(base, str) and base.startswith("@")
+        if (refers or ConfigComponent.is_instantiable(base)) and not ConfigComponent.is_instantiable(value):
+            near = base if refers else "@ID"
+            expected = f"a component (an object with _target_) or a reference such as {near}"
+        elif isinstance(base, (dict, list)) and not isinstance(value, type(base)):
+            expected = "an object of ids" if isinstance(base, dict) else "a list"
+        else:
+            return
+        self.call.check_given(_public(id), None)
+        raise UserError(f"{self.shown(id)} is {shown(value)}; expected {expected}")
 
     def check_value(self, id: str, value: Any) -> None:
         """The components and texts in a part that something refers to as a whole."""
@@ -184,22 +203,20 @@ class _Check:
         return f"--{public}" if public in self.call.typed else public
 
 
-def _base_ids(parser: ConfigParser, call: BundleCall) -> set[str]:
-    """Ids of the bundle's own configurations: they are known, even if an overlay replaced what refers to them."""
+def _base(parser: ConfigParser, call: BundleCall, name: str) -> dict[str, Any]:
+    """Ids and values of the bundle's own configuration, components as a whole.
+
+    Its ids are known, even if an overlay replaced what refers to them.
+    """
     root = call.config_root or Path(str(parser.get("bundle_root"))) / "configs"
-    ids: set[str] = set()
-    for file in (root / "train.json", root / "inference.json"):
-        if file.is_file():
-            ids |= set(_dictionary_ids(ConfigParser.load_config_file(file)))
-    return ids
+    return dict(_items(ConfigParser.load_config_file(root / name))) if (root / name).is_file() else {}
 
 
-def _dictionary_ids(config: dict[str, Any], id: str = "") -> Iterator[str]:
-    """Ids of the items of dictionaries that are no components, at any depth."""
+def _items(config: dict[str, Any], id: str = "") -> Iterator[tuple[str, Any]]:
     for _, child, value in ReferenceResolver.iter_subconfigs(id, config):
-        yield child
+        yield child, value
         if isinstance(value, dict) and "_target_" not in value:
-            yield from _dictionary_ids(value, child)
+            yield from _items(value, child)
 
 
 def _with_hash(text: str) -> str:

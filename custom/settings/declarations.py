@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import torch
 from monai.bundle import ConfigParser
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from ..errors import UserError
@@ -46,6 +47,19 @@ def setting(meaning: str, unit: str = "", of: str = "", **limits: Any) -> Any:
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+def _device(name: str) -> str:
+    """The name, if this machine has the device."""
+    try:
+        kind, index = torch.device(name).type, torch.device(name).index or 0
+    except RuntimeError as error:
+        raise ValueError("no such kind of device; give cpu or cuda") from error
+    if kind == "cuda" and index >= torch.cuda.device_count():
+        raise ValueError(
+            f"this machine has {torch.cuda.device_count()} GPUs that CUDA can use; give cpu, or leave it out"
+        )
+    return name
+
+
 class _Declarations(BaseModel):
     # Strict, because `True` is no number of epochs; `Setting.read` accepts what is meant by a text.
     model_config = ConfigDict(strict=True, validate_assignment=True)
@@ -56,7 +70,7 @@ class Common(_Declarations):
 
     bundle_root: str = setting("folder of the bundle", min_length=1)
     output_dir: str = setting("folder for all that the run writes", min_length=1)
-    device: str = setting("where the network runs: `cpu`, `cuda`, `cuda:1`", min_length=1)
+    device: Annotated[str, AfterValidator(_device)] = setting("where the network runs: `cpu`, `cuda`, `cuda:1`")
     bfloat16: bool = setting("compute in bfloat16; by default where the hardware is fast at it")
     progress_bar__disable: bool | None = setting("no progress bar; none hides it when the output is not a terminal")
 
@@ -208,16 +222,19 @@ class Setting:
             UserError: it is of another type, or out of range.
         """
         name = self.id.replace("#", "__")
-        instance = self.owner.model_construct()
+        instance, reason = self.owner.model_construct(), ""
         for reading in _readings(value, typed):
             try:
                 setattr(instance, name, reading)
-            except ValidationError:
+            except ValidationError as error:
+                why = error.errors()[0]
+                reason = why["msg"].partition(", ")[2] if why["type"] == "value_error" else reason
                 continue
             return getattr(instance, name)
         prefix = "" if typed is None else "--"
         unit = f" ({self.unit})" if self.unit else ""
-        raise UserError(f"{prefix}{self.id} is {shown(meant(value))}; expected {self.kind}{unit}: {self.meaning}")
+        expected = reason or f"expected {self.kind}{unit}: {self.meaning}"
+        raise UserError(f"{prefix}{self.id} is {shown(meant(value))}; {expected}")
 
 
 def settings_of(run: str) -> dict[str, Setting]:
@@ -279,22 +296,24 @@ def _kind(annotation: Any) -> str:
     if origin in (types.UnionType, typing.Union):
         return ", or ".join(_kind(argument) for argument in arguments if argument is not types.NoneType)
     if origin is Annotated:
-        return _kind(arguments[0]) + _range(arguments[1].metadata)
+        limits = [limit for argument in arguments[1:] for limit in getattr(argument, "metadata", ())]
+        return _kind(arguments[0]) + _range(limits)
     if origin is Literal:
         return f"one of {', '.join(map(str, arguments))}"
     if origin is list:
-        return f"a list: {_kind(arguments[0])}"
+        return f"a list, each {_kind(arguments[0])}"
     if origin is dict:
-        return f"a table: {_kind(arguments[1])}"
+        return f"a table, each {_kind(arguments[1])}"
     return {bool: "true or false", int: "an integer", float: "a number", str: "text"}[annotation]
 
 
 def _range(limits: typing.Iterable[Any]) -> str:
     """Limits, as pydantic keeps them, in words."""
-    words = []
-    for limit in limits:
-        for name, text in LIMITS.items():
-            bound = getattr(limit, name, None)
-            if bound is not None and (name, bound) != ("min_length", 1):
-                words.append(text.format(bound))
-    return f", {' and '.join(words)}" if words else ""
+    bounds = {name: getattr(limit, name) for limit in limits for name in LIMITS if hasattr(limit, name)}
+    if bounds.get("min_length") == bounds.get("max_length", 0):
+        del bounds["max_length"]
+        count = f", {bounds.pop('min_length')} of them"
+    else:
+        count = ""
+    words = [LIMITS[name].format(bound) for name, bound in bounds.items() if (name, bound) != ("min_length", 1)]
+    return (f", {' and '.join(words)}" if words else "") + count

@@ -56,7 +56,7 @@ def merged(words: Sequence[str]) -> ConfigParser:
 
 def _files(given: Any) -> list[Path]:
     """The files of `--config_file`: one, a list, or names with commas between."""
-    if not given:
+    if not given or given is True:
         raise UserError("--config_file is missing; give the path of a configuration, such as bundle/configs/train.json")
     if isinstance(given, str) and not Path(given).is_file():
         given = given.split(",")

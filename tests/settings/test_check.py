@@ -69,6 +69,18 @@ REFUSED = {
     "true for a number": ({"batch_size": True}, "batch_size is true; expected an integer"),
     "none for a number": ({"batch_size": "None"}, "batch_size is none; expected an integer"),
     "out of range": ({"network_def#dropout": 1.0}, "is 1.0; expected a number, at least 0 and below 1"),
+    "text for a component": (
+        {"loss": "DiceLoss"},
+        "loss is 'DiceLoss'; expected a component (an object",
+    ),
+    "a preset's bare name": ({"optimizer": "sgd"}, "or a reference such as @optimizers#sgd"),
+    "none for a component": ({"train#window": "none"}, "train#window is 'none'; expected a component"),
+    "a number for a list": ({"train#handlers": 3}, "train#handlers is 3; expected a list"),
+    "a number for a part": ({"train": 3}, "train is 3; expected an object of ids"),
+    "no class at all": ({"loss#_target_": 3}, "loss#_target_ is 3; expected the name of a class or function"),
+    "a module for a class": ({"loss#_target_": "custom.losses"}, "loss#_target_ is 'custom.losses': no such class"),
+    "an unknown kind of device": ({"device": "banana"}, "device is 'banana'; no such kind of device"),
+    "a device that is not there": ({"device": "cuda:99"}, "device is 'cuda:99'; this machine has"),
     "no choice": ({"network_def#up": "bilinear"}, "expected one of transposed, upsample"),
 }
 
