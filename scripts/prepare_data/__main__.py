@@ -105,6 +105,9 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--invert", action="store_true", help="of two classes, the smaller mask value is the foreground"
     )
+    command.add_argument(
+        "--channel", type=int, metavar="N", help="of images with several channels, take this one, from 0"
+    )
     command.add_argument("--validation_fraction", type=float, default=0.2, help="share to validate on")
     command.add_argument("--test_fraction", type=float, default=0.0, help="share to test on")
     command.add_argument(
@@ -143,6 +146,7 @@ def _folder(arguments: argparse.Namespace) -> list[str]:
         kind,
         arguments.ignore,
         arguments.invert,
+        arguments.channel,
         Split(
             arguments.validation_fraction,
             arguments.test_fraction,

@@ -41,16 +41,17 @@ class Pair:
     image: Path
     mask: Path
     page: int
+    channel: int | None
 
     def check(self) -> NDArray:
         """Read both, and return the mask (H, W). Raises UserError if something is wrong with them."""
-        image, mask = check_image(self.image, self.page), check_mask(self.mask, self.page)
+        image, mask = check_image(self.image, self.page, self.channel), check_mask(self.mask, self.page)
         require_shape(mask, self.mask, self.image, image.shape)
         return mask
 
     def read(self) -> tuple[NDArray, NDArray]:
         """Image (H, W) or (H, W, C) and mask (H, W)."""
-        return read_image(self.image, self.page), read_mask(self.mask, self.page)
+        return read_image(self.image, self.page, self.channel), read_mask(self.mask, self.page)
 
 
 def find_sources(source: Path | None, images: Path | None, masks: Path | None) -> Sources:
@@ -96,7 +97,13 @@ def _with_skipped(sources: Sources, *folders: Path) -> Sources:
 
 
 def prepare(
-    sources: Sources, output: Path, kind: LabelKind | None, ignore: int | None, invert: bool, split: Split
+    sources: Sources,
+    output: Path,
+    kind: LabelKind | None = None,
+    ignore: int | None = None,
+    invert: bool = False,
+    channel: int | None = None,
+    split: Split = Split(),  # noqa: B008 (frozen)
 ) -> list[str]:
     """Write the data set, one file per image or page: PNG for 8 bits (and 16 bits gray), TIFF for the rest.
 
@@ -106,6 +113,7 @@ def prepare(
         kind: what mask values mean; None: two classes, if there are two values.
         ignore: mask value of pixels that count in no loss and no metric.
         invert: whether, of two classes, the smaller value is the foreground.
+        channel: which one to take, from 0, of images with several channels.
         split: what is held out.
 
     Returns:
@@ -114,7 +122,7 @@ def prepare(
     Raises:
         UserError: as `new_dataset`; images without masks; unreadable files; masks whose kind has to be said.
     """
-    pairs = [page for file in pair_by_name(sources.images, sources.masks) for page in _pages(*file)]
+    pairs = [page for file in pair_by_name(sources.images, sources.masks) for page in _pages(*file, channel)]
     _require_names(pairs)
     splits = assign([pair.image for pair in pairs], split)
     folder, masks = sources.images[0].absolute().parent, sources.masks[0].parent
@@ -141,14 +149,14 @@ def prepare(
     return [*overview.lines(), *([skipped] if skipped else []), look]
 
 
-def _pages(image: Path, mask: Path) -> Iterator[Pair]:
+def _pages(image: Path, mask: Path, channel: int | None) -> Iterator[Pair]:
     pages, mask_pages = count_pages(image), count_pages(mask)
     if pages != mask_pages:
         raise UserError(
             f"{mask}: has {mask_pages} pages, its image {image.name} has {pages}; give a mask for each page"
         )
     for page in range(pages):
-        yield Pair(image.stem if pages == 1 else f"{image.stem}_{page:03d}", image, mask, page)
+        yield Pair(image.stem if pages == 1 else f"{image.stem}_{page:03d}", image, mask, page, channel)
 
 
 def _require_names(pairs: list[Pair]) -> None:

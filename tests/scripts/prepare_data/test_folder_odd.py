@@ -240,3 +240,14 @@ def test_one_stack_alone_is_split_by_pages(tmp_path):
 )
 def test_impossible_fractions(own, capsys, more, message):
     assert message in refusal(own, capsys, *more)
+
+
+def test_one_channel_of_several(own, capsys):
+    channels = {name: gray(3, *SHAPE) for name in ("ape", "bee", "cat", "dog")}
+    for name, array in channels.items():
+        (own / "images" / f"{name}.png").unlink()
+        tifffile.imwrite(own / "images" / f"{name}.tif", array, imagej=True, metadata={"axes": "CYX"})
+    assert "has 3 channels that are not colours; choose one, channel 0 to 2" in refusal(own, capsys)
+    dataset = prepare(own, "--channel", "2")
+    for item in dataset.training + dataset.validation:
+        np.testing.assert_array_equal(read_image(item["image"]), channels[Path(item["image"]).stem][2])
