@@ -57,12 +57,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1")
     parser.add_argument(
-        "--allow-origin",
+        "--allow_origin",
         action="append",
         metavar="ORIGIN",
         help="page elsewhere that may call, such as https://viewer.example; may be repeated (default: none)",
     )
-    parser.add_argument("--max-upload", type=int, default=Address.max_upload, metavar="MB", help="of one request")
+    parser.add_argument("--max_upload", type=int, default=Address.max_upload, metavar="MB", help="of one request")
     parser.add_argument("--app", type=Path, default=Path("runs/label"), help="the app's folder")
     parser.add_argument("--environment", type=Path, default=Path(".venv-label"), help="MONAI Label's own")
     return parser.parse_args(argv)

@@ -49,7 +49,7 @@ def check_address(address: Address) -> None:
     if not 0 < port < 65536:
         raise UserError(f"--port {port}: give a number from 1 to 65535")
     if address.max_upload < 1:
-        raise UserError(f"--max-upload {address.max_upload}: give a number of megabytes from 1 on")
+        raise UserError(f"--max_upload {address.max_upload}: give a number of megabytes from 1 on")
     for origin in address.origins:
         check_origin(origin)
     with socket.socket() as server:
@@ -65,9 +65,9 @@ def check_origin(origin: str) -> None:
     """Raise `UserError` unless browsers would send `origin` as it stands: scheme, host and port, nothing else."""
     parts = urlsplit(origin)
     if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.hostname:
-        raise UserError(f"--allow-origin {origin}: give scheme, host and port alone, such as https://viewer.example")
+        raise UserError(f"--allow_origin {origin}: give scheme, host and port alone, such as https://viewer.example")
     if origin != origin.lower() or set(origin) & set(", *@"):
-        raise UserError(f"--allow-origin {origin}: give one origin in small letters; repeat the option for more")
+        raise UserError(f"--allow_origin {origin}: give one origin in small letters; repeat the option for more")
 
 
 def check_studies(folder: Path) -> int:

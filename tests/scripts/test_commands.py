@@ -15,7 +15,6 @@ from scripts import command
 FOLDER = Path(__file__).parents[2] / "scripts"
 # `run` takes what MONAI takes.
 COMMANDS = sorted({file.parent.name for file in FOLDER.glob("*/__main__.py")} - {"run"})
-HYPHENS = {"--allow-origin", "--max-upload"}  # as servers call them
 
 
 def load(name: str) -> ModuleType:
@@ -63,6 +62,6 @@ def test_options_have_underscores_and_help(name, parsers, capsys):
     assert parsers
     for action in actions:
         for option in action.option_strings:
-            assert re.fullmatch(r"-h|--[a-z0-9_]+", option) or option in HYPHENS, option
+            assert re.fullmatch(r"-h|--[a-z0-9_]+", option), option
         assert action.help or action.choices, action
     assert "--out" not in {option for action in actions for option in action.option_strings}

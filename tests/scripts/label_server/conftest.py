@@ -38,7 +38,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
     port = free_port()
     line = [sys.executable, "-m", "scripts.label_server", "--studies", str(folder / "studies"), "--port", str(port)]
     line += ["--bundle", f"{bundles[NAME]}.zip", "--bundle", str(bundles[OTHER]), "--app", str(folder / "app")]
-    line += ["--max-upload", "3", "--allow-origin", "https://viewer.example"]
+    line += ["--max_upload", "3", "--allow_origin", "https://viewer.example"]
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     process = subprocess.Popen(line, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -59,12 +59,12 @@ class TestAddress:
 
     @pytest.mark.parametrize("megabytes", [0, -5])
     def test_an_upload_limit_that_cannot_be(self, megabytes):
-        with pytest.raises(UserError, match="--max-upload"):
+        with pytest.raises(UserError, match="--max_upload"):
             check_address(Address(free_port(), max_upload=megabytes))
 
     @pytest.mark.parametrize("origin", ORIGINS)
     def test_an_origin_that_browsers_do_not_send(self, origin):
-        with pytest.raises(UserError, match="--allow-origin"):
+        with pytest.raises(UserError, match="--allow_origin"):
             check_address(Address(free_port(), origins=[origin]))
 
     def test_origins_that_browsers_send(self):

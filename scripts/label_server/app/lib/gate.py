@@ -47,7 +47,7 @@ def refusal(method: str, headers: Headers, port: int, origins: Iterable[str] = (
     allowed = {f"http://{hosts[0].lower()}", *origins}
     sent = values(headers, "origin")
     if any(origin.lower() not in allowed for origin in sent):
-        return 403, "pages of other origins may not call this server; start it with --allow-origin to let one in"
+        return 403, "pages of other origins may not call this server; start it with --allow_origin to let one in"
     if not sent and any(site in ("cross-site", "same-site") for site in values(headers, "sec-fetch-site")):
         if method in ("GET", "HEAD") and values(headers, "sec-fetch-mode") == ["navigate"]:
             return None  # a link to this server, followed by the annotator
@@ -112,7 +112,7 @@ class UploadLimit:
         headers = list(scope["headers"])
         form = any(kind.lower().startswith("multipart/form-data") for kind in values(headers, "content-type"))
         limit = self.limit if form else min(self.limit, SMALL_BODY)
-        detail = f"more than {limit >> 20} MB were sent; send less, or start the server with a larger --max-upload"
+        detail = f"more than {limit >> 20} MB were sent; send less, or start the server with a larger --max_upload"
         if any(length.isdecimal() and int(length) > limit for length in values(headers, "content-length")):
             await answer(send, 413, detail)
             return
