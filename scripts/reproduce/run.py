@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from custom.errors import UserError
 from custom.files import replace_file
+from custom.lock import lock
 
 from .experiments import CONFIGS, TRAIN, Experiment, fingerprint
 from .hardware import hardware
+
+LOCK = "reproduce.lock"
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -88,7 +88,8 @@ class Run:
         Raises:
             UserError: another process is at this run, or it was begun with something else (see :meth:`read`).
         """
-        with self._only_process() as lock:
+        # A training locks its folder itself: if this process is killed and its training goes on, no other joins it.
+        with lock(self.folder, LOCK):
             run_state = self.read()
             for step, line in self.commands().items():
                 if step in run_state["done"]:
@@ -96,7 +97,7 @@ class Run:
                 run_state["failed"] = None
                 run_state["hardware"] = sorted({*run_state["hardware"], hardware()})
                 write_json(self.run_state, run_state)
-                run_state["failed"] = self._step(step, line, lock)
+                run_state["failed"] = self._step(step, line)
                 if run_state["failed"] is None:
                     run_state["done"].append(step)
                 write_json(self.run_state, run_state)
@@ -104,26 +105,13 @@ class Run:
                     break
         return run_state
 
-    def _step(self, step: str, line: list[str], lock: IO[str]) -> str | None:
+    def _step(self, step: str, line: list[str]) -> str | None:
         """Run one command line, its output in `STEP.log`; None, or the line that says what was wrong."""
         log = self.folder / f"{step}.log"
         print(shell_line(line), f"  # output: {log}", sep="\n", flush=True)
         with log.open("a", encoding="utf-8") as output:
-            # The child holds the lock, too: if this process is killed, no other trains into the folder meanwhile.
-            done = subprocess.run(
-                [sys.executable, *line], stdout=output, stderr=subprocess.STDOUT, pass_fds=[lock.fileno()], check=False
-            )
+            done = subprocess.run([sys.executable, *line], stdout=output, stderr=subprocess.STDOUT, check=False)
         return None if done.returncode == 0 else _complaint(log, done.returncode)
-
-    @contextmanager
-    def _only_process(self) -> Iterator[IO[str]]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UserError(f"{self.folder}: another process is at this run; wait for it, or end it") from error
-            yield lock
 
 
 def _bundle_run(run_id: str, files: tuple[Path, ...], options: dict[str, Any]) -> list[str]:

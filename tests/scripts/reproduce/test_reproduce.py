@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import shlex
@@ -15,12 +14,13 @@ from PIL import Image
 
 from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
+from custom.lock import lock
 from custom.model import read_model
 from scripts.reproduce.__main__ import choose, main, plan, reproduce
 from scripts.reproduce.experiments import CONFIGS, Experiment, budgets, merged, read_experiments
 from scripts.reproduce.folds import write_fold
 from scripts.reproduce.record import thin_out
-from scripts.reproduce.run import Run, shell_line
+from scripts.reproduce.run import LOCK, Run, shell_line
 from scripts.reproduce.table import merge, read_records, row, write_results
 
 ROOT = Path(__file__).parents[3]
@@ -119,10 +119,8 @@ def test_a_run_with_other_options_or_of_another_process_is_refused(data, tiny, t
         with pytest.raises(UserError, match=r"\(train.json, paper_em.json, quick.json\) or the list of images changed"):
             reproduce([run], tmp_path / "docs")
         file.write_text(before)
-    with (run.folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="another process is at this run"):
-            run.execute()
+    with lock(run.folder, LOCK), pytest.raises(UserError, match="another process is writing to it"):
+        run.execute()
 
 
 @pytest.mark.parametrize("fold", range(5))
