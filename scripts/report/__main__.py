@@ -79,7 +79,7 @@ def make_report(given: Namespace, output: Path, command: str) -> bool:
     facts = dataset_facts(data) if data else None
     commands = [*record.get("commands", []), command]
     # The evaluation's own numbers hold for the images that it scored, all of them.
-    overall = overall_scores(given.run) if len(items) == len(scores) else {}
+    overall = overall_scores(given.run, given.split) if len(items) == len(scores) else {}
     curves, settings = learning_curve(given.run), record.get("settings", {})
     write_page(Report(title, split, table, curves, facts, settings, commands, scores=overall), output)
     if scores:

@@ -28,9 +28,9 @@ def image_scores(run: Path, split: str) -> dict[str, dict[str, float]]:
     return scores
 
 
-def overall_scores(run: Path) -> dict[str, float]:
-    """Measures over all images that the evaluation scored, with their thresholds; empty without an evaluation."""
-    file = run / "evaluation" / "metrics.csv"
+def overall_scores(run: Path, split: str) -> dict[str, float]:
+    """Measures over all images that the evaluation of a split scored, with their thresholds; empty without one."""
+    file = run / "evaluation" / split / "metrics.csv"
     if not file.is_file():
         return {}
     with file.open(newline="", encoding="utf-8") as lines:

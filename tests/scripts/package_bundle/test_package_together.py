@@ -83,12 +83,12 @@ def test_two_processes_train_and_evaluate_a_bundle_from_any_folder(made, tmp_pat
     before = torch.load(bundle / "models" / "model.pt", weights_only=True)
     run("training", "train.json", "multi_gpu_train.json")
     checkpoint = torch.load(bundle / "runs" / "tiny" / "checkpoint.pt", weights_only=True)
-    assert checkpoint["trainer"] == {"epoch": 2, "iteration": 4}
+    assert checkpoint["trainer"] == {"epoch": 2, "iteration": 4, "max_epochs": 2}
     after = torch.load(bundle / "models" / "model.pt", weights_only=True)
     assert before.keys() == after.keys()
     assert not any(torch.equal(before[key].float(), after[key]) for key in before if key.endswith("weight"))
     run("evaluating", "train.json", "evaluate.json", "multi_gpu_evaluate.json")
-    scores = bundle / "runs" / "tiny" / "evaluation"
+    scores = bundle / "runs" / "tiny" / "evaluation" / "validation"
     metrics = dict(csv.reader((scores / "metrics.csv").open()))
     assert float(metrics["pixel_error"]) == pytest.approx(checkpoint["evaluator"]["best_metric"], rel=1e-12)
     assert len(list(csv.reader((scores / "pixel_error_raw.csv").open()))) == 1 + 3

@@ -91,11 +91,11 @@ def test_a_run_without_scores_is_told_in_one_line(finished, capsys):
 
 def test_the_scores_are_those_of_the_evaluation(finished):
     run = finished[0]
-    (run / "evaluation" / "metrics.csv").write_text("pixel_error,0.1875\npixel_error_threshold,0.3\n")
+    (run / "evaluation" / "test" / "metrics.csv").write_text("pixel_error,0.1875\npixel_error_threshold,0.3\n")
     assert main(arguments(*finished)) == 0
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "<dd>0.1875</dd><p>all images together, threshold 0.3; lower is better</p>" in page
-    file = run / "evaluation" / "pixel_error_raw.csv"
+    file = run / "evaluation" / "test" / "pixel_error_raw.csv"
     file.write_text(file.read_text() + "elsewhere/more.png,0.5\n")
     assert main(arguments(*finished)) == 0
     assert "<dd>0.2500</dd><p>mean of the images; lower is better</p>" in (run / "report.html").read_text("utf-8")
