@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = sample([m for m in mutants if m.file in files], options.sample, options.seed)
         left = [m for m in chosen if not is_settled(m, outcomes, reasons)]
         print(f"{folder}: {len(left)} of {len(mutants)} mutants to try", flush=True)
-        try_all(folder, left, outcomes, options.results)
+        try_all(folder, left, outcomes, options)
         print(summary(mutants, outcomes))
         if options.output is not None:
             write_report(options.output, folder, section(folder, mutants, outcomes, reasons))
@@ -59,6 +60,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("targets", nargs="+", metavar="TARGET", help="folder of `custom`, or a file in one")
     parser.add_argument("--sample", type=int, metavar="N", help="try N mutants of each folder; all without it")
     parser.add_argument("--seed", type=int, default=0, help="which sample")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=math.inf,
+        metavar="S",
+        help="try tests of S seconds on each mutant, quickest first",
+    )
     parser.add_argument("--results", type=Path, default=Path("runs/mutation.json"), help="file of outcomes")
     parser.add_argument("--output", type=Path, help="Markdown file in which to put the figures and the survivors")
     return parser.parse_args(arguments)
@@ -88,17 +96,17 @@ def sources(folder: str) -> list[str]:
     return [file.relative_to(ROOT).as_posix() for file in files if file.name != "__init__.py"]
 
 
-def try_all(folder: str, mutants: Sequence[Mutant], outcomes: dict[str, Outcome], results: Path) -> None:
+def try_all(folder: str, mutants: Sequence[Mutant], outcomes: dict[str, Outcome], options: argparse.Namespace) -> None:
     """Try each mutant with the tests of the folder, print and keep its outcome."""
     if not mutants:
         return
     with tempfile.TemporaryDirectory(prefix="mutation.") as workspace:
-        trials = Trials(ROOT, Path(workspace), f"tests/{Path(folder).name}")
+        trials = Trials(ROOT, Path(workspace), f"tests/{Path(folder).name}", options.limit)
         print(f"{len(trials.reach.seconds)} tests take {sum(trials.reach.seconds.values()):.1f} s", flush=True)
         for number, mutant in enumerate(mutants, 1):
             start = time.monotonic()
             outcome = outcomes[mutant.digest] = trials.run(mutant)
-            write_outcomes(results, outcomes)
+            write_outcomes(options.results, outcomes)
             took = f"{time.monotonic() - start:.1f} s"
             print(f"[{number}/{len(mutants)}] {outcome.kind}, {took}  {mutant.file}:{mutant.line} {outcome.by}")
             if not outcome.is_killed:

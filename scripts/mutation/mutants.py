@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cached_property
 from pathlib import Path
 
 import libcst as cst
@@ -42,10 +44,10 @@ class Mutant:
     after: str
     source: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Identifies the mutant as long as nothing in its file changes."""
-        return hashlib.sha256(f"{self.file}\n{self.source}".encode()).hexdigest()[:16]
+        """Identifies the mutant as long as the code of its file stays as it is; comments and docstrings may change."""
+        return hashlib.sha256(f"{self.file}\n{_code(self.source)}".encode()).hexdigest()[:16]
 
 
 def mutants_of(root: Path, file: str) -> list[Mutant]:
@@ -70,9 +72,9 @@ def mutants_of(root: Path, file: str) -> list[Mutant]:
 
 
 def sample(mutants: list[Mutant], count: int | None, seed: int) -> list[Mutant]:
-    """The first `count` mutants in a random order, given back in the order they came.
+    """The first `count` mutants in a random order: a run that is stopped has tried a smaller sample.
 
-    The random order is that of a hash of seed and change, so that a larger sample contains a smaller one, and an edit
+    The order is that of a hash of seed and change, so that a larger sample begins with a smaller one, and an edit
     elsewhere leaves it alone.
     """
     seen: Counter[tuple[str, ...]] = Counter()
@@ -81,8 +83,7 @@ def sample(mutants: list[Mutant], count: int | None, seed: int) -> list[Mutant]:
         change = (mutant.file, mutant.function, mutant.before, mutant.after)
         order[mutant.digest] = hashlib.sha256(repr((seed, change, seen[change])).encode()).digest()
         seen[change] += 1
-    chosen = set(sorted(order, key=order.__getitem__)[:count])
-    return [mutant for mutant in mutants if mutant.digest in chosen]
+    return sorted(mutants, key=lambda mutant: order[mutant.digest])[:count]
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,15 @@ def _is_static(node: cst.CSTNode) -> bool:
     if isinstance(node, cst.AnnAssign):
         return _name(node.annotation.annotation) == "TypeAlias"
     return isinstance(node, cst.Assign) and _name(node.targets[0].target) == "__all__"
+
+
+def _code(source: str) -> str:
+    """The syntax tree of a file without its docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.dump(tree)
 
 
 def _is_valid(source: str) -> bool:

@@ -19,7 +19,7 @@ TITLE = """# Mutation testing
 Do the tests notice a fault? [mutmut](https://mutmut.readthedocs.io)'s operators change one thing at a time in a file of
 `custom` (a mutant); the tests of the same name under `tests/` should then fail (the mutant is killed). Text of error
 messages, annotations and imports are not changed. `python -m scripts.mutation FOLDER` repeats it; the sample depends on
-the seed alone, and a larger sample contains a smaller one. This file is written by that command.
+the seed alone, and a larger sample contains a smaller one. Its sections are written by that command.
 """
 
 
@@ -46,8 +46,11 @@ def section(
         lines += ["", "Survivors:", ""]
     for mutant in survivors:
         reason = reasons.get((mutant.file, mutant.after), NO_REASON)
-        if outcomes[mutant.digest].kind == UNREACHED:
+        outcome = outcomes[mutant.digest]
+        if outcome.kind == UNREACHED:
             reason = "no test runs it"
+        elif outcome.by:
+            reason += f" (the quickest {outcome.by} were tried)"
         place = f"`{mutant.file}:{mutant.line}`" + (f", `{mutant.function}`" if mutant.function else "")
         lines += [f"- {place}: {reason}", "", "  ```diff", f"  - {mutant.before}", f"  + {mutant.after}", "  ```", ""]
     return "\n".join(lines).rstrip() + "\n"

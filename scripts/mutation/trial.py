@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import cache_from_source
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,8 @@ class Outcome:
     Attributes:
         kind: "killed": a test failed or the process crashed; "timed out": a test never ended, which counts as killed;
             "survived"; "unreached": no test runs its function.
-        by: the first test that failed, the first file that could not be imported, or "crash".
+        by: the first test that failed, the first file that could not be imported, or "crash"; of a
+            survivor how many tests were tried, if not all.
     """
 
     kind: str
@@ -60,16 +63,14 @@ class Reach:
     start_processes: set[str]
 
     def tests_for(self, mutant: Mutant) -> list[str]:
-        """Tests to try, the most likely to fail quickly first.
+        """Tests to try, the quickest first: those that run the mutant's function, and those that start processes.
 
-        Coverage does not see compiled functions and module level: then all tests, those that run the module first.
+        Coverage does not see compiled functions and the module level: then those that run anything of the file.
         """
         lines = self.lines.get(mutant.file, {})
-        if mutant.runs_as_python:
-            chosen = self.start_processes.union(*(lines.get(n, ()) for n in range(mutant.first, mutant.last + 1)))
-            return sorted(chosen, key=self.seconds.__getitem__)
-        module = set().union(*lines.values())
-        return sorted(self.seconds, key=lambda test: (test not in module, self.seconds[test]))
+        here = range(mutant.first, mutant.last + 1) if mutant.runs_as_python else lines
+        chosen = self.start_processes.union(*(lines.get(n, ()) for n in here))
+        return sorted(chosen, key=self.seconds.__getitem__)
 
 
 class Trials:
@@ -79,13 +80,14 @@ class Trials:
         repository: root of the repository.
         workspace: an empty folder for the copy.
         tests: folder or file with the tests, from the root of the repository.
+        limit: seconds of tests for each mutant; slower tests are left out.
 
     Raises:
         UserError: a test fails though nothing is mutated.
     """
 
-    def __init__(self, repository: Path, workspace: Path, tests: str) -> None:
-        self.root, self.log, self.tests = workspace / "copy", workspace / "log", tests
+    def __init__(self, repository: Path, workspace: Path, tests: str, limit: float = math.inf) -> None:
+        self.root, self.log, self.tests, self.limit = workspace / "copy", workspace / "log", tests, limit
         _copy(repository, self.root)
         self._set_environment()
         self.reach = self._baseline()
@@ -101,9 +103,11 @@ class Trials:
         Raises:
             UserError: the tests cannot be imported, with or without the mutant.
         """
-        tests = self.reach.tests_for(mutant)
-        if not tests:
+        reaching = self.reach.tests_for(mutant)
+        if not reaching:
             return Outcome(UNREACHED)
+        ends = accumulate(self.reach.seconds[test] for test in reaching)
+        tests = [test for test, end in zip(reaching, ends, strict=True) if end <= self.limit] or reaching[:1]
         files = sorted({test.partition("::")[0] for test in tests})
 
         def try_tests() -> tuple[int, str]:
@@ -116,7 +120,7 @@ class Trials:
         if ended.code is None:
             return Outcome(TIMED_OUT)
         if ended.code == pytest.ExitCode.OK:
-            return Outcome(SURVIVED)
+            return Outcome(SURVIVED, "" if len(tests) == len(reaching) else f"{len(tests)} of {len(reaching)} tests")
         if ended.code != pytest.ExitCode.TESTS_FAILED:
             # Not a failed test, but a crash or a failed import: is the mutant to blame?
             self._require_passed(in_child(lambda: self._collect(files), self.root, self.log, seconds))

@@ -102,6 +102,5 @@ def test_tests_that_reach_a_function_are_tried_quickest_first():
     compiled = Mutant("f.py", 5, "f", 4, 6, False, "", "", "")
     assert reach.tests_for(in_function) == ["b", "a"]
     assert reach.tests_for(compiled) == ["b", "c", "a"]
-    assert Reach({"a": 3.0, "b": 1.0}, {"f.py": {5: {"a"}}}, set()).tests_for(compiled) == ["a", "b"]
     assert reach.tests_for(Mutant("other.py", 5, "f", 4, 6, True, "", "", "")) == []
     assert Reach(reach.seconds, reach.lines, {"c"}).tests_for(in_function) == ["b", "c", "a"]
