@@ -23,7 +23,6 @@ from .conftest import CONFIGS, QUICK, TRAIN, command, run, train_tiny
 
 EVALUATE = CONFIGS / "evaluate.json"
 MULTI_TRAIN, MULTI_EVALUATE = CONFIGS / "multi_gpu_train.json", CONFIGS / "multi_gpu_evaluate.json"
-NETWORK = {"network_def#depth": 2, "network_def#features": 4}
 LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 SIZE = (96, 120)
 MEASURES = {
@@ -69,9 +68,9 @@ def predict(network: ValidUNet, image: NDArray) -> torch.Tensor:
 
 
 def write_cells(folder: Path, network: ValidUNet) -> Path:
-    """Five images, and as instances what the network finds in them, a little shifted."""
+    """Six images, five to validate on, and as instances what the network finds in them, a little shifted."""
     items = []
-    for number in range(5):
+    for number in range(6):
         noise = ndimage.gaussian_filter(np.random.RandomState(number).randn(*SIZE), 6)
         image = np.uint8(255 * (noise - noise.min()) / np.ptp(noise))
         item = {key: f"{key}/{number}.png" for key in ("image", "label")}
@@ -81,7 +80,7 @@ def write_cells(folder: Path, network: ValidUNet) -> Path:
             write_image(folder / item[key], pixels)
         items.append(item)
     labels = {"0": "background", ">0": "cell"}
-    write_dataset(folder, {"name": "cells"}, "instances", labels, {"training": items[:1], "validation": items})
+    write_dataset(folder, {"name": "cells"}, "instances", labels, {"training": items[5:], "validation": items[:5]})
     return folder
 
 
@@ -163,7 +162,7 @@ def test_two_processes_train_together_and_validate_as_one(odd_dataset, tmp_path)
     )
     checkpoint = torch.load(first / "checkpoint.pt", weights_only=True)
     assert checkpoint["trainer"] == {"epoch": 2, "iteration": 8, "max_epochs": 2}
-    options = {**NETWORK, "dataset_dir": odd_dataset, "output_dir": first}
+    options = {"dataset_dir": odd_dataset, "model": first}
     finished(command("evaluating", TRAIN, EVALUATE, **options))
     best = checkpoint["evaluator"]["best_metric"]
     assert read_metrics(first / "evaluation" / "validation")["pixel_error"] == pytest.approx(best, rel=1e-12)
