@@ -21,9 +21,9 @@ def documented() -> list[tuple[str, str]]:
 
 
 def words(line: str) -> list[str]:
-    """What follows `python -m`; comments are left out."""
+    """What follows `python -m`; comments and redirections are left out."""
     shown = line[START.search(line).start() :].replace("/NAME.json", "/quick.json")
-    return shlex.split(re.sub(r"\s#\s.*", "", shown))[2:]
+    return shlex.split(re.sub(r"\s(#|>)\s.*", "", shown))[2:]
 
 
 def bundle_words(line: str) -> list[str] | None:
