@@ -67,9 +67,8 @@ class OverlapTileInferer(Inferer):
     `divisor` (and `margin`, if its convolutions are valid). The caller sets it to evaluation mode.
 
     Example:
-        >>> from custom.networks import ValidUNet
-        >>> inferer = OverlapTileInferer(tile_size=60)
-        >>> inferer(torch.zeros(1, 1, 30, 90), ValidUNet(features=2, depth=2).eval()).shape
+        >>> inferer = OverlapTileInferer(tile_size=60, halo=1, divisor=1)
+        >>> inferer(torch.zeros(1, 1, 30, 90), torch.nn.Conv2d(1, 2, 3, padding=1)).shape
         torch.Size([1, 2, 30, 90])
 
     Args:

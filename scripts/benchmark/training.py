@@ -81,7 +81,7 @@ def read_configs(files: list[str], folder: Path, steps: int, sizes: Sizes) -> Co
         "output_dir": str(folder / "run"),
         "steps_per_epoch": steps + WARM_UP,
         "max_epochs": 2 * TURNS,
-        "val_interval": 1000,
+        "validate#dataset#data": [],
         **dict(sizes.overrides),
     }
     for name, value in changes.items():

@@ -11,6 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from custom.networks import ValidUNet
+from tests.models import make_model
 
 from .conftest import CONFIGS, ROOT
 
@@ -47,13 +48,15 @@ def test_a_batch_goes_through_network_and_loss(name, tiny_dataset):
 
 
 @pytest.mark.parametrize("name", [file.stem for file in OVERLAYS])
-def test_orientations_are_averaged_at_the_test_alone(name, tiny_dataset):
-    wanted = json.loads((ROOT / CONFIGS / "experiments" / f"{name}.json").read_text()).get("test_orientations", 1)
-    training, test = (parser(name, tiny_dataset, *more, features=2) for more in ((), ("evaluate.json",)))
-    assert training.get_parsed_content("validate#inferer").orientations == 1
-    assert test.get_parsed_content("validate#inferer").orientations == wanted
-    asked = parser(name, tiny_dataset, "evaluate.json", orientations=8, features=2)
-    assert asked.get_parsed_content("validate#inferer").orientations == 8
+def test_validation_is_one_pass(name, tiny_dataset):
+    assert parser(name, tiny_dataset, features=2).get_parsed_content("validate#inferer").orientations == 1
+
+
+def test_evaluation_averages_the_orientations_of_the_model(tiny_dataset, tmp_path):
+    make_model(tmp_path, orientations=8)
+    for given, wanted in (({}, 8), ({"orientations": 7}, 7)):
+        test = parser("best_em", tiny_dataset, "evaluate.json", model=str(tmp_path), **given)
+        assert test.get_parsed_content("validate#inferer").orientations == wanted
 
 
 @pytest.mark.parametrize("name", TUDELFT)

@@ -68,7 +68,7 @@ def test_a_training_takes_every_step(trained):
 def test_a_loss_of_monai_takes_two_lines(tiny_dataset, tmp_path):
     overlay = tmp_path / "dice.json"
     overlay.write_text(
-        '{"loss": {"_target_": "DiceCELoss", "softmax": true, "to_onehot_y": true},\n "target": "label"}'
+        '{"loss": {"_target_": "DiceCELoss", "softmax": true, "to_onehot_y": true},\n "target": ["label"]}'
     )
     done = run(train_tiny(tiny_dataset, tmp_path / "run", overlays=[overlay], max_epochs=1))
     assert done.returncode == 0, done.stderr

@@ -28,7 +28,7 @@ def test_training_leaves_best_and_last_checkpoints_curves_pictures_and_scores(tr
         for kind, seen in tags.items():
             seen.update(found[kind])
     assert {"train_loss", "pixel_error", "iou", "val_loss"} <= tags["scalars"]
-    assert "image | label | weight | probability" in tags["images"]
+    assert "training: image | label | weight | probability" in tags["images"]
     rows = list(csv.reader((trained / "pixel_error_raw.csv").open()))
     assert len(rows) == 1 + 2, rows
     assert all(0 < float(row[1]) < 1 for row in rows[1:])

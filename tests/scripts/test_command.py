@@ -120,8 +120,8 @@ from scripts.command import entry_point
 @entry_point("start again")
 def main(argv=None):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    print(child.pid, flush=True)
     try:
+        print(child.pid, flush=True)
         time.sleep(60)
     finally:
         print("cleaned up", flush=True)
