@@ -82,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             FORMATS[options.format].write(network, sizes_of(network), path)
     print(f"{options.output}: written and checked")
+    if model.scale != 1:
+        print(f"note: the network expects images scaled by {model.scale:g}, which the exported file does not do")
     return 0
 
 
