@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +21,10 @@ class InputImages:
     items: list[dict[str, str | int]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
-    def report(self) -> None:
-        """Raise `SomeFailedError` with the list of files that could not be read, if there are any."""
+    def report(self, output_dir: str | os.PathLike[str] | None = None) -> None:
+        """Log where the results are; raise `SomeFailedError` with the list of files that could not be read, if any."""
+        if output_dir is not None:
+            logging.getLogger(type(self).__name__).info(f"{len(self.items)} images segmented: {Path(output_dir)}")
         if self.failed:
             files = "\n  ".join(self.failed)
             raise SomeFailedError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -73,3 +75,10 @@ def test_a_channel_of_every_file(tmp_path):
         loaded = LoadMicroscopyd("image")(item)
         np.testing.assert_array_equal(loaded["image"][0].numpy(), to_gray(pixels[page, 1]))
         assert set(loaded) == {"image"}
+
+
+def test_the_place_of_the_results_is_logged(folder, caplog):
+    found = find_images(folder)
+    with caplog.at_level("INFO"):
+        found.report("runs/segmented")
+    assert caplog.messages == [f"{len(found.items)} images segmented: {Path('runs/segmented')}"]
