@@ -1,4 +1,4 @@
-"""How the loops that are sequential by nature are compiled."""
+"""`numba.njit` without the GIL, cached on disk where possible."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numba
 
 
 def compiled(function: Callable) -> Any:
-    """Compile with numba to run without the interpreter's lock; kept on disk if there is a place for it."""
+    """Compile a function with `numba.njit`, releasing the GIL; the machine code is cached on disk if possible."""
     try:
         return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # Neither the checkout nor the home folder can be written to.
+    except RuntimeError:  # neither the source folder nor the home folder is writable
         return numba.njit(nogil=True)(function)

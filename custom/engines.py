@@ -1,4 +1,4 @@
-"""What a trainer hands to its loss."""
+"""Batch preparation for trainers: image and target."""
 
 from __future__ import annotations
 

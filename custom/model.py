@@ -1,4 +1,4 @@
-"""A model as one thing: `model.json`, all that is needed to use a network, and `weights.safetensors` beside it."""
+"""A trained model: `model.json`, all that is needed to use a network, and `weights.safetensors` beside it."""
 
 from __future__ import annotations
 

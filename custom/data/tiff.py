@@ -141,7 +141,7 @@ def check_channel(path: Path, channel: int | None, count: int, colour: bool) -> 
     """The channel to read, None for all channels of a colour image.
 
     Raises:
-        UserError: no such channel, or several that are no colours and none chosen.
+        UserError: the channel does not exist, or several are not colours and none was chosen.
     """
     if channel is None:
         if count > 1 and not colour:

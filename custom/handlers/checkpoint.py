@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a killed run needs to go on as if nothing had happened."""
+"""Checkpoints: the complete state of a training, from which a killed run resumes exactly."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from ..schedules import OneCycle
 class TimeLimit:
     """Handler of a trainer: ends it when a time is over, with validation and checkpoint as after a whole epoch.
 
-    A :class:`~custom.schedules.OneCycle` is told how much of the time is over, so that it comes to its end and is not
-    cut off. Steps left out of the last epoch count as done, so that a training that is resumed begins with the next.
+    A :class:`~custom.schedules.OneCycle` is compressed to the time limit, so that the learning rate reaches its end.
+    Steps left out of the last epoch count as done, so that a training that is resumed begins with the next.
 
-    All processes of a distributed training go by the clock of rank 0: clocks that began at different times would end
-    them at different steps, and those that go on would wait for the gradients of the others.
+    All processes of a distributed training use the clock of rank 0. With clocks of their own they would stop at
+    different steps, and the remaining ones would wait for gradients forever.
 
     Args:
         seconds: from the start of the run, or from its resumption.
@@ -35,7 +35,7 @@ class TimeLimit:
     def attach(self, trainer: Engine) -> None:
         """Look at the clock in each step."""
         trainer.add_event_handler(Events.STARTED, self.begin)
-        trainer.add_event_handler(Events.ITERATION_STARTED, self.tell)
+        trainer.add_event_handler(Events.ITERATION_STARTED, self.update)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self.stop)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
 
@@ -43,10 +43,10 @@ class TimeLimit:
         """Start the clock."""
         self.start = time.monotonic()
 
-    def tell(self) -> None:
-        """Tell the schedule how much of the time is over."""
-        told: Any = idist.broadcast((time.monotonic() - self.start) / self.seconds)
-        share = float(told)
+    def update(self) -> None:
+        """Update the schedule with the elapsed share of the time limit."""
+        elapsed: Any = idist.broadcast((time.monotonic() - self.start) / self.seconds)
+        share = float(elapsed)
         self.over = share >= 1
         if self.schedule is not None:
             self.schedule.share = min(share, 1.0)

@@ -60,7 +60,7 @@ def without_values(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     def meta(tensor: Tensor) -> Tensor:
         return torch.empty_like(tensor, device="meta", dtype=dtype if tensor.is_floating_point() else None)
 
-    # A deep copy takes from its memo what stands there for an object, and so never copies a weight.
+    # `deepcopy` uses the replacements in its memo, so no weight is copied.
     memo: dict[int, Any] = {id(x): nn.Parameter(meta(x), requires_grad=False) for x in module.parameters()}
     memo |= {id(x): meta(x) for x in module.buffers()}
     return copy.deepcopy(module, memo)

@@ -34,7 +34,7 @@ def seg_counts(label: NDArray, prediction: NDArray, valid: NDArray | None = None
     """Sum of the Jaccard indices of the reference objects of one image, and their number, (2,).
 
     A reference object and the predicted object that covers more than half of it have their Jaccard index; without
-    one it is 0. Objects are told by their number alone; predicted objects that match nothing cost nothing.
+    one it is 0. Objects are identified by label value; unmatched predictions are not penalised.
 
     Args:
         label: (H, W) whole numbers, reference objects > 0.

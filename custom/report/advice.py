@@ -29,7 +29,7 @@ WELL_CALIBRATED, BADLY_CALIBRATED = 0.03, 0.1
 
 
 def remarks(table: ImageTable, curves: Curves, facts: dict[str, Any] | None, threshold: float = 0.5) -> list[str]:
-    """Sentences on what stands out, the most important first; each ends with what to do."""
+    """Remarks on a run, most important first; each ends with a recommendation."""
     return [*_on_data(facts), *_on_curves(curves), *_on_objects(table), *_on_probabilities(table, threshold)]
 
 

@@ -46,7 +46,7 @@ def check(parser: ConfigParser | None = None) -> None:
         parser: by default the one that evaluates the expression in which this is called.
 
     Raises:
-        UserError: the first thing that is wrong, in one line.
+        UserError: the first invalid setting, in one line.
     """
     call = BundleCall.find()
     if call.is_command:
@@ -80,7 +80,7 @@ class _Check:
         self.changes: dict[str, Any] = {}
 
     def run(self) -> None:
-        """Raise `UserError` for the first thing that is wrong; write back the values that were meant."""
+        """Raise `UserError` for the first invalid setting; write back the parsed values."""
         self.check_keys("", self.config)
         self.check_expressions()
         self.check_settings()
@@ -91,7 +91,7 @@ class _Check:
             self.parser.parse()
 
     def check_keys(self, id: str, config: dict[str, Any]) -> None:
-        """Something refers to each key of a dictionary that is no component, or to a part of it."""
+        """Reject keys of a plain dictionary that no reference or expression uses."""
         for _, child, value in ReferenceResolver.iter_subconfigs(id, config):
             if not any(name == child or name.startswith(f"{child}{SEP}") for name in self.named):
                 offered = {name[len(id) :].lstrip(":").split(SEP)[0] for name in self.named if name.startswith(id)}

@@ -1,4 +1,4 @@
-"""Checks of what a user hands to a random window, each with a message that says what would be right."""
+"""Argument checks for random-window transforms."""
 
 from __future__ import annotations
 

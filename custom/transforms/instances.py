@@ -47,7 +47,7 @@ def to_integers(image: NdarrayOrTensor, name: str, lowest: int, highest: int) ->
     with np.errstate(invalid="ignore"):  # NaN and huge values are caught by the comparison
         integers = plane.astype(np.int32)
     if not np.array_equal(integers, plane):
-        raise UserError(f"{name}: got values that are no 32-bit whole numbers, expected labels (not probabilities)")
+        raise UserError(f"{name}: got values that are not 32-bit integers, expected labels (not probabilities)")
     low, high = int(integers.min()), int(integers.max())
     if low < lowest or high > highest:
         raise UserError(f"{name}: got values from {low} to {high}, expected {lowest} to {highest}")

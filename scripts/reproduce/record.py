@@ -1,4 +1,4 @@
-"""What a run reached, as one record of the table, read from the files that it left."""
+"""One record of the table of results, read from the files of a run."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def shell_line(line: list[str]) -> str:
-    """A command line of `python`, as one types it: double quotes around what has single ones."""
+    """A command line of `python`, quoted for the shell: double quotes around words with single quotes."""
     return " ".join(["python", *(f'"{word}"' if "'" in word else shlex.quote(word) for word in line)])
 
 
