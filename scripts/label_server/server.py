@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -13,10 +12,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import psutil
 
 from custom.errors import UserError
 from custom.lock import lock
@@ -25,6 +26,7 @@ from .app.lib.names import IMAGE_SUFFIXES
 
 HOST = "127.0.0.1"
 PATIENCE = 180  # seconds until the server must answer
+PATIENCE_AT_END = 15  # seconds for the server and its trainings to end when asked to
 TEMPORARY = "temporary."  # beginning of the name of the folder with uploads and masks on their way
 
 
@@ -110,10 +112,10 @@ def temporary_folder(app: Path) -> Iterator[Path]:
 
 
 def serve(python: Path, app: Path, studies: Path, bundles: list[str], address: Address) -> None:
-    """Run the server until Ctrl-C or a request to terminate.
+    """Run the server until the block is interrupted, or the server ends.
 
     Raises:
-        UserError: it does not start; the message names its log.
+        UserError: it does not start, or ends by itself; the message names its log.
     """
     log = app.absolute() / "server.log"
     port = address.port
@@ -124,9 +126,9 @@ def serve(python: Path, app: Path, studies: Path, bundles: list[str], address: A
             env=environment(studies, temporary),
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C in the terminal is for this process, which then ends the server
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
         )
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             wait_until_ready(server, port, log)
             print(f"ready: http://{HOST}:{port}/ in a browser, the same address in 3D Slicer, QuPath or CVAT")
@@ -134,11 +136,9 @@ def serve(python: Path, app: Path, studies: Path, bundles: list[str], address: A
             print(f"labels go to {studies / 'labels' / 'final'}, weights to {weights}")
             print(f"messages: {log}; Ctrl-C stops the server", flush=True)
             server.wait()
-        except KeyboardInterrupt:
-            print("stopped")
         finally:
-            signal.signal(signal.SIGTERM, before)
             stop(server)
+        raise UserError(f"MONAI Label ended by itself ({last_line(log)}); its messages are in {log}")
 
 
 def command(python: Path, app: Path, studies: Path, bundles: list[str], address: Address) -> list[str]:
@@ -176,16 +176,26 @@ def wait_until_ready(server: subprocess.Popen, port: int, log: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
+    raise UserError(f"MONAI Label does not start ({last_line(log)}); its messages are in {log}")
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] or ["no message"]
-    raise UserError(f"MONAI Label does not start ({lines[-1].strip()}); its messages are in {log}")
+    return lines[-1].strip()
 
 
 def stop(server: subprocess.Popen) -> None:
-    """End the server and the trainings it started."""
-    if server.poll() is None:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+    """End the server and the trainings it started, on every operating system."""
+    processes: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        main = psutil.Process(server.pid)
+        processes = [*main.children(recursive=True), main]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE_AT_END)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    server.wait()

@@ -90,7 +90,7 @@ class UNetApp(MONAILabelApp):
     def is_uploaded(name: Any) -> bool:
         """Whether a request's image is a file that a caller has just sent: one in the server's own temporary folder."""
         folder = Path(tempfile.gettempdir())
-        return isinstance(name, str) and name.startswith("/") and Path(name).parent == folder and Path(name).is_file()
+        return isinstance(name, str) and Path(name).parent == folder and Path(name).is_file()
 
     @staticmethod
     def save(result: dict[str, Any], image: str, tag: str, model: str, store: Store) -> None:

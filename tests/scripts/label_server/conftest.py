@@ -40,18 +40,20 @@ def server(tmp_path_factory) -> Iterator[Server]:
     line += ["--bundle", f"{bundles[NAME]}.zip", "--bundle", str(bundles[OTHER]), "--app", str(folder / "app")]
     line += ["--max_upload", "3", "--allow_origin", "https://viewer.example"]
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    process = subprocess.Popen(line, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(line, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = []
     for text in process.stdout:
         said.append(text)
         if "Ctrl-C stops" in text:
             break
-    assert process.poll() is None, said
+    assert process.poll() is None, [*said, process.stderr.read() if process.stderr else ""]
     assert f"ready: http://127.0.0.1:{port}/" in "".join(said)
     yield Server(f"http://127.0.0.1:{port}", folder / "studies", bundles, drawn / "training" / "label", folder / "app")
     process.terminate()  # Ctrl-C is ignored in a background job
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=30) == 143
+    assert process.stderr is not None
+    assert process.stderr.read() == "terminated; start it again with the same command\n"
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 

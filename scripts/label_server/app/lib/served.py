@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import json
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -98,7 +99,7 @@ def for_caller(error: Exception) -> Exception:
         )
     error = as_request_error(error)
     if isinstance(error, RequestError):
-        temporary = re.escape(tempfile.gettempdir()) + r"/tmp[^/\s:]+"
+        temporary = re.escape(tempfile.gettempdir()) + r"[/\\]tmp[^/\\\s:]+"
         error = RequestError(error.status, re.sub(temporary, "the uploaded file", error.detail))
     return error
 
@@ -155,7 +156,7 @@ def guarded(server: App, conf: dict[str, str]) -> App:
     """The server behind the gate, by the app's `--conf`."""
     origins = [origin for origin in conf.get("allow_origins", "").split(",") if origin]
     folders = {
-        tempfile.gettempdir() + "/": "",
+        tempfile.gettempdir() + os.sep: "",
         settings.MONAI_LABEL_STUDIES: "studies",
         settings.MONAI_LABEL_APP_DIR: "app",
         sys.prefix: "python",
