@@ -23,7 +23,7 @@ import pytest
 
 OWN = ("custom", "scripts", "tests")  # packages that every child imports anew, from the copy
 MEMORY = 16 * 2**30  # bytes of address space: a mutant that asks for more is ended by an error, not by the machine
-WALL = 4  # a child may take this many times its limit of processor time, because it may wait or share the processor
+WALL = 20  # a child may take this many times its limit of processor time: it may wait, or share the processors
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property
 from pathlib import Path
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
+from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
 # As in mutmut: a mutated annotation changes nothing, and these two functions fail whatever else they are given.
@@ -32,6 +31,7 @@ class Mutant:
         runs_as_python: whether coverage can see the function run; false for compiled ones and without a function.
         before, after: the lines that differ, stripped.
         source: the mutated file.
+        digest: identifies the mutant while the code of its file stays as it is; comments and docstrings may change.
     """
 
     file: str
@@ -43,11 +43,7 @@ class Mutant:
     before: str
     after: str
     source: str
-
-    @cached_property
-    def digest(self) -> str:
-        """Identifies the mutant as long as the code of its file stays as it is; comments and docstrings may change."""
-        return hashlib.sha256(f"{self.file}\n{_code(self.source)}".encode()).hexdigest()[:16]
+    digest: str
 
 
 def mutants_of(root: Path, file: str) -> list[Mutant]:
@@ -57,17 +53,17 @@ def mutants_of(root: Path, file: str) -> list[Mutant]:
         root: root of the repository.
         file: path of the file from there.
     """
-    original = (root / file).read_text()
-    wrapper = MetadataWrapper(cst.parse_module(original))
+    wrapper = MetadataWrapper(cst.parse_module((root / file).read_text()))
+    pieces = _Pieces(file, wrapper.module)
     visitor = _Changes()
-    wrapper.visit(visitor)
     found: dict[str, Mutant] = {}
-    for change in visitor.changes:
-        source = cst.ensure_type(wrapper.module.deep_replace(change.old, change.new), cst.Module).code
-        if source in found or source == original or not _is_valid(source):
-            continue
-        line, before, after = _difference(original, source)
-        found[source] = Mutant(file, line, *change.place, before, after, source)
+    with visitor.resolve(wrapper):
+        for index, statement in enumerate(wrapper.module.body):
+            statement.visit(visitor)
+            for change in visitor.take():
+                mutant = pieces.mutant(index, change)
+                if mutant is not None:
+                    found.setdefault(mutant.source, mutant)
     return sorted(found.values(), key=lambda mutant: mutant.line)
 
 
@@ -90,11 +86,54 @@ def sample(mutants: list[Mutant], count: int | None, seed: int) -> list[Mutant]:
 class _Change:
     old: cst.CSTNode
     new: cst.CSTNode
+    start: int | None  # of the old node in the file, in bytes
     place: tuple[str, int, int, bool]  # function, its first and last line, runs_as_python
 
 
+class _Pieces:
+    """A file as its top-level statements: a mutant costs the parsing of one of them, not of the file.
+
+    Args:
+        file: the path from the root of the repository.
+        module: the file's syntax tree.
+    """
+
+    def __init__(self, file: str, module: cst.Module) -> None:
+        self.file, self.module = file, module
+        self.texts = [module.code_for_node(statement) for statement in module.body]
+        self.codes = [_code(text) for text in self.texts]
+        self.head = "".join(module.code_for_node(line) for line in module.header)
+        self.foot = module.code[len(self.head + "".join(self.texts)) :]
+
+    def mutant(self, index: int, change: _Change) -> Mutant | None:
+        """The file with one change in a statement; None if it is not valid Python or changes nothing."""
+        before = self.texts[index]
+        after = self._changed(index, change)
+        if after == before or not _is_valid(after):
+            return None
+        above = self.head + "".join(self.texts[:index])
+        source = above + after + "".join(self.texts[index + 1 :]) + self.foot
+        code = "\n".join([self.file, *self.codes[:index], _code(after), *self.codes[index + 1 :]])
+        digest = hashlib.sha256(code.encode()).hexdigest()[:16]
+        line, old, new = _difference(before, after)
+        return Mutant(self.file, above.count("\n") + line, *change.place, old, new, source, digest)
+
+    def _changed(self, index: int, change: _Change) -> str:
+        text, old = self.texts[index].encode(), self.module.code_for_node(change.old).encode()
+        if change.start is not None:
+            start = change.start - len((self.head + "".join(self.texts[:index])).encode())
+            if text[start : start + len(old)] == old:
+                new = self.module.code_for_node(change.new).encode()
+                return (text[:start] + new + text[start + len(old) :]).decode()
+        # A node in parentheses, or with lines whose indentation its own text lacks.
+        changed = self.module.body[index].deep_replace(change.old, change.new)
+        return self.module.code_for_node(cst.ensure_type(changed, cst.CSTNode))
+
+
 class _Changes(cst.CSTVisitor):
-    METADATA_DEPENDENCIES = (PositionProvider,)
+    """Collects the changes of the top-level statements that it visits."""
+
+    METADATA_DEPENDENCIES = (ByteSpanPositionProvider, PositionProvider)
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,8 +149,15 @@ class _Changes(cst.CSTVisitor):
         for kind, operator in mutation_operators:
             # The words of an error message are no behaviour that a test should pin.
             if isinstance(node, kind) and not (self.raises and isinstance(node, cst.BaseString)):
-                self.changes += [_Change(node, new, self.places[-1]) for new in operator(node)]
+                span = self.get_metadata(ByteSpanPositionProvider, node, None)
+                start = None if span is None else span.start
+                self.changes += [_Change(node, new, start, self.places[-1]) for new in operator(node)]
         return True
+
+    def take(self) -> list[_Change]:
+        """The changes found since the last call."""
+        changes, self.changes = self.changes, []
+        return changes
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
         if isinstance(original_node, cst.FunctionDef | cst.ClassDef):
