@@ -1,4 +1,4 @@
-"""A packaged bundle and images for it, made once."""
+"""A packaged bundle, and images for it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,19 @@ def inputs(tmp_path_factory) -> tuple[Path, Model]:
 
 
 @pytest.fixture(scope="session")
-def bundle(inputs, tmp_path_factory) -> Path:
-    """The packaged bundle, unzipped as `monai.bundle download` leaves it."""
-    output = tmp_path_factory.mktemp("dist")
-    folder = package(inputs[1], NAME, output / "made", str(inputs[0]))
-    with zipfile.ZipFile(f"{folder}.zip") as archive:
-        archive.extractall(output)
-    return output / NAME
+def archive(inputs, tmp_path_factory) -> Path:
+    """A packaged bundle, zipped."""
+    folder = package(inputs[1], NAME, tmp_path_factory.mktemp("dist"), str(inputs[0]))
+    return folder.with_name(f"{folder.name}.zip")
+
+
+@pytest.fixture
+def bundle(archive, tmp_path_factory) -> Path:
+    """The packaged bundle, unzipped as `monai.bundle download` leaves it; anew for each test, because use adds files."""
+    folder = tmp_path_factory.mktemp("unzipped")
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(folder)
+    return folder / NAME
 
 
 @pytest.fixture(scope="session")
