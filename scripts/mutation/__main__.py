@@ -3,8 +3,8 @@
     python -m scripts.mutation custom/metrics [--sample 150] [--seed 0] [--output docs/mutation.md]
 
 Each TARGET is a folder of `custom` or a file in one; the tests are those of the same folder in `tests`. Outcomes are
-kept in RESULTS: while its file stays as it is, a mutant that was killed is not tried again, and neither is a survivor
-whose reason stands in `scripts/mutation/reasons.toml`. The report gains a section for each folder.
+kept in RESULTS: while its file is unchanged, a mutant that was killed is not tried again, and neither is a survivor
+whose reason is given in `scripts/mutation/reasons.toml`. In OUTPUT only the figures of the folders are replaced.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from custom.files import replace_file
 
 from ..command import entry_point, make_parser
 from .mutants import Mutant, mutants_of, sample
-from .report import read_reasons, replace_section, section, summary
+from .report import figures, read_reasons, replace_figures, summary
 from .trial import Outcome, Trials
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try_all(folder, left, outcomes, options)
         print(summary(mutants, outcomes))
         if options.output is not None:
-            write_report(options.output, folder, section(folder, mutants, outcomes, reasons))
+            write_report(options.output, folder, figures(mutants, outcomes, reasons))
     return 0
 
 
@@ -68,7 +68,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="try tests of S seconds on each mutant, quickest first",
     )
     parser.add_argument("--results", type=Path, default=Path("runs/mutation.json"), help="file of outcomes")
-    parser.add_argument("--output", type=Path, help="Markdown file in which to put the figures and the survivors")
+    parser.add_argument("--output", type=Path, help="Markdown file in which to replace the figures and survivors")
     return parser.parse_args(arguments)
 
 
@@ -128,9 +128,11 @@ def write_outcomes(path: Path, outcomes: dict[str, Outcome]) -> None:
 
 
 def write_report(path: Path, folder: str, text: str) -> None:
-    """Put the section of a folder into the report."""
+    """Put the figures of a folder into the report."""
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    new = replace_figures(old, folder, text)
     with replace_file(path) as temporary:
-        temporary.write_text(replace_section(path.read_text(encoding="utf-8") if path.exists() else "", folder, text))
+        temporary.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""The document of results: a section for each folder, with every survivor and why it survives."""
+"""The report: for each folder its figures, and every survivor with the reason why it survives."""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from custom.errors import UserError
 
 from .mutants import Mutant
 from .trial import TIMED_OUT, UNREACHED, Outcome
@@ -16,11 +17,12 @@ NO_REASON = "not yet looked at"
 
 TITLE = """# Mutation testing
 
-Do the tests notice a fault? [mutmut](https://mutmut.readthedocs.io)'s operators change one thing at a time in a file of
-`custom` (a mutant); the tests of the same name under `tests/` should then fail (the mutant is killed). Text of error
-messages, annotations and imports are not changed. `python -m scripts.mutation FOLDER` repeats it; the sample depends on
-the seed alone, and a larger sample contains a smaller one. Its sections are written by that command.
+Do the tests detect faults? [mutmut](https://mutmut.readthedocs.io)'s operators change one thing at a time in a file of
+`custom` (a mutant); the tests of the same name under `tests/` should then fail (the mutant is killed). Error messages,
+annotations and imports are not changed. `python -m scripts.mutation FOLDER --sample N --output docs/mutation.md`
+updates the figures of a folder: what stands between its two comments in this file, and nothing else.
 """
+BEGIN, END = "<!-- figures of {} -->", "<!-- end of {} -->"
 
 
 def read_reasons(path: Path = REASONS) -> dict[tuple[str, str], str]:
@@ -28,20 +30,17 @@ def read_reasons(path: Path = REASONS) -> dict[tuple[str, str], str]:
     return {(r["file"], r["after"]): r["reason"] for r in tomllib.loads(path.read_text(encoding="utf-8"))["survivor"]}
 
 
-def section(
-    folder: str, mutants: Sequence[Mutant], outcomes: Mapping[str, Outcome], reasons: Mapping[tuple[str, str], str]
-) -> str:
+def figures(mutants: Sequence[Mutant], outcomes: Mapping[str, Outcome], reasons: Mapping[tuple[str, str], str]) -> str:
     """Figures of a folder and its survivors, as Markdown.
 
     Args:
-        folder: its path, the heading.
         mutants: all mutants of the folder.
         outcomes: of those that were tried, by digest.
         reasons: see `read_reasons`.
     """
     tried = [mutant for mutant in mutants if mutant.digest in outcomes]
     survivors = [mutant for mutant in tried if not outcomes[mutant.digest].is_killed]
-    lines = [f"## {folder}", "", summary(mutants, outcomes), "", *_table(mutants, tried, survivors)]
+    lines = [summary(mutants, outcomes), "", *_table(mutants, tried, survivors)]
     if survivors:
         lines += ["", "Survivors:", ""]
     for mutant in survivors:
@@ -65,12 +64,17 @@ def summary(mutants: Sequence[Mutant], outcomes: Mapping[str, Outcome]) -> str:
     return f"{len(mutants)} mutants, {len(tried)} tried, {killed} killed{share}, {slow} of them by the time limit."
 
 
-def replace_section(text: str, heading: str, new: str) -> str:
-    """Put a section in the place of the one with the same heading, or at the end."""
-    pattern = re.compile(rf"^## {re.escape(heading)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-    if pattern.search(text):
-        return pattern.sub(lambda match: new + ("\n" if match.end() < len(text) else ""), text)
-    return f"{(text or TITLE).rstrip()}\n\n{new}"
+def replace_figures(text: str, folder: str, new: str) -> str:
+    """Put the figures of a folder between its two comments; a folder that has none gets a section at the end."""
+    begin, end = BEGIN.format(folder), END.format(folder)
+    block = f"{begin}\n\n{new}\n{end}"
+    before, found, rest = text.partition(begin)
+    if not found:
+        return f"{(text or TITLE).rstrip()}\n\n## {folder}\n\n{block}\n"
+    _, closed, after = rest.partition(end)
+    if not closed:
+        raise UserError(f"the report has the line {begin} but not {end}; add it below the figures")
+    return f"{before}{block}{after}"
 
 
 def _table(mutants: Sequence[Mutant], tried: Sequence[Mutant], survivors: Sequence[Mutant]) -> list[str]:

@@ -98,9 +98,9 @@ def test_a_child_that_crashes_is_no_success(tmp_path):
 
 def test_tests_that_reach_a_function_are_tried_quickest_first():
     reach = Reach({"a": 3.0, "b": 1.0, "c": 2.0}, {"f.py": {5: {"a", "b"}, 9: {"c"}}}, set())
-    in_function = Mutant("f.py", 5, "f", 4, 6, True, "", "", "")
-    compiled = Mutant("f.py", 5, "f", 4, 6, False, "", "", "")
+    in_function = Mutant("f.py", 5, "f", 4, 6, True, "", "", "", "")
+    compiled = Mutant("f.py", 5, "f", 4, 6, False, "", "", "", "")
     assert reach.tests_for(in_function) == ["b", "a"]
     assert reach.tests_for(compiled) == ["b", "c", "a"]
-    assert reach.tests_for(Mutant("other.py", 5, "f", 4, 6, True, "", "", "")) == []
+    assert reach.tests_for(Mutant("other.py", 5, "f", 4, 6, True, "", "", "", "")) == []
     assert Reach(reach.seconds, reach.lines, {"c"}).tests_for(in_function) == ["b", "c", "a"]

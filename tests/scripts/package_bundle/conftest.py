@@ -28,7 +28,7 @@ def archive(inputs, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def bundle(archive, tmp_path_factory) -> Path:
-    """The packaged bundle, unzipped as `monai.bundle download` leaves it; anew for each test, because use adds files."""
+    """The packaged bundle, unzipped as `monai.bundle download` does; a new copy for each test, since use adds files."""
     folder = tmp_path_factory.mktemp("unzipped")
     with zipfile.ZipFile(archive) as file:
         file.extractall(folder)
