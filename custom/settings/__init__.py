@@ -1,19 +1,9 @@
 """Settings of the workflows: declared once, listed by a command, checked before data are read."""
 
 from .configuration import check
-from .declarations import (
-    RUNS,
-    STRUCTURE,
-    Common,
-    Evaluating,
-    Inferring,
-    Objects,
-    Setting,
-    Training,
-    declared_in,
-    settings_of,
-    shown,
-)
+from .declarations import RUNS, STRUCTURE, Common, Evaluating, Inferring, Objects, Training
+from .setting import Setting, declared_in, settings_of
+from .values import shown
 
 __all__ = [
     "RUNS",

@@ -17,7 +17,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from ..errors import UserError
-from .declarations import meant, shown
+from .values import meant, shown
 
 SIMPLE = {int, float, bool, type(None)}
 

@@ -22,7 +22,9 @@ from ..cli import BundleCall, one_line_errors
 from ..config import active_parser
 from ..errors import UserError
 from .components import Arguments, arguments_of, read_argument
-from .declarations import RUNS, STRUCTURE, is_plain, meant, settings_of, shown
+from .declarations import RUNS, STRUCTURE
+from .setting import settings_of
+from .values import is_plain, meant, shown
 
 SEP = ReferenceResolver.sep
 # Types of values from files and command lines; programs hand on objects, such as MONAI Label a `torch.device`.

@@ -6,30 +6,10 @@ To add a setting, add one line to the class of the run that reads it; `a__b` sta
 
 from __future__ import annotations
 
-import ast
-import os
-import types
-import typing
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
-from monai.bundle import ConfigParser
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
-
-from ..errors import UserError
-
-LIMITS = {
-    "ge": "at least {}",
-    "gt": "above {}",
-    "le": "at most {}",
-    "lt": "below {}",
-    "min_length": "at least {} of them",
-    "max_length": "at most {} of them",
-}
-WORDS = {"true": True, "false": False, "none": None, "null": None}
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def setting(meaning: str, unit: str = "", of: str = "", **limits: Any) -> Any:
@@ -60,12 +40,12 @@ def _device(name: str) -> str:
     return name
 
 
-class _Declarations(BaseModel):
+class Declarations(BaseModel):
     # Strict, because `True` is no number of epochs; `Setting.read` accepts what is meant by a text.
     model_config = ConfigDict(strict=True, validate_assignment=True)
 
 
-class Common(_Declarations):
+class Common(Declarations):
     """Settings of every run."""
 
     bundle_root: str = setting("folder of the bundle", min_length=1)
@@ -75,7 +55,7 @@ class Common(_Declarations):
     progress_bar__disable: bool | None = setting("no progress bar; none hides it when the output is not a terminal")
 
 
-class Objects(_Declarations):
+class Objects(Declarations):
     """From the probability to objects."""
 
     method: Literal["components", "watershed"] = setting("connected components, or a seeded watershed")
@@ -167,153 +147,10 @@ class Inferring(Objects, Common):
     mask_format: Literal[".png", ".tif", ".tiff"] = setting("file format of masks and instances")
 
 
-RUNS: dict[str, type[_Declarations]] = {"training": Training, "evaluating": Evaluating, "inferring": Inferring}
+RUNS: dict[str, type[Declarations]] = {"training": Training, "evaluating": Evaluating, "inferring": Inferring}
 
 # Ids that no expression needs to refer to: MONAI, MONAI Label or torchrun find them by name.
 STRUCTURE = frozenset(
     {"imports", "prepare", "initialize", "finalize", "run", *RUNS, "train", "validate", "network_def"}
     | {"pre_transforms", "post_transforms", "displayable_configs"}
 )
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One declared id."""
-
-    id: str
-    field: FieldInfo
-    owner: type[_Declarations]
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        return typing.cast("dict[str, Any]", self.field.json_schema_extra)
-
-    @property
-    def meaning(self) -> str:
-        return self.field.description or ""
-
-    @property
-    def unit(self) -> str:
-        return self.extra["unit"]
-
-    @property
-    def kind(self) -> str:
-        """Type and range in words, such as "an integer, at least 1"."""
-        none = ", or none" if type(None) in typing.get_args(self.field.annotation) else ""
-        return f"{_kind(self.field.annotation)}{_range(self.field.metadata)}{none}"
-
-    @property
-    def is_flag(self) -> bool:
-        return self.field.annotation in (bool, bool | None)
-
-    def applies(self, parser: ConfigParser) -> bool:
-        """Whether the configuration has the id, as an argument of the class it is declared for."""
-        target = str(parser.get(f"{self.id.rpartition('#')[0]}#_target_", ""))
-        return self.id in parser and self.extra["of"] in ("", target.rpartition(".")[2])
-
-    def read(self, value: Any, typed: str | None = None) -> Any:
-        """The value that is meant: numbers may come as text, a list as a single item or a tuple.
-
-        Args:
-            value: from a file, a command line or Python.
-            typed: the word on the command line: the name `2024_01` is a number to Python Fire.
-
-        Raises:
-            UserError: it is of another type, or out of range.
-        """
-        name = self.id.replace("#", "__")
-        instance, reason = self.owner.model_construct(), ""
-        for reading in _readings(value, typed):
-            try:
-                setattr(instance, name, reading)
-            except ValidationError as error:
-                why = error.errors()[0]
-                reason = why["msg"].partition(", ")[2] if why["type"] == "value_error" else reason
-                continue
-            return getattr(instance, name)
-        prefix = "" if typed is None else "--"
-        unit = f" ({self.unit})" if self.unit else ""
-        expected = reason or f"expected {self.kind}{unit}: {self.meaning}"
-        raise UserError(f"{prefix}{self.id} is {shown(meant(value))}; {expected}")
-
-
-def settings_of(run: str) -> dict[str, Setting]:
-    """The settings of a run by id: `training`, `evaluating` or `inferring`."""
-    owner = RUNS[run]
-    return {
-        name.replace("__", "#"): Setting(name.replace("__", "#"), field, owner)
-        for name, field in owner.model_fields.items()
-    }
-
-
-def declared_in(owner: type[_Declarations]) -> list[Setting]:
-    """The settings that a class adds to those it inherits, in order."""
-    own = owner.__annotations__
-    return [Setting(name.replace("__", "#"), field, owner) for name, field in owner.model_fields.items() if name in own]
-
-
-def meant(value: Any) -> Any:
-    """`true`, `false`, `none` and `null` in any case are what they say; other values come back as they are."""
-    return WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a value stands for itself: no reference, expression or macro, which have values only later."""
-    return not (isinstance(value, str) and value[:1] in ("@", "$", "%"))
-
-
-def shown(value: Any) -> str:
-    """A value as a user writes it, shortened."""
-    text = repr(value) if isinstance(value, str) else str(value)
-    text = text.lower() if value is None or isinstance(value, bool) else text
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _readings(value: Any, typed: str | None) -> Iterator[Any]:
-    """What a value may mean, the likeliest first."""
-    value = os.fspath(value) if isinstance(value, os.PathLike) else value
-    value = list(value) if isinstance(value, tuple) else meant(value)
-    yield value
-    if value is None or isinstance(value, (bool, list, dict)):
-        return
-    if isinstance(value, str) and (number := _number(value)) is not None:
-        yield number
-    if isinstance(value, float) and value.is_integer():
-        yield int(value)
-    yield typed or str(value)
-    yield [value]
-
-
-def _number(text: str) -> Any:
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError):
-        return None
-
-
-def _kind(annotation: Any) -> str:
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (types.UnionType, typing.Union):
-        return ", or ".join(_kind(argument) for argument in arguments if argument is not types.NoneType)
-    if origin is Annotated:
-        limits = [limit for argument in arguments[1:] for limit in getattr(argument, "metadata", ())]
-        return _kind(arguments[0]) + _range(limits)
-    if origin is Literal:
-        return f"one of {', '.join(map(str, arguments))}"
-    if origin is list:
-        return f"a list, each {_kind(arguments[0])}"
-    if origin is dict:
-        return f"a table, each {_kind(arguments[1])}"
-    return {bool: "true or false", int: "an integer", float: "a number", str: "text"}[annotation]
-
-
-def _range(limits: typing.Iterable[Any]) -> str:
-    """Limits, as pydantic keeps them, in words."""
-    bounds = {name: getattr(limit, name) for limit in limits for name in LIMITS if hasattr(limit, name)}
-    if bounds.get("min_length") == bounds.get("max_length", 0):
-        del bounds["max_length"]
-        count = f", {bounds.pop('min_length')} of them"
-    else:
-        count = ""
-    words = [LIMITS[name].format(bound) for name, bound in bounds.items() if (name, bound) != ("min_length", 1)]
-    return (f", {' and '.join(words)}" if words else "") + count
