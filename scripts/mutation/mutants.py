@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import cast
 
 import libcst as cst
 from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, PositionProvider
@@ -127,7 +128,7 @@ class _Pieces:
                 return (text[:start] + new + text[start + len(old) :]).decode()
         # A node in parentheses, or with lines whose indentation its own text lacks.
         changed = self.module.body[index].deep_replace(change.old, change.new)
-        return self.module.code_for_node(cst.ensure_type(changed, cst.CSTNode))
+        return self.module.code_for_node(cast("cst.CSTNode", changed))
 
 
 class _Changes(cst.CSTVisitor):
