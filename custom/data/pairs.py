@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import UserError
 from .decode import IMAGE_SUFFIXES, MASK_SUFFIXES
 
-LABEL_ENDINGS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt")
+LABEL_ENDINGS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt", "_rois", "_roiset")
 """What a label's name may have after the name of its image."""
 
 

@@ -20,6 +20,7 @@ from custom.data.synthetic import make_synthetic
 
 from .. import command as shared
 from . import ctc, folder, isbi2012
+from .sources import find_sources
 from .splits import Split
 
 
@@ -92,10 +93,12 @@ def _add_folds(command: argparse.ArgumentParser, text: str) -> None:
 
 def _add_folder(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--source", type=Path, help="folder with images/ and masks/, or with images and their masks NAME_mask"
+        "--source",
+        type=Path,
+        help="folder with images/ and masks/, or with images and masks NAME_mask; subfolders too",
     )
     command.add_argument("--images", type=Path, help="folder with the images, instead of --source")
-    command.add_argument("--masks", type=Path, help="folder with the masks, instead of --source")
+    command.add_argument("--masks", type=Path, help="folder with the masks, or one file of COCO, instead of --source")
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--instances", action="store_true", help="each mask value above 0 is one object")
     kind.add_argument(
@@ -141,7 +144,7 @@ def _ctc(arguments: argparse.Namespace) -> list[str]:
 def _folder(arguments: argparse.Namespace) -> list[str]:
     kind: LabelKind | None = "instances" if arguments.instances else "classes" if arguments.classes else None
     return folder.prepare(
-        folder.find_sources(arguments.source, arguments.images, arguments.masks),
+        find_sources(arguments.source, arguments.images, arguments.masks),
         arguments.output,
         kind,
         arguments.ignore,

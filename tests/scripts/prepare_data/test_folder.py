@@ -103,7 +103,7 @@ def test_folder_refusals(own: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     run = ("folder", "--source", own, "--output", tmp_path / "out")
     assert "give --source DIR with images/ and masks/" in refusal(capsys, "folder", *run[3:])
     assert "or both --images and --masks" in refusal(capsys, "folder", "--images", own / "images", *run[3:])
-    assert "images: no such folder" in refusal(capsys, "folder", "--source", tmp_path, *run[3:])
+    assert "nowhere: no such folder" in refusal(capsys, "folder", "--source", tmp_path / "nowhere", *run[3:])
     assert "--fold: needs --folds" in refusal(capsys, *run, "--fold", 1)
     assert "--folds: is 11; 10 files" in refusal(capsys, *run, "--folds", 11)
     assert "--fold: is 2; with 2 folds" in refusal(capsys, *run, "--folds", 2, "--fold", 2)

@@ -1,0 +1,154 @@
+"""Objects from JSON: GeoJSON of one image, as QuPath exports it, and COCO of many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from custom.errors import UserError
+
+from .regions import Region
+from .run_lengths import filled
+
+GEOJSON, COCO = "GeoJSON", "COCO"
+SUFFIXES = (".geojson", ".json")
+
+
+def kind_of(path: Path) -> str | None:
+    """Which of the two a file is, None for another one."""
+    try:
+        content = _load(path)
+    except (ValueError, RecursionError, OSError):
+        return None
+    if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
+        return COCO
+    return None if _features(content) is None else GEOJSON
+
+
+def _load(path: Path) -> Any:
+    return _load_once(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _load_once(path: Path, changed: int) -> Any:
+    return json.loads(path.read_text(encoding="utf-8-sig"))
+
+
+def _features(content: Any) -> list[Any] | None:
+    """The features of GeoJSON; QuPath writes a collection, a list or a single one. None if it is something else."""
+    if isinstance(content, dict) and content.get("type") == "FeatureCollection":
+        content = content.get("features")
+    features = [content] if isinstance(content, dict) else content
+    if not isinstance(features, list):
+        return None
+    return features if all(isinstance(x, dict) and x.get("type") == "Feature" for x in features) else None
+
+
+def read_geojson(path: Path) -> list[Region]:
+    """The objects of a GeoJSON file, whose class is the name of its classification.
+
+    Raises:
+        UserError: not GeoJSON, or an object that is no polygon.
+    """
+    features = _features(_checked(path))
+    if features is None:
+        raise UserError(f"{path}: is not GeoJSON; export the objects again (QuPath: File > Export objects)")
+    regions = [_feature(number, feature, path) for number, feature in enumerate(features)]
+    if any(region.page is not None for region in regions):  # QuPath leaves out the first plane
+        regions = [Region(region.parts, region.category, region.page or 0) for region in regions]
+    return regions
+
+
+def _feature(number: int, feature: dict[str, Any], path: Path) -> Region:
+    where = f"{path}: object {number + 1}"
+    geometry = feature.get("geometry") or {}
+    if geometry.get("type") not in ("Polygon", "MultiPolygon"):
+        raise UserError(f"{where} is a {geometry.get('type')}, which has no area; delete it, or draw a polygon")
+    polygons = geometry.get("coordinates")
+    polygons = [polygons] if geometry["type"] == "Polygon" else polygons
+    parts = [[_ring(ring, where) for ring in _list(polygon, where)] for polygon in _list(polygons, where)]
+    classification = (feature.get("properties") or {}).get("classification") or {}
+    plane = geometry.get("plane") or {}
+    page = max(int(plane.get("z", 0)), int(plane.get("t", 0))) if plane else None
+    return Region(parts, str(classification.get("name", "object")), page)
+
+
+def images_of_coco(path: Path) -> list[str]:
+    """The file names of the images of a COCO file.
+
+    Raises:
+        UserError: not COCO.
+    """
+    return [str(image["file_name"]) for image in _coco(path)["images"]]
+
+
+def read_coco(path: Path, image: Path) -> list[Region]:
+    """The objects of one image of a COCO file; its class is the name of its category.
+
+    Raises:
+        UserError: not COCO, an image that it does not name or names twice, a group of objects (`iscrowd`), an object
+            without polygons or run lengths.
+    """
+    content = _coco(path)
+    known = [item for item in content["images"] if Path(str(item["file_name"])).name == image.name]
+    if len(known) != 1:
+        raise UserError(f"{path}: names {image.name} {len(known)} times; give each image a name of its own, once")
+    names = {item["id"]: str(item["name"]) for item in content.get("categories") or []}
+    own = [item for item in content["annotations"] if item["image_id"] == known[0]["id"]]
+    return [_annotation(item, names, path) for item in own]
+
+
+def _annotation(item: dict[str, Any], names: dict[Any, str], path: Path) -> Region:
+    where = f"{path}: annotation {item.get('id')}"
+    category = names.get(item.get("category_id"), "object")
+    if item.get("iscrowd") == 1:
+        raise UserError(f"{where} is a group of objects (iscrowd); outline each object, or take the group away")
+    shape = item.get("segmentation")
+    if isinstance(shape, dict):
+        return Region(category=category, filled=filled(shape, where))
+    if not isinstance(shape, list) or not shape:
+        raise UserError(f"{where} has no outline; give polygons or run lengths")
+    return Region([[_ring(np.reshape(points, (-1, 2)).tolist(), where)] for points in shape], category)
+
+
+def _coco(path: Path) -> dict[str, Any]:
+    content = _checked(path)
+    images = content.get("images") if isinstance(content, dict) else None
+    annotations = content.get("annotations") if isinstance(content, dict) else None
+    if not _have(images, "id", "file_name") or not _have(annotations, "image_id"):
+        raise UserError(f"{path}: is not COCO; it needs lists `images` and `annotations`")
+    return content
+
+
+def _have(items: Any, *keys: str) -> bool:
+    return isinstance(items, list) and all(isinstance(item, dict) and set(keys) <= item.keys() for item in items)
+
+
+def _checked(path: Path) -> Any:
+    try:
+        return _load(path)
+    except (ValueError, RecursionError, OSError) as error:
+        raise UserError(f"{path}: is not JSON ({error}); export the objects again") from error
+
+
+def _list(value: Any, where: str) -> Iterable[Any]:
+    if not isinstance(value, list):
+        raise UserError(f"{where} has no list of coordinates; export the objects again")
+    return value
+
+
+def _ring(points: Any, where: str) -> NDArray[np.float64]:
+    """A ring (N, 2) of at least three points with finite coordinates."""
+    try:
+        ring = np.array([[float(x), float(y)] for x, y, *_ in points])
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where} has a point that is not two numbers; export the objects again") from error
+    if len(ring) < 3 or not np.isfinite(ring).all():
+        raise UserError(f"{where} has an outline of {len(ring)} points, or infinite ones; draw it again")
+    return ring
