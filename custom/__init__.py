@@ -1,44 +1,8 @@
 """What MONAI lacks for the U-Net of 2015: valid-padding network, augmentation, weight map, inference, measures."""
 
-from . import (
-    cli,
-    data,
-    describe,
-    engines,
-    evaluation,
-    fine_tune,
-    handlers,
-    inferers,
-    losses,
-    metrics,
-    model,
-    networks,
-    run_settings,
-    schedules,
-    settings,
-    transforms,
-)
-from .segmenter import Segmentation, Segmenter
+import lazy_loader
 
-__all__ = [
-    "Segmentation",
-    "Segmenter",
-    "cli",
-    "data",
-    "describe",
-    "engines",
-    "evaluation",
-    "fine_tune",
-    "handlers",
-    "inferers",
-    "losses",
-    "metrics",
-    "model",
-    "networks",
-    "run_settings",
-    "schedules",
-    "settings",
-    "transforms",
-]
+# Names are in __init__.pyi and imported on first use: PyTorch and MONAI take seconds, and few commands need all.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"

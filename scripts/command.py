@@ -15,8 +15,8 @@ from typing import Any, NoReturn, ParamSpec
 
 import psutil
 
-from custom.cli import Terminated, ending
 from custom.errors import UserError
+from custom.exits import Terminated, ending
 
 SOME_FAILED = 1  # exit code: some of the inputs failed, the results of the others are there
 PATIENCE = 5  # seconds for child processes to end when asked to
@@ -65,7 +65,7 @@ def make_parser(name: str, doc: str | None, **more: Any) -> Parser:
 def entry_point(advice: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Decorate `main(argv) -> int`, so that whatever a user can cause ends in one line and an exit code.
 
-    The lines and codes are those of `custom.cli.ending`; 141 if the reader of the output has gone. Child processes
+    The lines and codes are those of `custom.exits.ending`; 141 if the reader of the output has gone. Child processes
     begun by `main` are ended if it is interrupted. Other exceptions are bugs and keep their traceback.
 
     Args:

@@ -1,37 +1,6 @@
 """Files, data sets, and what lies beyond the border of an image."""
 
-from ..files import require_writable
-from .datalist import Datalist, read_dataset, write_dataset
-from .distributed import share_images
-from .gray import GrayRule, contrast_of, to_gray
-from .image_io import count_pages, read_image, read_mask, write_image
-from .inputs import InputImages, find_images
-from .labels import LabelFormat
-from .load import LoadMicroscopyD, LoadMicroscopyd, LoadMicroscopyDict
-from .mirror import mirror_index, mirror_window
-from .synthetic import ensure_synthetic, make_synthetic
+import lazy_loader
 
-__all__ = [
-    "Datalist",
-    "GrayRule",
-    "InputImages",
-    "LabelFormat",
-    "LoadMicroscopyD",
-    "LoadMicroscopyDict",
-    "LoadMicroscopyd",
-    "contrast_of",
-    "count_pages",
-    "ensure_synthetic",
-    "find_images",
-    "make_synthetic",
-    "mirror_index",
-    "mirror_window",
-    "read_dataset",
-    "read_image",
-    "read_mask",
-    "require_writable",
-    "share_images",
-    "to_gray",
-    "write_dataset",
-    "write_image",
-]
+# Names are in __init__.pyi and imported on first use.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -88,7 +88,7 @@ class TrainingCheckpoint:
 
         Raises:
             UserError: the folder holds a training already and is not to be resumed, or another process trains into it.
-            KeyboardInterrupt: by Ctrl-C, or `custom.cli.Terminated` by SIGTERM, with the advice as message.
+            KeyboardInterrupt: by Ctrl-C, or `custom.exits.Terminated` by SIGTERM, with the advice as message.
         """
         if is_first_rank():
             self._claim_folder()

@@ -1,31 +1,12 @@
 """The measures of ISBI 2012 and of the Cell Tracking Challenge: pure functions and cumulative metrics."""
 
-from __future__ import annotations
+import lazy_loader
 
-from .cumulative import IoU, PixelError, RandError, Seg, VInfo, VRand, WarpingError
-from .iou import iou
-from .object_errors import ObjectError, object_errors
-from .pixel_error import pixel_error
-from .rand import rand_error
-from .second_protocol import v_info, v_rand
-from .seg import seg
-from .warping import warping_error
+# Functions with the name of their module: not imported here, the module would be found under that name.
+from .iou import iou as iou
+from .object_errors import object_errors as object_errors
+from .pixel_error import pixel_error as pixel_error
+from .seg import seg as seg
 
-__all__ = [
-    "IoU",
-    "ObjectError",
-    "PixelError",
-    "RandError",
-    "Seg",
-    "VInfo",
-    "VRand",
-    "WarpingError",
-    "iou",
-    "object_errors",
-    "pixel_error",
-    "rand_error",
-    "seg",
-    "v_info",
-    "v_rand",
-    "warping_error",
-]
+# Names are in __init__.pyi and imported on first use.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

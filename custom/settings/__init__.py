@@ -1,21 +1,6 @@
 """Settings of the workflows: declared once, listed by a command, checked before data are read."""
 
-from .configuration import check
-from .declarations import RUNS, STRUCTURE, Common, Evaluating, Inferring, Objects, Training
-from .setting import Setting, declared_in, settings_of
-from .values import shown
+import lazy_loader
 
-__all__ = [
-    "RUNS",
-    "STRUCTURE",
-    "Common",
-    "Evaluating",
-    "Inferring",
-    "Objects",
-    "Setting",
-    "Training",
-    "check",
-    "declared_in",
-    "settings_of",
-    "shown",
-]
+# Names are in __init__.pyi and imported on first use.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

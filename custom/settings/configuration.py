@@ -18,9 +18,10 @@ from monai.bundle import ConfigComponent, ConfigParser, ReferenceResolver
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundlePropertyConfig
 
-from ..cli import BundleCall, one_line_errors
+from ..bundle_call import BundleCall
 from ..config import active_parser
 from ..errors import UserError
+from ..exits import one_line_errors
 from .components import Arguments, arguments_of, read_argument
 from .declarations import RUNS, STRUCTURE
 from .setting import settings_of

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
@@ -29,6 +28,8 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 def _device(name: str) -> str:
     """The name, if this machine has the device."""
+    import torch  # takes a second, which the list of settings need not wait for
+
     try:
         kind, index = torch.device(name).type, torch.device(name).index or 0
     except RuntimeError as error:

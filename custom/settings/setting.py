@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from monai.bundle import ConfigParser
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
@@ -14,6 +13,9 @@ from ..errors import UserError
 from .declarations import RUNS, Declarations
 from .ranges import kind_of, range_of
 from .values import meant, readings, shown
+
+if TYPE_CHECKING:
+    from monai.bundle import ConfigParser
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = "custom"
-BESIDE = (".j2", ".css", ".js")
+BESIDE = (".j2", ".css", ".js", ".pyi")
 
 
 def modules_in_use(root: Path, names: set[str]) -> list[Path]:
@@ -48,7 +48,9 @@ def names_in(text: str) -> set[str]:
 
 def _imported(root: Path, file: Path) -> Iterator[Path]:
     inside = list(file.relative_to(root).parent.parts)
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    names = file.with_suffix(".pyi")  # of a package that imports on first use
+    sources = [source.read_text(encoding="utf-8") for source in (file, names) if source.exists()]
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.ImportFrom) and node.level > 0:
             start = inside[: len(inside) - node.level + 1] + (node.module.split(".") if node.module else [])
             for alias in node.names:

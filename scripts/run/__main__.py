@@ -16,7 +16,7 @@ from pathlib import Path
 
 import monai.bundle
 
-from custom.cli import GO_ON
+from custom.exits import GO_ON
 from custom.settings import check
 
 from .. import command

@@ -15,7 +15,7 @@ from monai.bundle import ConfigParser, ReferenceResolver
 from monai.bundle import run as bundle_run
 from monai.bundle.utils import merge_kv
 
-from custom.cli import split_words
+from custom.bundle_call import split_words
 from custom.errors import UserError
 
 OWN = frozenset(inspect.signature(bundle_run).parameters) - {"override"}

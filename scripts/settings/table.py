@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from monai.bundle import ConfigParser
+from typing import TYPE_CHECKING, Any
 
 from custom.settings import Common, Evaluating, Inferring, Objects, Setting, Training, declared_in
+
+if TYPE_CHECKING:
+    from monai.bundle import ConfigParser
 
 CONFIGS = Path(__file__).parents[2] / "bundle" / "configs"
 FILES = {"training": ["train.json"], "evaluating": ["train.json", "evaluate.json"], "inferring": ["inference.json"]}
@@ -51,6 +52,8 @@ class Row:
 
 def rows() -> list[Row]:
     """All settings in the order of their declarations."""
+    from monai.bundle import ConfigParser  # takes seconds, which --help need not wait for
+
     configs = {
         run: ConfigParser(ConfigParser.load_config_files([str(CONFIGS / file) for file in files]))
         for run, files in FILES.items()

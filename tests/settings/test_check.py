@@ -11,8 +11,8 @@ from monai.bundle import ConfigWorkflow
 from monai.bundle import run as bundle_run
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
-from custom.cli import user_error
 from custom.errors import UserError
+from custom.exits import user_error
 from custom.settings import check
 
 from ..bundle.conftest import CONFIGS, ROOT

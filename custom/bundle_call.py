@@ -1,105 +1,20 @@
-"""What `python -m monai.bundle run` lacks: errors in one line, exit codes, and what the user typed."""
+"""How the running workflow was started by `monai.bundle`, and what the user typed."""
 
 from __future__ import annotations
 
 import inspect
 import re
-import signal
 import sys
-import threading
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
-import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle import run as bundle_run
 
-from .errors import SomeFailedError, UserError
-
-GO_ON = "a training goes on with --resume true"
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: like Ctrl-C, it passes every `except Exception` and runs every `finally`."""
-
-
-def one_line_errors() -> None:
-    """Let an uncaught `UserError`, wherever MONAI wrapped it, and an interruption end the program in one line.
-
-    See `ending`. Other exceptions are bugs and keep their traceback.
-    """
-    sys.excepthook = _report
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
-
-
-def ending(error: BaseException, advice: str) -> tuple[str, int] | None:
-    """The line and the exit code that a program ends with, wherever a library wrapped the error; None for a bug.
-
-    ============================  =====================  =========
-    error                         line                   exit code
-    ============================  =====================  =========
-    `SomeFailedError`             `error: ...`, a list   1
-    `UserError`                   `error: ...`           2
-    `OSError`, out of memory      `error: ...`           2
-    Ctrl-C                        `interrupted; ADVICE`  130
-    `Terminated`, from SIGTERM    `terminated; ADVICE`   143
-    ============================  =====================  =========
-
-    Args:
-        error: that nothing caught.
-        advice: what is left behind and how to go on.
-    """
-    if isinstance(error, Terminated):
-        return f"terminated; {advice}", 143
-    if isinstance(error, KeyboardInterrupt):
-        return f"interrupted; {advice}", 130
-    cause = user_error(error)
-    if cause is not None:
-        message = str(cause)
-        if "Original Traceback" in message:  # a worker of a data loader hands it on as text
-            message = message.rpartition(f"{type(cause).__name__}: ")[2].rstrip()
-        if not isinstance(cause, SomeFailedError):
-            message = " ".join(message.splitlines())
-        return f"error: {message}", cause.exit_code
-    while error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
-        return "error: out of memory; close other programs, or give smaller images", UserError.exit_code
-    if isinstance(error, OSError):
-        name = f"{error.filename}: " if error.filename is not None else ""
-        return f"error: {name}{error.strerror or error}", UserError.exit_code
-    return None
-
-
-def user_error(error: BaseException) -> UserError | None:
-    """The `UserError` that an exception is or was raised from."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, UserError):
-        cause = cause.__cause__ or cause.__context__
-    return cause
-
-
-def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    # An interrupted training knows whether there is a checkpoint, and says so in its KeyboardInterrupt.
-    end = ending(error, str(error) or GO_ON)
-    if end is None:
-        sys.__excepthook__(kind, error, traceback)
-        return
-    line, code = end
-    sys.stdout.flush()
-    print(line, file=sys.stderr, flush=True)
-    # Python takes an exit code from a SystemExit that this hook raises; a hook that returns always ends with 1.
-    raise SystemExit(code)
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the clean-up
-    raise Terminated
+from .errors import UserError
 
 
 @dataclass(frozen=True)

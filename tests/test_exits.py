@@ -1,4 +1,4 @@
-"""Errors and interruptions end in one line with an exit code; a command line is read as Python Fire reads it."""
+"""Errors and interruptions end in one line with an exit code."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
-from custom.cli import BundleCall, Terminated, ending, one_line_errors, split_words
 from custom.errors import SomeFailedError, UserError
+from custom.exits import Terminated, ending, one_line_errors
 
 
 @pytest.fixture(autouse=True)
@@ -91,23 +91,6 @@ def test_sigterm_raises_what_no_except_exception_catches():
 
 def test_python_takes_the_exit_code_from_the_hook():
     """Of a whole process, because it is Python's doing."""
-    code = "from custom.cli import *; one_line_errors(); raise UserError('no')"
+    code = "from custom.exits import *; one_line_errors(); raise UserError('no')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "error: no")
-
-
-@pytest.mark.parametrize(
-    ("line", "typed", "others"),
-    [
-        ("run training --max_epochs 5", {"max_epochs": "5"}, ("run", "training")),
-        ("run training --max-epochs=5 --resume", {"max_epochs": "5", "resume": None}, ("run", "training")),
-        ("run training --a#b 1 --c::d -5", {"a#b": "1", "c#d": "-5"}, ("run", "training")),
-        ("run training --dataset_dir my images --x", {"dataset_dir": "my", "x": None}, ("run", "training", "images")),
-    ],
-)
-def test_thesplit_words_of_a_command_line(line, typed, others):
-    assert split_words(line.split()) == (typed, others)
-
-
-def test_in_another_program_nothing_was_typed():
-    assert BundleCall.find() == BundleCall()

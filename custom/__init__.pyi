@@ -1,0 +1,46 @@
+from . import (
+    bundle_call,
+    data,
+    describe,
+    engines,
+    evaluation,
+    exits,
+    files,
+    fine_tune,
+    handlers,
+    inferers,
+    losses,
+    metrics,
+    model,
+    networks,
+    run_settings,
+    schedules,
+    settings,
+    transforms,
+)
+from .segmenter import Segmentation, Segmenter
+
+__version__: str
+
+__all__ = [
+    "Segmentation",
+    "Segmenter",
+    "bundle_call",
+    "data",
+    "describe",
+    "engines",
+    "evaluation",
+    "exits",
+    "files",
+    "fine_tune",
+    "handlers",
+    "inferers",
+    "losses",
+    "metrics",
+    "model",
+    "networks",
+    "run_settings",
+    "schedules",
+    "settings",
+    "transforms",
+]

@@ -1,0 +1,19 @@
+from .configuration import check
+from .declarations import RUNS, STRUCTURE, Common, Evaluating, Inferring, Objects, Training
+from .setting import Setting, declared_in, settings_of
+from .values import shown
+
+__all__ = [
+    "RUNS",
+    "STRUCTURE",
+    "Common",
+    "Evaluating",
+    "Inferring",
+    "Objects",
+    "Setting",
+    "Training",
+    "check",
+    "declared_in",
+    "settings_of",
+    "shown",
+]
