@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -65,3 +67,10 @@ def test_options_have_underscores_and_help(name, parsers, capsys):
             assert re.fullmatch(r"-h|--[a-z0-9_]+", option), option
         assert action.help or action.choices, action
     assert "--out" not in {option for action in actions for option in action.option_strings}
+
+
+@pytest.mark.parametrize("name", ["score", "settings"])
+def test_the_help_of_a_light_command_does_not_wait_for_pytorch_and_monai(name):
+    code = f"import sys, scripts.{name}.__main__; print(sorted({{'torch', 'monai'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
