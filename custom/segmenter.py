@@ -86,19 +86,23 @@ class Segmenter:
         return self._segment(array, "image")
 
     @torch.no_grad()
+    def probability(self, gray: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Foreground probability, float32 (H, W), of gray values (H, W) in [0, 1] by the model's gray rule."""
+        logits = self.inferer(torch.from_numpy(gray)[None, None].to(self.device), self.network)
+        logits = logits.as_tensor() if isinstance(logits, MetaTensor) else logits
+        probability: NDArray[np.float32] = 1 - torch.softmax(logits[0], dim=0)[0].cpu().numpy()
+        return probability
+
     def _segment(self, image: NDArray, name: str) -> Segmentation:
         if image.dtype.kind not in "buif" or 0 in image.shape:
             raise UserError(f"{name}: has shape {image.shape} and type {image.dtype}; give numbers, with pixels")
         if not np.isfinite(image).all():
             raise UserError(f"{name}: has pixels that are not finite; give finite gray values")
-        gray = self.model.gray_rule()(image, name)
-        logits = self.inferer(torch.from_numpy(gray)[None, None].to(self.device), self.network)
-        logits = logits.as_tensor() if isinstance(logits, MetaTensor) else logits
-        probability = 1 - torch.softmax(logits[0], dim=0)[:1].cpu()
+        probability = self.probability(self.model.gray_rule()(image, name))
         values = np.array([part.value for part in self.model.classes], np.uint8)
-        foreground = probability[0].numpy() >= self.model.postprocessing.threshold
-        instances = self.to_instances(probability)
-        return Segmentation(values[foreground.astype(int)], probability[0].numpy(), np.asarray(instances)[0])
+        foreground = probability >= self.model.postprocessing.threshold
+        instances = self.to_instances(probability[None])
+        return Segmentation(values[foreground.astype(int)], probability, np.asarray(instances)[0])
 
 
 def _as_list(found: Segmentation | list[Segmentation]) -> list[Segmentation]:

@@ -1,26 +1,21 @@
-"""Held-out images of a data set with their labels, and what a model says about an image."""
+"""Held-out images of a data set with their labels."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from custom.data import read_dataset
 from custom.data.datalist import SPLITS
 from custom.data.image_io import read_image
 from custom.data.load import LoadMicroscopyd
 from custom.errors import UserError
-from custom.inferers import OverlapTileInferer
-
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -68,22 +63,3 @@ def _read(item: dict[Hashable, Any]) -> Example:
         label=loaded["label"].numpy()[0],
         instances=None if instances is None else instances.numpy()[0],
     )
-
-
-def predictor(network: nn.Module, scale: float, orientations: int) -> Predict:
-    """A function from gray values (H, W) in [0, 1] to the foreground probability (H, W).
-
-    Args:
-        network: in evaluation mode; it runs on a GPU where there is one.
-        scale: working pixels per image pixel.
-        orientations: 1, 7 or 8 whose probabilities are averaged.
-    """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    inferer = OverlapTileInferer(scale=scale, orientations=orientations)
-
-    def predict(gray: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits = inferer(torch.from_numpy(gray)[None, None], network)
-        return 1 - logits.softmax(1)[0, 0].numpy()
-
-    return predict

@@ -36,8 +36,13 @@ def add_model_options(parser: argparse.ArgumentParser, default: str | None = Non
         group.add_argument(f"--{name}", type=kind, help=HELP[name])
 
 
+def add_authors_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--authors`, for commands that hand a model on."""
+    parser.add_argument("--authors", help="whose work the model is (default: the model's own)")
+
+
 def model_from(options: argparse.Namespace) -> Model:
-    """The model with the overrides of the command line.
+    """The model with the overrides of the command line, and its authors where the command has `--authors`.
 
     Raises:
         UserError: there is no such model, or an override is out of range.
@@ -52,4 +57,6 @@ def model_from(options: argparse.Namespace) -> Model:
         first = error.errors()[0]
         name = first["loc"][-1]
         raise UserError(f"--{name} {first['input']}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+    if authors := getattr(options, "authors", None):
+        model.authors, model.copyright = authors, f"Copyright (c) {authors}"
     return model

@@ -48,7 +48,7 @@ class TrainingCheckpoint:
     Args:
         path: the checkpoint file, replaced after each epoch.
         state: name to object with ``state_dict`` and ``load_state_dict`` (network, optimizer, schedule, ...), in the
-            order in which they are restored.
+            order in which they are restored; what is None is left out.
         evaluator: the evaluator whose best metric is remembered.
         settings: all that the training depends on, see `custom.run_settings.training_settings`; a training is resumed
             with the same settings only.
@@ -70,7 +70,9 @@ class TrainingCheckpoint:
     ) -> None:
         self.path = Path(path)
         self.state: dict[str, Any] = {
-            name: unwrap(item) if isinstance(item, nn.Module) else item for name, item in state.items()
+            name: unwrap(item) if isinstance(item, nn.Module) else item
+            for name, item in state.items()
+            if item is not None
         }
         self.evaluator = evaluator
         self.settings = settings

@@ -86,6 +86,11 @@ class Training(Objects, Common):
     val_interval: int = setting("validate every so many epochs", "epochs", ge=1)
     batch_size: int = setting("windows in a step", "windows", ge=1)
     learning_rate: float = setting("learning rate, the highest of a schedule", gt=0, allow_inf_nan=False)
+    average_momentum: float | None = setting(
+        "validate and save a moving average of the weights, with this share of the newest; none: no average",
+        gt=0,
+        lt=1,
+    )
     max_norm: float | None = setting("clip the norm of the gradient at this; none: no clipping", gt=0)
     input_size: int = setting("height and width of the network's input in training", "pixels", ge=1)
     output_size: int = setting("height and width of the network's output in training", "pixels", ge=1)

@@ -22,7 +22,7 @@ from custom.errors import UserError
 from custom.files import replace_file
 
 from .. import command
-from ..model_options import add_model_options, model_from
+from ..model_options import add_authors_option, add_model_options, model_from
 from . import bioimageio, onnx, torch_export, torchscript
 from .sizes import sizes_of
 
@@ -59,7 +59,7 @@ def make_parser() -> command.Parser:
     add_model_options(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a new file")
     parser.add_argument("--name", help="bioimageio: name of the package (default: the model's)")
-    parser.add_argument("--authors", help="bioimageio: whose work the model is (default: the model's)")
+    add_authors_option(parser)
     parser.add_argument("--image", type=Path, metavar="FILE", help="bioimageio: an image that shows what it is for")
     return parser
 
@@ -73,7 +73,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.format != "bioimageio" and (options.name or options.image or options.authors):
         raise UserError("--name, --authors and --image: only a bioimageio package has them")
     model = model_from(options)
-    model.authors = options.authors or model.authors
     network = model.network()
     warnings.filterwarnings("ignore", category=FutureWarning)  # torch warns of its own calls
     with replace_file(options.output) as path:

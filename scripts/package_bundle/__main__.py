@@ -24,7 +24,7 @@ from custom.files import new_folder, require_space, require_writable, write_chec
 from custom.model import Model, write_model
 
 from .. import command
-from ..model_options import add_model_options, model_from
+from ..model_options import add_authors_option, add_model_options, model_from
 from .archive import write_zip
 from .code import PACKAGE, copy_code, names_in
 from .configs import packaged, read, training_config
@@ -132,13 +132,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = command.make_parser("scripts.package_bundle", __doc__)
     add_model_options(parser)
     parser.add_argument("--name", required=True, help="of the bundle, such as unet_em_segmentation")
-    parser.add_argument("--authors", help="whose work the model is (default: the model's own)")
+    add_authors_option(parser)
     parser.add_argument("--experiment", help="whose training goes with it, name or file (default: the model's own)")
     parser.add_argument("--output", type=Path, default=Path("dist"), help="folder for the bundle and its zip")
     arguments = parser.parse_args(argv)
     model = model_from(arguments)
-    if arguments.authors:
-        model.authors, model.copyright = arguments.authors, f"Copyright (c) {arguments.authors}"
     folder = package(model, arguments.name, arguments.output, arguments.experiment)
     print(f"{folder}: the bundle\n{folder}.zip: the same, to hand on")
     return 0

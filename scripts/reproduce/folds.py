@@ -19,6 +19,14 @@ def read_lists(folder: Path) -> dict[str, Any]:
     return content
 
 
+def relocate(content: dict[str, Any], source: Path, output: Path) -> dict[str, Any]:
+    """The lists of the data set in `source` with paths relative to `output`; `content` itself is changed."""
+    for split in SPLITS:
+        for item in content.get(split, []):
+            item.update({key: os.path.relpath(source / path, output) for key, path in item.items()})
+    return content
+
+
 def write_fold(source: Path, output: Path, folds: int, fold: int) -> Path:
     """A data set folder that holds out block `fold` of the labelled images of `source`, in the order of their names.
 
@@ -27,10 +35,7 @@ def write_fold(source: Path, output: Path, folds: int, fold: int) -> Path:
     Raises:
         UserError: no such fold, or the folder cannot be written.
     """
-    content = read_lists(source)
-    for split in SPLITS:
-        for item in content.get(split, []):
-            item.update({key: os.path.relpath(source / path, output) for key, path in item.items()})
+    content = relocate(read_lists(source), source, output)
     labelled = sorted(content["training"] + content["validation"], key=lambda item: item["image"])
     held_out = hold_out(len(labelled), folds, fold)
     content["training"] = [item for number, item in enumerate(labelled) if number not in held_out]

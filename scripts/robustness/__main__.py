@@ -12,12 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from custom.data.gray import GrayRule
 from custom.files import require_writable
-from custom.transforms import ProbabilityToInstances
+from custom.segmenter import Segmenter
 
 from .. import command
-from ..held_out import add_held_out_options, predictor, read_examples
+from ..held_out import add_held_out_options, read_examples
 from ..model_options import add_model_options, model_from
 from .measure import Judge, measure, write_report
 from .perturbations import PERTURBATIONS
@@ -39,9 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = model_from(given)
     examples = read_examples(given.dataset, given.split)
     require_writable(given.output)
-    divide = ProbabilityToInstances(**model.postprocessing.model_dump(exclude={"fitted_on"}))
-    gray = GrayRule(model.gray_values.percentiles, model.gray_values.contrast)
-    judge = Judge(predictor(model.network(), model.scale, model.orientations), gray, divide)
+    segmenter = Segmenter(model)
+    judge = Judge(segmenter.probability, model.gray_rule(), segmenter.to_instances)
     plain, shifts = measure(judge, examples, PERTURBATIONS)
     name = "1 - pixel error" if examples[0].instances is None else "SEG"
     write_report(name, plain, shifts, given.output)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from custom.constants import IGNORED
 from custom.files import replace_file
 from custom.metrics import pixel_error, seg
-from scripts.held_out import Example, Predict
+from scripts.held_out import Example
 
 from .perturbations import MIDDLE, STRENGTHS, Perturbation, magnify_label, to_bytes
 
@@ -34,7 +34,7 @@ class Judge:
     """Scores examples: SEG where cells are labelled, else 1 - pixel error; 1 is best.
 
     Args:
-        predict: from gray values to the foreground probability.
+        predict: from gray values (H, W) to the foreground probability (H, W).
         gray: from the pixels of a file to gray values in [0, 1].
         divide: from the foreground probability (1, H, W) to cells.
         seed: of the noise and of the direction of light, the same for every perturbation.
@@ -42,7 +42,7 @@ class Judge:
 
     def __init__(
         self,
-        predict: Predict,
+        predict: Callable[[NDArray[np.float32]], NDArray[np.float32]],
         gray: Callable[[NDArray[Any]], NDArray[np.float32]],
         divide: Callable[[NDArray], Any],
         seed: int = 0,

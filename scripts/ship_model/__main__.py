@@ -15,7 +15,7 @@ from custom.errors import UserError
 from custom.model import MODEL_FILE, Model, write_model
 
 from .. import command
-from ..model_options import add_model_options, model_from
+from ..model_options import add_authors_option, add_model_options, model_from
 
 
 def ship(model: Model, folder: Path) -> Model:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = command.make_parser("scripts.ship_model", __doc__)
     add_model_options(parser)
     parser.add_argument("--name", required=True, help="of the copy, letters, digits and underscores")
-    parser.add_argument("--authors", help="whose work the model is (default: the model's own)")
+    add_authors_option(parser)
     parser.add_argument("--description", help="in a sentence (default: the model's own)")
     parser.add_argument("--output", type=Path, default=Path("models"), help="folder for the model's folder")
     options = parser.parse_args(argv)
@@ -48,8 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = model_from(options)
     model.name = options.name
     model.description = options.description or model.description
-    if options.authors:
-        model.authors, model.copyright = options.authors, f"Copyright (c) {options.authors}"
     shipped = ship(model, options.output / options.name)
     print(f"{shipped.folder}: {shipped.weights_path().stat().st_size / 1e6:.1f} MB")
     return 0

@@ -9,18 +9,19 @@ was not made on is estimated by leaving out one image at a time. OUTPUT gets tun
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from custom.data.gray import GrayRule
 from custom.errors import UserError
 from custom.files import require_writable
 from custom.model import Model, Postprocessing, read_model, update_model
+from custom.segmenter import Segmenter
 
 from .. import command
-from ..held_out import add_held_out_options, predictor, read_examples
+from ..held_out import add_held_out_options, read_examples
 from ..model_options import add_model_options, model_from
 from .report import run_search, write_report
 from .search import Search, Setting
@@ -45,10 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     instances = [example.instances for example in examples if example.instances is not None]
     if not any((ids > 0).any() for ids in instances):
         raise UserError(f"{given.dataset}: has no labelled cells in `{given.split}`; there is nothing to fit")
+    if len(examples) < 2:
+        logging.warning(
+            f"{given.dataset}: a single image in `{given.split}`: what the fitted setting is worth on another "
+            "image cannot be estimated"
+        )
     require_writable(given.output)
-    gray = GrayRule(model.gray_values.percentiles, model.gray_values.contrast)
-    predict = predictor(model.network(), model.scale, model.orientations)
-    search = Search([predict(gray(example.pixels, example.name)) for example in examples], instances)
+    segmenter, gray = Segmenter(model), model.gray_rule()
+    search = Search([segmenter.probability(gray(example.pixels, example.name)) for example in examples], instances)
     outcome = run_search(search, setting_of(model), [example.name for example in examples])
     write_report(outcome, search, given.output)
     print((given.output / "tune.md").read_text(encoding="utf-8"))

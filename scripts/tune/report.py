@@ -71,14 +71,17 @@ def to_markdown(outcome: Outcome, search: Search) -> str:
     lines = ["| method | " + " | ".join(f"{t:g}" for t in THRESHOLDS) + " |", "|---" * (len(THRESHOLDS) + 1) + "|"]
     for name, settings in _curves():
         lines.append(f"| {name} | " + " | ".join(f"{search.seg(s, images):.4f}" for s in settings) + " |")
-    value = "-" if math.isnan(outcome.cross_validated) else f"{outcome.cross_validated:.4f}"
+    if math.isnan(outcome.cross_validated):
+        expected = "what to expect on another image: not known, because there is no second image to leave out"
+    else:
+        expected = f"chosen on all other images, scored on the one left out: SEG {outcome.cross_validated:.4f}"
     return "\n".join(
         [
             *lines,
             "",
             f"- before: {outcome.before[0]}: SEG {outcome.before[1]:.4f}",
             f"- best: {outcome.best[0]}: SEG {outcome.best[1]:.4f}",
-            f"- chosen on all other images, scored on the one left out: SEG {value}",
+            f"- {expected}",
             "",
         ]
     )

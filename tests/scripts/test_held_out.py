@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from custom.data import write_dataset, write_image
 from custom.errors import UserError
-from custom.networks import ValidUNet
-from scripts.held_out import predictor, read_examples
+from scripts.held_out import read_examples
 
 
 @pytest.fixture
@@ -39,15 +37,3 @@ def test_examples_have_what_the_files_have(dataset):
 def test_an_empty_split_is_named(dataset):
     with pytest.raises(UserError, match="`test`"):
         read_examples(dataset, "test")
-
-
-@pytest.mark.parametrize(("scale", "orientations"), [(1.0, 1), (0.5, 8)])
-def test_prediction_is_a_probability_of_the_image_size(scale, orientations):
-    torch.manual_seed(0)
-    network = ValidUNet(in_channels=1, out_channels=2, features=2, depth=2).eval()
-    gray = np.random.RandomState(1).random_sample((37, 50)).astype(np.float32)
-    probability = predictor(network, scale, orientations)(gray)
-    assert probability.shape == (37, 50)
-    assert (probability >= 0).all()
-    assert (probability <= 1).all()
-    assert probability.std() > 0

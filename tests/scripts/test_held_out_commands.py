@@ -72,6 +72,14 @@ def test_tune_needs_cells(model, dataset, capsys):
     assert "no labelled cells" in capsys.readouterr().err
 
 
+def test_tune_says_what_a_single_image_cannot_tell(model, dataset, tmp_path, caplog):
+    arguments = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out")]
+    assert tune.main([*arguments, "--split", "training"]) == 0
+    assert "a single image in `training`" in caplog.text
+    assert "what to expect on another image: not known" in (tmp_path / "out" / "tune.md").read_text()
+    assert json.loads((tmp_path / "out" / "tune.json").read_text())["seg_cross_validated"] is None
+
+
 def test_robustness(model, dataset, tmp_path, capsys):
     arguments = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out")]
     assert robustness.main(arguments) == 0

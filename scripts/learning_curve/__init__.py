@@ -1,0 +1,1 @@
+"""How the score grows with the number of annotated images."""
