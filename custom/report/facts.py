@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..constants import IGNORED
 from ..data.datalist import SPLITS, Datalist
 from ..data.image_io import read_image, read_mask
 from ..data.labels import parse_class_mask, parse_instance_mask
+from ..data.leaks import content_of
 
 MAX_IMAGES = 300  # of a split; more are sampled evenly
 
@@ -30,21 +30,22 @@ def read_label(item: dict[str, Any]) -> NDArray[np.int32]:
 
 
 def dataset_facts(data: Datalist) -> dict[str, Any]:
-    """Facts of each split, and the groups of files with equal pixels.
+    """Facts of each split, and the groups of files with equal pixels, constant images left out.
 
     Returns:
         ``about``: name, description, terms; ``splits``: one dictionary a split with images; ``duplicates``: lists of
         ``"SPLIT: NAME"``; ``leaks``: whether one of these lists joins training with validation or test.
     """
     splits: list[dict[str, Any]] = []
-    seen: dict[Any, list[tuple[str, str]]] = {}
+    seen: dict[str, list[tuple[str, str]]] = {}
     for split in SPLITS:
         items = getattr(data, split)
         looked_at = items[:: -(-len(items) // MAX_IMAGES) or 1]
         with ThreadPoolExecutor(2) as pool:
             images = list(pool.map(_image_facts, looked_at))
         for item, image in zip(looked_at, images, strict=True):
-            seen.setdefault(image["digest"], []).append((split, Path(item["image"]).name))
+            if image["content"] is not None:
+                seen.setdefault(image["content"], []).append((split, Path(item["image"]).name))
         if items:
             splits.append({"split": split, "images": len(items), "looked_at": len(looked_at), **_summary(images)})
     duplicates = [group for group in seen.values() if len(group) > 1]
@@ -61,7 +62,7 @@ def dataset_facts(data: Datalist) -> dict[str, Any]:
 def _image_facts(item: dict[str, Any]) -> dict[str, Any]:
     image = read_image(item["image"])
     facts: dict[str, Any] = {
-        "digest": (hashlib.sha256(np.ascontiguousarray(image).data).hexdigest(), image.shape),
+        "content": content_of(image),
         "size": f"{image.shape[0]} x {image.shape[1]}",
         "type": str(image.dtype) + (f", {image.shape[2]} channels" if image.ndim == 3 else ""),
     }

@@ -48,7 +48,9 @@ class Mutant:
 
 
 def mutants_of(root: Path, file: str) -> list[Mutant]:
-    """All mutants of a file in the order of its text; text of error messages, annotations and imports are left alone.
+    """All mutants of a file in the order of its text.
+
+    Error messages, annotations, imports and `strict` of `zip` are left alone.
 
     Args:
         root: root of the repository.
@@ -146,13 +148,16 @@ class _Changes(cst.CSTVisitor):
     def on_visit(self, node: cst.CSTNode) -> bool:
         if isinstance(node, (*SKIPPED_NODES, cst.Decorator)) or _is_skipped_call(node) or _is_static(node):
             return False
+        if _is_strict(node) or (self.raises and isinstance(node, cst.BaseString)):
+            return False
         self._enter(node)
         for kind, operator in mutation_operators:
-            # The words of an error message are no behaviour that a test should pin.
-            if isinstance(node, kind) and not (self.raises and isinstance(node, cst.BaseString)):
+            if isinstance(node, kind):
                 span = self.get_metadata(ByteSpanPositionProvider, node, None)
                 start = None if span is None else span.start
-                self.changes += [_Change(node, new, start, self.places[-1]) for new in operator(node)]
+                self.changes += [
+                    _Change(node, new, start, self.places[-1]) for new in operator(node) if not _drops_strict(node, new)
+                ]
         return True
 
     def take(self) -> list[_Change]:
@@ -184,6 +189,18 @@ def _name(node: cst.BaseExpression) -> str:
 
 def _is_skipped_call(node: cst.CSTNode) -> bool:
     return isinstance(node, cst.Call) and _name(node.func) in SKIPPED_CALLS
+
+
+def _is_strict(node: cst.CSTNode) -> bool:
+    """Whether a node is the argument `strict` of `zip`: an assertion, which no input should ever fail."""
+    return isinstance(node, cst.Arg) and node.keyword is not None and node.keyword.value == "strict"
+
+
+def _drops_strict(old: cst.CSTNode, new: cst.CSTNode) -> bool:
+    if not (isinstance(old, cst.Call) and isinstance(new, cst.Call) and _name(old.func) == "zip"):
+        return False
+    values = [[_name(arg.value) for arg in call.args if _is_strict(arg)] for call in (old, new)]
+    return values[0] != values[1]
 
 
 def _is_static(node: cst.CSTNode) -> bool:

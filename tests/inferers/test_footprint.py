@@ -6,6 +6,7 @@ import sys
 from textwrap import dedent
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -21,6 +22,9 @@ from .oracle import random_network
 
 def test_live_bytes_counts_what_is_alive_at_once() -> None:
     with LiveBytes() as count:
+        assert (count.peak, count.live) == (0, 0)
+        torch.zeros(2, dtype=torch.float64)
+        assert (count.peak, count.live) == (16, 0)
         a = torch.zeros(1000)
         b = a + 1
         view = b[:500]
@@ -39,6 +43,12 @@ def test_estimate_bounds_a_real_pass(up: str) -> None:
     with torch.no_grad(), LiveBytes() as count:
         network(image)
     assert 0.8 < (count.peak + image.nbytes) / (height * width) / estimate <= 1
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(torch.float32, 4), (torch.bfloat16, 2)])
+def test_one_layer_takes_its_input_and_its_output(dtype: torch.dtype, size: int) -> None:
+    layer = torch.nn.Conv2d(3, 5, 1)
+    assert bytes_per_pixel(layer, geometry_of(layer, halo=0, divisor=1), 3, dtype) == (3 + 5) * size
 
 
 def test_bfloat16_takes_half() -> None:
@@ -73,6 +83,10 @@ def test_default_budget_is_a_share_of_the_free_memory(monkeypatch: pytest.Monkey
     for free, budget in ((4000, 2000), (2**40, 8 * 2**30)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 2**41))
         assert default_memory_budget(torch.device("cuda")) == budget
+
+
+def test_the_limit_of_kept_memory_is_the_largest_that_mallopt_takes() -> None:
+    assert np.iinfo(np.intc).max == malloc.KEPT
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")

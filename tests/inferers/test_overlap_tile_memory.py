@@ -62,6 +62,20 @@ def test_auto_takes_one_tile_where_memory_allows() -> None:
     assert counts[1] > 1
 
 
+def test_in_bfloat16_a_budget_holds_larger_tiles() -> None:
+    network, images = random_network(), random_images(130, 90)
+    geometry = geometry_of(network)
+    per_pixel = bytes_per_pixel(network, geometry, channels=2, dtype=torch.float32)
+    budget = int(0.75 * per_pixel * geometry.input_size(130) * geometry.input_size(90))
+    counts = {}
+    for amp in (True, False):
+        with recorded_tiles(network) as shapes:
+            OverlapTileInferer(memory_budget=budget, amp=amp)(images, network)
+        counts[amp] = len(shapes) - 1  # the first pass measures the memory
+    assert counts[True] == 1
+    assert counts[False] > 1
+
+
 def test_source_and_output_on_disk(tmp_path: Path) -> None:
     network, images = random_network(), random_images(75, 52, count=2)
     expected = one_pass(network, images)

@@ -74,11 +74,21 @@ def test_tile_size_below_the_smallest_is_refused() -> None:
 @pytest.mark.parametrize("area", [210**2, 500 * 300, 900**2, 1e9])
 def test_least_work_is_the_least(area: float) -> None:
     rows, columns = tilings(paper_geometry(), 0, 700), tilings(paper_geometry(), 0, 333)
-    best = least_work(rows, columns, area)
-    assert best[0].input_size * best[1].input_size <= area
-    for row, column in itertools.product(rows, columns):
-        if row.input_size * column.input_size <= area:
-            assert best[0].work * best[1].work <= row.work * column.work
+    costs = [
+        (row.count * row.input_size * column.count * column.input_size, row.input_size * column.input_size)
+        for row, column in itertools.product(rows, columns)
+        if row.input_size * column.input_size <= area
+    ]
+    row, column = least_work(rows, columns, area)
+    assert (row.work * column.work, row.input_size * column.input_size) == min(costs)
+
+
+def test_of_equal_work_the_smallest_tile_wins() -> None:
+    """Without a border every number of tiles that divides the length feeds the network each pixel once."""
+    geometry = Geometry(margin=0, halo=0, divisor=1, next_admissible=lambda size: size)
+    for rows, columns in ((12, 7), (7, 12)):
+        best = least_work(tilings(geometry, 0, rows), tilings(geometry, 0, columns), 100)
+        assert [(tiling.count, tiling.input_size) for tiling in best] == [(rows, 1), (columns, 1)]
 
 
 def test_too_small_a_budget_is_refused() -> None:

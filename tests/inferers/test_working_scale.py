@@ -97,7 +97,9 @@ def test_reads_only_what_a_window_needs_and_writes_into_an_array():
             return part
 
     images = random_images(400, 300).numpy()
-    window = Rescaled(images.view(Recording), 0.5)[0, slice(None), slice(20, 30), slice(40, 50)]
+    rescaled = Rescaled(images.view(Recording), 0.5)
+    assert rescaled.shape == (1, 2, 201, 151)
+    window = rescaled[0, slice(None), slice(20, 30), slice(40, 50)]
     assert window.shape == (2, 10, 10)
     assert max(Recording.read[-1][1:]) < 40
     out = np.zeros((1, 3, 400, 300), np.float32)
@@ -120,3 +122,11 @@ def test_bad_scale():
             OverlapTileInferer(scale=scale)
     with pytest.raises(UserError, match="one channel"):
         OverlapTileInferer(amp=False, scale=0.5, halo=0, divisor=1)(torch.rand(1, 1, 9, 9), nn.Identity())
+
+
+def test_restored_logits_are_on_the_device_of_the_image():
+    rescaled = Rescaled(torch.empty((1, 1, 9, 13), device="meta"), 0.5)
+    rows, columns = rescaled.around([slice(2, 7), slice(1, 12)])
+    logits = torch.empty((1, 2, rows.stop - rows.start, columns.stop - columns.start), device="meta")
+    restored = rescaled.restore(logits, [slice(2, 7), slice(1, 12)])
+    assert (restored.device.type, restored.shape) == ("meta", (1, 2, 5, 11))

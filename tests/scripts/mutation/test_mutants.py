@@ -25,8 +25,8 @@ def grow(size: int | None, by: int = 1) -> int:
 class Box:
     def check(self, size):
         if size > LIMIT:
-            raise ValueError("too large" + str(size))
-        return isinstance(size, int)
+            raise ValueError("too large" + str(size) + f"{size + 7}")
+        return isinstance(size, int), list(zip(size, "ab", strict=True))
 '''
 
 
@@ -69,10 +69,15 @@ def test_annotations_exports_messages_and_type_checks_are_left_alone(root):
         "XXtoo largeXX",
         "XXDocstring",
         "isinstance(None",
+        "size - 7",
+        "strict=False",
+        "strict=None",
+        '"ab", )',
         "import None",
     ):
         assert changed not in after
     assert "raise ValueError(None)" in after
+    assert 'zip(None, "ab", strict=True)' in after
 
 
 def test_a_mutant_knows_its_function(root):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LONGEST = 200  # bytes of UTF-8; file systems allow 255, endings and temporary names included
-IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")  # as in custom.data, which the app runs without
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".nii.gz")
 DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows, with any ending
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
