@@ -143,6 +143,7 @@ class ValidUNet(nn.Module):
         check_arguments(counts, up, init, dropout)
         self.divisor = 2**depth
         self.margin = 6 * self.divisor - 4
+        self.smallest = 2 * self.margin + min(4, self.divisor)
         self.halo = self.divisor if up == "upsample" else 0
         widths = [features * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(
@@ -161,9 +162,16 @@ class ValidUNet(nn.Module):
         """Logits (B, out_channels, H - 2 * margin, W - 2 * margin) of images (B, in_channels, H, W), float.
 
         Raises:
-            UserError: H or W is not admissible; the message names the sizes that are.
+            UserError: H or W is not admissible; the message names the sizes that are. (In TorchScript: ValueError.)
         """
-        if not torch.jit.is_scripting() and not torch.compiler.is_compiling():
+        if torch.jit.is_scripting():
+            for size in x.shape[-2:]:
+                if size < self.smallest or (size - self.smallest) % self.divisor != 0:
+                    raise ValueError(
+                        f"image of {x.shape[-2]} x {x.shape[-1]} pixels: height and width have to be {self.smallest} "
+                        f"or a multiple of {self.divisor} more"
+                    )
+        elif not torch.compiler.is_compiling():
             self._check_input(x)
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
@@ -190,8 +198,7 @@ class ValidUNet(nn.Module):
         A size is admissible if every pooling sees an even number of pixels and at least one pixel comes out:
         12 (mod 16) and at least 188 at depth 4.
         """
-        smallest = 2 * self.margin + min(4, self.divisor)
-        return smallest + max(0, math.ceil((size - smallest) / self.divisor)) * self.divisor
+        return self.smallest + max(0, math.ceil((size - self.smallest) / self.divisor)) * self.divisor
 
     @torch.jit.unused
     def _check_input(self, x: Tensor) -> None:

@@ -5,9 +5,11 @@
     python -m scripts.export onnx         --model em --output unet.onnx
     python -m scripts.export bioimageio   --model em --output unet.zip  [--name NAME] [--image FILE]
 
-The first three hold the network as it was trained: H x W pixels in, H - 2 * margin out. The BioImage.IO package mirrors
-the image by itself: out comes a probability for every pixel. Batch, height and width are free in all of them. Every
-file is run and compared with the network before it gets its name.
+The first three hold the network as it was trained: gray values of H x W pixels in, logits of H - 2 * margin out. With
+--whole_image they hold all that inference does, as the BioImage.IO package always does: the image is mirrored, rescaled
+and turned inside, and out comes a probability for every pixel. Batch, height and width are free in all of them; what
+is not admissible is refused, but for ONNX, where the metadata state the sizes. Every file is run and compared with the
+network before it gets its name.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from .. import command
 from ..model_options import add_authors_option, add_model_options, model_from
 from . import bioimageio, onnx, torch_export, torchscript
 from .sizes import sizes_of
+from .whole_image import WholeImage, whole_image_sizes
 
 FORMATS = {"torchscript": torchscript, "torch-export": torch_export, "onnx": onnx, "bioimageio": bioimageio}
 
@@ -58,6 +61,9 @@ def make_parser() -> command.Parser:
     parser.add_argument("format", choices=FORMATS, help="what to write")
     add_model_options(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a new file")
+    parser.add_argument(
+        "--whole_image", action="store_true", help="probabilities of whole images, as inference computes them"
+    )
     parser.add_argument("--name", help="bioimageio: name of the package (default: the model's)")
     add_authors_option(parser)
     parser.add_argument("--image", type=Path, metavar="FILE", help="bioimageio: an image that shows what it is for")
@@ -75,14 +81,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = model_from(options)
     network = model.network()
     warnings.filterwarnings("ignore", category=FutureWarning)  # torch warns of its own calls
+    whole = WholeImage(network, model.scale, model.orientations).eval()
     with replace_file(options.output) as path:
         if options.format == "bioimageio":
             bioimageio.write_package(model, path, options.name, options.image)
+        elif options.whole_image:
+            FORMATS[options.format].write(whole, whole_image_sizes(whole), path)
         else:
             FORMATS[options.format].write(network, sizes_of(network), path)
     print(f"{options.output}: written and checked")
-    if model.scale != 1:
-        print(f"note: the network expects images scaled by {model.scale:g}, which the exported file does not do")
+    if model.scale != 1 and not options.whole_image and options.format != "bioimageio":
+        print(f"note: the network expects images scaled by {model.scale:g}; with --whole_image the file does that")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,9 +14,8 @@ import torch
 import yaml
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 
-from custom.data.gray import PERCENTILES, to_gray
+from custom.data.gray import GrayRule
 from custom.data.image_io import read_image
 from custom.data.mirror import mirror_window
 from custom.data.synthetic_tissue import draw_tissue
@@ -24,26 +24,13 @@ from custom.files import sha256_of
 from custom.model import Model
 
 from . import onnx, torchscript
-from .same_size import SameSize, same_size_sizes
-from .sizes import in_channels
+from .sizes import InputSizes, in_channels
+from .whole_image import WholeImage, whole_image_sizes
 
 PACKAGES = onnx.PACKAGES
 SUFFIX = ".zip"
-FORMAT_VERSION = "0.5.4"
+FORMAT_VERSION = "0.5.12"
 EPSILON = 1e-6
-# The project's own rule (`custom.data.GrayRule`) in the words of the specification.
-PREPROCESSING = [
-    {
-        "id": "scale_range",
-        "kwargs": {
-            "axes": ["y", "x"],
-            "min_percentile": PERCENTILES[0],
-            "max_percentile": PERCENTILES[1],
-            "eps": EPSILON,
-        },
-    },
-    {"id": "clip", "kwargs": {"min": 0.0, "max": 1.0}},
-]
 CITATIONS = [
     {"text": "Ronneberger, Fischer, Brox (2015). U-Net, MICCAI, LNCS 9351.", "doi": "10.1007/978-3-319-24574-4_28"},
     {"text": "MONAI Consortium. MONAI: Medical Open Network for AI.", "doi": "10.5281/zenodo.4323058"},
@@ -54,12 +41,11 @@ README = """# {name}
 
 {description}
 
-The input is one gray image of any bit depth; its 0.1 and 99.9 percentiles become 0 and 1. The output has one channel of
-probabilities for each class ({classes}), of the size of the image. The image is mirrored inside the model, so nothing
-has to be padded.
+The input is one gray image of any bit depth; its percentiles {low:g} and {high:g} become 0 and 1. The output has one
+channel of probabilities for each class ({classes}), of the size of the image. The image is mirrored inside the model,
+so nothing has to be padded. {inside}
 
-Height and width are multiples of {step}. A program that cuts large images into tiles should throw away {halo} pixels on
-each side of a tile (the declared halo) and start tiles at multiples of {step}; then there are no seams.
+{tiles}
 
 ## Validation
 
@@ -75,6 +61,14 @@ Trained on: {data_source}. Terms of the weights: {license}
 {references}
 """
 
+TILES = """Height and width are multiples of {step}. A program that cuts large images into tiles should throw away
+{halo} pixels on each side of a tile (the declared halo) and start tiles at multiples of {step}; so there are no seams.
+
+`bioimageio.core.predict` with `blocksize_parameter` answers as the project's own inference does. Without it, it pads
+the image by the halo before it measures the percentiles, so gray values can be off by about one level."""
+WHOLE = """Height and width are free, from {smallest} pixels on. The model works on its own grid, which depends on the
+size of the image: give it whole images, not tiles."""
+
 
 def write_package(model: Model, path: Path, name: str | None, image: Path | None) -> None:
     """Write the package: weights as TorchScript and ONNX, test tensors, cover, documentation, `rdf.yaml`.
@@ -86,68 +80,95 @@ def write_package(model: Model, path: Path, name: str | None, image: Path | None
         image: shows what the model is for, on the cover and as the test input; None: a drawn micrograph.
 
     Raises:
-        UserError: the network takes several channels or rescaled images, the model names no authors, the name has
-            characters that the specification forbids, the image cannot be read.
+        UserError: the network takes several channels, the model names no authors, the name is none that the
+            specification allows, the image cannot be read.
     """
-    network, name = model.network(), name or model.name
-    if not re.fullmatch(r"[A-Za-z0-9_\- ()]{1,128}", name):
-        raise UserError(f"--name {name}: use letters, digits, spaces, (), _ and -, 128 characters at most")
+    network, name = model.network(), name or f"U-Net {model.name}"
+    if not re.fullmatch(r"[A-Za-z0-9_\- ()]{5,128}", name):
+        raise UserError(f"--name {name}: use letters, digits, spaces, (), _ and -, 5 to 128 characters")
     if in_channels(network) != 1:
         raise UserError(f"the network takes {in_channels(network)} channels; a bioimageio package holds gray images")
-    if model.scale != 1:
-        raise UserError(f"model {model.name} works at scale {model.scale:g}; a bioimageio package holds scale 1 only")
     if not model.authors:
         raise UserError(f"model {model.name} names no authors; say whose work it is with --authors")
-    same = SameSize(network)
-    exported = nn.Sequential(same, nn.Softmax(dim=1)).eval()
+    whole = WholeImage(network, model.scale, model.orientations).eval()
     with TemporaryDirectory(prefix=".package-", dir=path.parent) as temporary:
         folder = Path(temporary)
-        _write_files(folder, exported, same, example_image(same, image))
-        text = README.format(
-            name=name,
-            description=model.description,
-            classes=", ".join(part.name for part in model.classes),
-            step=same.divisor,
-            halo=same.tile_halo,
-            threshold=model.postprocessing.threshold,
-            intended_use=model.intended_use,
-            data_source=model.data_source,
-            license=model.license,
-            references="\n".join(f"- {reference}" for reference in model.references),
-        )
+        _write_files(folder, whole, model.gray_rule(), image)
+        text = readme(whole, model, name)
         (folder / "README.md").write_text(text, encoding="utf-8")
-        description = describe(folder, same, model, name)
+        description = describe(folder, whole, model, name)
         (folder / "rdf.yaml").write_text(yaml.safe_dump(description, sort_keys=False), encoding="utf-8")
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(folder.iterdir()):
                 archive.write(file, file.name)
 
 
-def smallest_size(same: SameSize) -> int:
-    """Smallest height and width to declare: one step is left when a tile's halo is thrown away on both sides."""
-    return 2 * same.tile_halo + same.divisor
+def readme(whole: WholeImage, model: Model, name: str) -> str:
+    """The package's documentation."""
+    sizes = package_sizes(whole)
+    inside = [f"It is rescaled by {model.scale:g} and back."] if model.scale != 1 else []
+    if model.orientations > 1:
+        inside.append(f"The mean over {model.orientations} orientations is taken.")
+    return README.format(
+        name=name,
+        description=model.description,
+        low=model.gray_values.percentiles[0],
+        high=model.gray_values.percentiles[1],
+        classes=", ".join(part.name for part in model.classes),
+        inside=" ".join(inside),
+        tiles=(TILES if can_be_tiled(whole) else WHOLE).format(
+            step=sizes.step, halo=whole.tile_halo, smallest=sizes.smallest
+        ),
+        threshold=model.postprocessing.threshold,
+        intended_use=model.intended_use,
+        data_source=model.data_source,
+        license=model.license,
+        references="\n".join(f"- {reference}" for reference in model.references),
+    )
 
 
-def example_image(same: SameSize, image: Path | None) -> NDArray[np.float32]:
+def can_be_tiled(whole: WholeImage) -> bool:
+    """Whether tiles of an image continue each other: not on a working grid, which is laid over a whole image."""
+    return whole.scale == 1
+
+
+def package_sizes(whole: WholeImage) -> InputSizes:
+    """What to declare: where tiles are allowed, one step is left when their halo is thrown away on both sides."""
+    if not can_be_tiled(whole):
+        return whole_image_sizes(whole)
+    return InputSizes(in_channels(whole), 2 * whole.tile_halo + whole.divisor, whole.divisor)
+
+
+def example_image(whole: WholeImage, rule: GrayRule, image: Path | None) -> NDArray[np.float32]:
     """A gray image (H, W), 0 to 255, of an admissible size with H < W; mirrored where the file is too small."""
-    rows = smallest_size(same) + 2 * same.divisor
-    size = (rows, rows + 4 * same.divisor)
+    rows = 2 * whole.tile_halo + 3 * whole.divisor
+    size = (rows, rows + 4 * whole.divisor)
     gray = draw_tissue(np.random.default_rng(0), size)[0] if image is None else read_image(image)
-    return np.round(255 * mirror_window(to_gray(gray), (0, 0), size))
+    return np.round(255 * mirror_window(rule(gray), (0, 0), size))
 
 
-def scale(gray: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What `PREPROCESSING` does to one image."""
-    low, high = np.percentile(gray, PERCENTILES)
+def scale(gray: NDArray[np.float32], percentiles: Sequence[float]) -> NDArray[np.float32]:
+    """What `preprocessing` does to one image."""
+    low, high = np.percentile(gray, percentiles)
     return ((gray - low) / (high - low + EPSILON)).clip(0, 1).astype(np.float32)
 
 
-def _write_files(folder: Path, model: nn.Module, same: SameSize, gray: NDArray[np.float32]) -> None:
+def preprocessing(percentiles: Sequence[float]) -> list[dict[str, Any]]:
+    """The project's own rule (`custom.data.GrayRule`) in the words of the specification."""
+    low, high = percentiles
+    kwargs = {"axes": ["y", "x"], "min_percentile": low, "max_percentile": high, "eps": EPSILON}
+    return [{"id": "scale_range", "kwargs": kwargs}, {"id": "clip", "kwargs": {"min": 0.0, "max": 1.0}}]
+
+
+def _write_files(folder: Path, whole: WholeImage, rule: GrayRule, image: Path | None) -> None:
     """Weights in both formats, test tensors and cover."""
-    torchscript.write(model, same_size_sizes(same), folder / "weights.pt")
-    onnx.write(model, same_size_sizes(same), folder / "weights.onnx")
+    # The test of the files takes smaller images than the package declares, which no tool has to know.
+    sizes = whole_image_sizes(whole, whole.divisor if can_be_tiled(whole) else 1)
+    torchscript.write(whole, sizes, folder / "weights.pt")
+    onnx.write(whole, sizes, folder / "weights.onnx")
+    gray = example_image(whole, rule, image)
     with torch.no_grad():
-        output = model(torch.from_numpy(scale(gray))[None, None]).numpy()
+        output = whole(torch.from_numpy(scale(gray, rule.percentiles))[None, None]).numpy()
     np.save(folder / "test_input.npy", gray[None, None])
     np.save(folder / "test_output.npy", output)
     height = gray.shape[0]
@@ -156,14 +177,15 @@ def _write_files(folder: Path, model: nn.Module, same: SameSize, gray: NDArray[n
     Image.fromarray(np.concatenate(halves, axis=1).astype(np.uint8)).save(folder / "cover.png")
 
 
-def describe(folder: Path, same: SameSize, model: Model, name: str) -> dict[str, Any]:
+def describe(folder: Path, whole: WholeImage, model: Model, name: str) -> dict[str, Any]:
     """The content of `rdf.yaml`."""
     classes = [part.name for part in model.classes]
-    step = {"min": smallest_size(same), "step": same.divisor}
+    sizes = package_sizes(whole)
+    step = {"min": sizes.smallest, "step": sizes.step}
+    halo = {"halo": whole.tile_halo} if can_be_tiled(whole) else {}
     rows_in, columns_in = ({"type": "space", "id": axis, "size": step} for axis in "yx")
     rows_out, columns_out = (
-        {"type": "space", "id": axis, "size": {"tensor_id": "image", "axis_id": axis}, "halo": same.tile_halo}
-        for axis in "yx"
+        {"type": "space", "id": axis, "size": {"tensor_id": "image", "axis_id": axis}, **halo} for axis in "yx"
     )
     return {
         "format_version": FORMAT_VERSION,
@@ -182,7 +204,8 @@ def describe(folder: Path, same: SameSize, model: Model, name: str) -> dict[str,
                 "id": "image",
                 "axes": [{"type": "batch"}, {"type": "channel", "channel_names": ["gray"]}, rows_in, columns_in],
                 "data": {"type": "float32"},
-                "preprocessing": PREPROCESSING,
+                "pad": {"mode": "reflect"},
+                "preprocessing": preprocessing(model.gray_values.percentiles),
                 "test_tensor": _file(folder / "test_input.npy"),
             }
         ],

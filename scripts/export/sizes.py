@@ -27,6 +27,12 @@ class InputSizes:
     smallest: int
     step: int
 
+    @property
+    def rule(self) -> str:
+        """The sizes in words."""
+        more = "more" if self.step == 1 else f"a multiple of {self.step} more"
+        return f"height and width have to be {self.smallest} or {more}"
+
     def images(self, batch: int, rows: int, columns: int) -> Tensor:
         """Random images in [0, 1] that are `rows` and `columns` steps larger than the smallest."""
         size = (self.smallest + rows * self.step, self.smallest + columns * self.step)

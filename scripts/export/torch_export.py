@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .size_check import SizeChecked
 from .sizes import InputSizes, require_equal
 
 PACKAGES: tuple[str, ...] = ()
@@ -15,6 +16,8 @@ SUFFIX = ".pt2"
 
 def write(network: nn.Module, sizes: InputSizes, path: Path) -> None:
     """Export with free batch, H and W, write it, and check what was written."""
-    program = torch.export.export(network, (sizes.example(),), dynamic_shapes=sizes.dynamic_shapes())
+    program = torch.export.export(
+        SizeChecked(network, sizes).eval(), (sizes.example(),), dynamic_shapes=sizes.dynamic_shapes()
+    )
     torch.export.save(program, path)
     require_equal(torch.export.load(path).module(), network, sizes, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .size_check import SizeChecked
 from .sizes import InputSizes, require_equal
 
 PACKAGES: tuple[str, ...] = ()
@@ -15,5 +16,5 @@ SUFFIX = ".ts"
 
 def write(network: nn.Module, sizes: InputSizes, path: Path) -> None:
     """Script the network, write it, and check what was written."""
-    torch.jit.script(network).save(str(path))
+    torch.jit.script(SizeChecked(network, sizes)).save(str(path))
     require_equal(torch.jit.load(str(path)), network, sizes, path)

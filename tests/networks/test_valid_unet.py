@@ -136,7 +136,10 @@ def test_script_and_trace_give_the_same_logits():
     network = small()
     image = torch.rand(2, 1, 52, 60)
     expected = network(image)
-    torch.testing.assert_close(torch.jit.script(network)(image), expected, rtol=0, atol=0)
+    scripted = torch.jit.script(network)
+    torch.testing.assert_close(scripted(image), expected, rtol=0, atol=0)
+    with pytest.raises(torch.jit.Error, match="height and width have to be"):
+        scripted(image[..., :-2])
     torch.testing.assert_close(torch.jit.trace(network, image)(image), expected, rtol=0, atol=0)
 
 

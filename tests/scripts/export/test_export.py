@@ -17,6 +17,7 @@ import torch
 import yaml
 
 from custom.data import to_gray
+from custom.data.gray import PERCENTILES
 from custom.errors import UserError
 from custom.inferers.overlap_tile import OverlapTileInferer
 from custom.model import write_model
@@ -24,8 +25,8 @@ from custom.networks import ValidUNet
 from scripts.export import __main__ as export
 from scripts.export import onnx, torchscript
 from scripts.export.bioimageio import scale
-from scripts.export.same_size import SameSize, same_size_sizes
 from scripts.export.sizes import require_equal, sizes_of
+from scripts.export.whole_image import WholeImage, whole_image_sizes
 from tests.models import make_model
 
 DEPTH, FEATURES = 2, 4
@@ -64,24 +65,6 @@ SIZES = [(1, 0, 3), (3, 5, 0), (2, 9, 4)]
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("up", ["transposed", "upsample"])
-@pytest.mark.parametrize(("depth", "size"), [(2, (4, 8)), (2, (12, 72)), (3, (8, 40)), (4, (16, 112))])
-def test_same_size_is_the_overlap_tile_strategy(depth, size, up):
-    """Also for images far smaller than the margin, which are mirrored several times."""
-    torch.manual_seed(1)
-    network = ValidUNet(features=2, depth=depth, up=up).eval()
-    image = torch.rand(2, 1, *size)
-    smallest = network.next_admissible(1 + 2 * (network.margin + network.halo))
-    tiled = OverlapTileInferer(tile_size=smallest + 2 * network.divisor, amp=False)(image, network)
-    torch.testing.assert_close(SameSize(network)(image), tiled, atol=1e-5, rtol=1e-5)
-
-
-def test_same_size_refuses_other_sizes(network):
-    with pytest.raises(ValueError, match="multiples of the network's divisor"):
-        SameSize(network)(torch.rand(1, 1, 16, 18))
-
-
-@torch.no_grad()
 def test_torchscript_runs_without_the_project(network, model, tmp_path):
     assert run("torchscript", model, tmp_path / "unet.ts") == 0
     torch.save(images(network, 2, 1, 3), tmp_path / "images.pt")
@@ -89,6 +72,8 @@ def test_torchscript_runs_without_the_project(network, model, tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
     torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), network(torch.load(tmp_path / "images.pt")))
+    with pytest.raises(torch.jit.Error, match="46 x 48 pixels: height and width have to be 44 or a multiple of 4 more"):
+        torch.jit.load(tmp_path / "unet.ts")(torch.rand(1, 1, 46, 48))
 
 
 @torch.no_grad()
@@ -98,6 +83,9 @@ def test_torch_export_takes_any_admissible_size(network, model, tmp_path):
     for size in SIZES:
         x = images(network, *size)
         torch.testing.assert_close(program(x), network(x))
+    for size in ((46, 48), (44, 49)):
+        with pytest.raises(RuntimeError, match="height and width have to be 44 or a multiple of 4 more"):
+            program(torch.rand(1, 1, *size))
 
 
 @needs_onnx
@@ -108,6 +96,8 @@ def test_onnx_takes_any_batch_and_size(network, model, tmp_path):
     assert run("onnx", model, tmp_path / "unet.onnx") == 0
     session = onnxruntime.InferenceSession(str(tmp_path / "unet.onnx"), providers=["CPUExecutionProvider"])
     assert [path.name for path in tmp_path.iterdir()] == ["unet.onnx"]  # no file of weights beside it
+    rule = "height and width have to be 44 or a multiple of 4 more"
+    assert session.get_modelmeta().custom_metadata_map["input_sizes"] == rule
     for size in SIZES:
         x = images(network, *size)
         np.testing.assert_allclose(session.run(None, {"image": x.numpy()})[0], network(x).numpy(), atol=1e-4)
@@ -144,7 +134,7 @@ def test_package_test_tensors_are_what_the_repository_answers(package, network, 
     read(package, tmp_path)
     gray, expected = (np.load(tmp_path / name) for name in ("test_input.npy", "test_output.npy"))
     assert gray.shape[-2] != gray.shape[-1]
-    logits = OverlapTileInferer(amp=False)(torch.from_numpy(scale(gray[0, 0]))[None, None], network)
+    logits = OverlapTileInferer(amp=False)(torch.from_numpy(scale(gray[0, 0], PERCENTILES))[None, None], network)
     np.testing.assert_allclose(logits.softmax(1).numpy(), expected, atol=1e-5)
 
 
@@ -167,18 +157,49 @@ def test_scale_is_the_rule_of_training_where_percentiles_are_pixels(top):
     """Of 1,001 pixels the percentiles 0.1 and 99.9 are the second and the last but one, interpolated or not."""
     gray = np.random.default_rng(0).integers(0, top, (13, 77)).astype(np.float32)
     gray[0, :2] = -9 * top, 9 * top  # clipped
-    np.testing.assert_allclose(scale(gray), to_gray(gray), atol=1e-6)
+    np.testing.assert_allclose(scale(gray, PERCENTILES), to_gray(gray), atol=1e-6)
+
+
+def run_bioimageio(code: str, *arguments: Path) -> list[str]:
+    """Lines that the code prints in the environment of bioimageio.core."""
+    if not BIOIMAGEIO.is_file():
+        pytest.skip(f"no {BIOIMAGEIO}: set it up as requirements-bioimageio.txt says")
+    done = subprocess.run(
+        [BIOIMAGEIO, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        cwd=arguments[-1].parent,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 @pytest.mark.slow
 def test_package_passes_the_zoos_own_test(package):
-    if not BIOIMAGEIO.is_file():
-        pytest.skip(f"no {BIOIMAGEIO}: set it up as requirements-bioimageio.txt says")
     code = "import sys; from bioimageio.core import test_model as t; s = t(sys.argv[1]); s.display(); print(s.status)"
-    done = subprocess.run(
-        [BIOIMAGEIO, "-c", code, package], capture_output=True, text=True, timeout=600, check=False, cwd=package.parent
-    )
-    assert done.stdout.splitlines()[-1:] == ["passed"], done.stdout + done.stderr
+    lines = run_bioimageio(code, package)
+    assert lines[-1:] == ["passed"], lines
+
+
+PREDICT = """
+import sys, numpy as np
+from bioimageio.core import predict
+image = np.load(sys.argv[2])
+found = predict(model=sys.argv[1], inputs={"image": image}, blocksize_parameter=2)
+np.save(sys.argv[2], np.asarray(list(found.members.values())[0].data))
+"""
+
+
+@pytest.mark.slow
+def test_package_answers_in_the_zoos_own_program_as_here(package, network, tmp_path):
+    """In blocks; without, bioimageio.core 0.11 takes the percentiles of the image that it has padded."""
+    gray = np.random.default_rng(0).integers(0, 200, (1, 1, 120, 136)).astype(np.float32)
+    np.save(tmp_path / "image.npy", gray)
+    run_bioimageio(PREDICT, package, tmp_path / "image.npy")
+    logits = OverlapTileInferer(amp=False)(torch.from_numpy(to_gray(gray[0, 0]))[None, None], network)
+    np.testing.assert_allclose(np.load(tmp_path / "image.npy"), logits.softmax(1).numpy(), atol=1e-3)
 
 
 def test_wrong_values_are_noticed(network, tmp_path):
@@ -188,7 +209,7 @@ def test_wrong_values_are_noticed(network, tmp_path):
 
 def test_sizes(network):
     assert (sizes_of(network).smallest, sizes_of(network).step) == (44, 4)
-    assert (same_size_sizes(SameSize(network)).smallest, same_size_sizes(SameSize(network)).step) == (4, 4)
+    assert whole_image_sizes(WholeImage(network)).rule == "height and width have to be 2 or more"
 
 
 @pytest.mark.parametrize(
