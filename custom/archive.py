@@ -1,4 +1,4 @@
-"""Zip archives from elsewhere, unpacked only if they can do no harm."""
+"""Open and unpack zip archives from untrusted sources safely."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def open_archive(path: str | os.PathLike[str], largest: int = LARGEST) -> Iterat
 
     Args:
         path: the zip.
-        largest: bytes that all members may have together once they are unpacked.
+        largest: largest total size of the unpacked members in bytes.
 
     Raises:
         UserError: not a zip, truncated or corrupt, also inside the block; a member that is encrypted, a link or device,
-            compressed in another way than deflate, leads outside of the archive, or comes twice; too large.
+            not compressed by deflate, points outside the archive, or is duplicated; too large.
     """
     path = Path(path)
     try:
@@ -45,7 +45,7 @@ def unpack(path: str | os.PathLike[str], folder: Path, largest: int = LARGEST) -
     """Unpack a zip into a folder.
 
     Raises:
-        UserError: as `open_archive`, or the disk has not enough space. What was unpacked before an error stays.
+        UserError: as `open_archive`, or the disk is full. Files unpacked before an error are kept.
     """
     with open_archive(path, largest) as archive:
         require_space(folder, sum(member.file_size for member in archive.infolist()))

@@ -22,12 +22,12 @@ class BundleCall:
     """How the running workflow was started.
 
     Attributes:
-        is_command: by `python -m monai.bundle`, so that the process is the bundle's.
+        is_command: whether by `python -m monai.bundle`, in a process of its own.
         config_root: folder of the first configuration file.
-        run_ids: ids of the lists to run that were asked for.
+        run_ids: requested ids of lists to run.
         dropped: ids whose override was None, which MONAI drops.
         typed: overrides on the command line, id to word; None where the word is missing.
-        stray: words on the command line that belong to no option.
+        stray: words on the command line that do not belong to an option.
     """
 
     is_command: bool = False
@@ -41,8 +41,8 @@ class BundleCall:
     def find(cls) -> BundleCall:
         """The call whose frames are above this one; an empty one, if a configuration is used from elsewhere.
 
-        The arguments of `monai.bundle.run` are read from its frame, because MONAI hands neither them nor itself to an
-        expression, and drops overrides that are None, from the command line and from Python alike.
+        The arguments of `monai.bundle.run` are read from its frame: expressions have no access to them, and MONAI drops
+        overrides that are None, whether from the command line or from Python.
         """
         config_root: Path | None = None
         run_ids: set[str] = set()
@@ -63,16 +63,16 @@ class BundleCall:
         return cls(is_command, config_root, frozenset(run_ids), dropped, typed, stray)
 
     def check_words(self, parser: ConfigParser) -> None:
-        """Raise `UserError` for words that belong to no option, and for a run that the configuration has not."""
+        """Raise `UserError` for words that do not belong to an option, and for an unknown run id."""
         if self.stray:
-            raise UserError(f"{self.stray[0]!r} belongs to no option; put a value with spaces into quotation marks")
+            raise UserError(f"{self.stray[0]!r} does not belong to an option; quote values that contain spaces")
         for id in self.run_ids - {"initialize", "finalize"}:
             if id not in parser:
                 known = ", ".join(key for key in ("training", "evaluating", "inferring") if key in parser)
                 raise UserError(f"unknown run {id!r}; these configuration files have {known}")
 
     def check_given(self, id: str, hint: Any) -> None:
-        """Raise `UserError` if the option has no value, which Fire takes for true, and its parameter is no flag."""
+        """Raise `UserError` if an option that is not a flag has no value, which Fire would read as true."""
         if id in self.typed and self.typed[id] is None and hint is not bool and bool not in typing.get_args(hint):
             raise UserError(f"--{id} has no value; write --{id} VALUE")
 

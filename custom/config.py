@@ -1,4 +1,4 @@
-"""The configuration that is being evaluated: MONAI's parser gives expressions no handle to itself."""
+"""Access to the configuration that is being evaluated, which MONAI does not give to expressions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .errors import UserError
 
 
 def active_parser() -> ConfigParser:
-    """The parser that evaluates the expression that calls this function.
+    """The parser that evaluates the expression in which this function is called.
 
-    MONAI evaluates `$` expressions with no reference to the configuration as a whole, so it is found in the calling
-    frames: that works alike from the command line, from Python, under torchrun and in MONAI Label.
+    MONAI evaluates `$` expressions without a reference to the configuration as a whole, so it is found in the calling
+    frames. This works from the command line, from Python, under torchrun and in MONAI Label.
 
     Raises:
         UserError: called from anywhere else.
@@ -29,7 +29,7 @@ def active_parser() -> ConfigParser:
 
 
 def plain_config(parser: ConfigParser, id: str) -> Any:
-    """The configuration under an id as plain values: references and expressions are replaced by what they give.
+    """The configuration under an id as plain values: references and expressions are replaced by their values.
 
     Components stay dictionaries with `_target_`; keys that begin with `_`, such as `_disabled_`, are kept.
     """

@@ -6,7 +6,7 @@ FOREGROUND = 1
 """Class that the measures of two classes score, and class of every object of an instance map."""
 
 IGNORED = 255
-"""Class of pixels that count in no loss and no measure."""
+"""Class of pixels that are ignored by losses and measures."""
 
 IGNORED_INSTANCE = -1
-"""Instance id of such pixels."""
+"""Instance id of ignored pixels."""

@@ -1,4 +1,4 @@
-"""What a training writes into `model.json` about the model that it makes."""
+"""The description of a model that a training writes into `model.json`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .inferers.geometry import geometry_of
 from .model import ClassInfo, GrayValues, Model, Postprocessing
 from .networks.build import short_targets
 
-# Settings of a training that scores of the model depend on, or that a reader asks for first.
+# Settings of a training that affect the scores of the model, or that readers ask for first.
 MEASURED = 20  # training images whose contrast is measured
 RECORDED = (
     "init_model",
@@ -29,7 +29,7 @@ RECORDED = (
 
 
 def describe_run() -> Model:
-    """The model that the running training makes, from its configuration; without weights and scores."""
+    """The model of the current training, from its configuration; without weights and scores."""
     parser = active_parser()
     value = parser.get_parsed_content
     data, network = value("data"), value("network_def")
@@ -97,7 +97,7 @@ def data_format(network: nn.Module, class_names: tuple[str, ...], channel: str) 
 
 
 def _mask_values(data: Any) -> list[int]:
-    """Value of each class in the masks that the model writes: 0 and 255 for two classes, else those of the data."""
+    """Value of each class in predicted masks: 0 and 255 for two classes, otherwise those of the data."""
     values = data.label_format.values
     return [0, 255] if len(data.class_names) == 2 else list(values)
 

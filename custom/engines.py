@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 class PrepareTarget(PrepareBatch):
-    """Image and target of a batch, for a loss that compares with more than the label.
+    """Image and target of a batch, for a loss that needs more than the label.
 
-    MONAI's trainers call ``loss(prediction, target)`` with the label as target. Here the target has a key of its own,
-    so that a weight map can travel in it, and ``label`` stays the label everywhere.
+    MONAI's trainers call ``loss(prediction, target)`` with the label as target. Here the target has its own key, so
+    that it can hold a weight map, too, and ``label`` is the label everywhere.
 
     Args:
         key: key of the target.

@@ -1,15 +1,15 @@
-"""The one exception that means: what the user gave cannot be used, and here is what would be right."""
+"""Exceptions for errors that a user can fix."""
 
 from __future__ import annotations
 
 
 class UserError(ValueError):
-    """Bad input. The message is one line: the file or argument, what came, and what to do instead."""
+    """Bad input. The message is one line: the file or argument, the problem, and how to fix it."""
 
     exit_code = 2
 
 
 class SomeFailedError(UserError):
-    """Some of the inputs failed, the results of the others are there; the message lists the former, one a line."""
+    """Some of the inputs failed, the others succeeded; the message lists the failures, one per line."""
 
     exit_code = 1

@@ -1,4 +1,4 @@
-"""What an evaluation scores, and that its scores are of what they say."""
+"""Selection of the images to score, and checks before an evaluation."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def labelled_items(data: Datalist, split: str) -> list[dict[str, Any]]:
 
 
 def require_labelled_pixels(dataset: Any, split: str) -> None:
-    """Raise `UserError` if all pixels of all labels of a data set are ignored: every score would be perfect.
+    """Raise `UserError` if all pixels of all labels are ignored, in which case every score would be perfect.
 
     Args:
-        dataset: its items hold the class indices `label`.
-        split: its name, for the message.
+        dataset: items with the class indices `label`.
+        split: name of the split, for the message.
     """
     if len(dataset) and all(bool(np.all(np.asarray(item["label"]) == IGNORED)) for item in dataset):
         raise UserError(
-            f"{split}: every pixel of its labels is to be ignored, so there is nothing to score; "
+            f"{split}: every pixel of its labels is ignored, so there is nothing to score; "
             f"check `ignore_value` in {FILE_NAME}, or label some pixels"
         )
 
 
 def clear_scores(folder: str | os.PathLike[str]) -> None:
-    """Make a folder for scores, and remove those of an earlier evaluation, which must not pass for new ones.
+    """Make a folder for scores, and remove those of an earlier evaluation, so that they are not taken for new ones.
 
     Raises:
         UserError: the folder cannot be written.

@@ -10,11 +10,11 @@ from typing import NoReturn
 
 from .errors import SomeFailedError, UserError
 
-GO_ON = "a training goes on with --resume true"
+GO_ON = "continue a training with --resume true"
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: like Ctrl-C, it passes every `except Exception` and runs every `finally`."""
+    """SIGTERM: like Ctrl-C, it is not caught by `except Exception`, and `finally` blocks run."""
 
 
 def one_line_errors() -> None:
@@ -41,8 +41,8 @@ def ending(error: BaseException, advice: str) -> tuple[str, int] | None:
     ============================  =====================  =========
 
     Args:
-        error: that nothing caught.
-        advice: what is left behind and how to go on.
+        error: the uncaught exception.
+        advice: for interruptions: what was saved, and how to continue.
     """
     if isinstance(error, Terminated):
         return f"terminated; {advice}", 143
@@ -51,14 +51,14 @@ def ending(error: BaseException, advice: str) -> tuple[str, int] | None:
     cause = user_error(error)
     if cause is not None:
         message = str(cause)
-        if "Original Traceback" in message:  # a worker of a data loader hands it on as text
+        if "Original Traceback" in message:  # workers of data loaders send their errors as text
             message = message.rpartition(f"{type(cause).__name__}: ")[2].rstrip()
         if not isinstance(cause, SomeFailedError):
             message = " ".join(message.splitlines())
         return f"error: {message}", cause.exit_code
     while error.__cause__ is not None:
         error = error.__cause__
-    # By name: importing PyTorch would take every command a second.
+    # By name, since importing PyTorch would slow down every command by a second.
     is_torchs = type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
     if isinstance(error, MemoryError) or is_torchs:
         return "error: out of memory; close other programs, or give smaller images", UserError.exit_code
@@ -77,7 +77,7 @@ def user_error(error: BaseException) -> UserError | None:
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    # An interrupted training knows whether there is a checkpoint, and says so in its KeyboardInterrupt.
+    # The KeyboardInterrupt of a training says whether there is a checkpoint.
     end = ending(error, str(error) or GO_ON)
     if end is None:
         sys.__excepthook__(kind, error, traceback)
@@ -85,7 +85,7 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     line, code = end
     sys.stdout.flush()
     print(line, file=sys.stderr, flush=True)
-    # Python takes an exit code from a SystemExit that this hook raises; a hook that returns always ends with 1.
+    # If the hook returned, the exit code would be 1; Python uses that of a SystemExit raised here.
     raise SystemExit(code)
 
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear under their final name complete, or not at all; checksums; free space."""
+"""Atomic writing of files and folders; checksums; free space."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .errors import UserError
 
 CHECKSUMS = "SHA256SUMS"
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-_STEM = 40  # characters of the final name in a temporary one, which must not become too long for the file system
+_STEM = 40  # characters of the final name in a temporary one, whose length file systems limit
 
 
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path in the folder of `path`, and rename it to `path` when the block ends well.
+    """Yield a temporary path in the folder of `path`, which is renamed to `path` if the block succeeds.
 
-    The folder is made if it is missing. A file that was at `path` is replaced. The temporary file exists, empty, with a
-    name that cannot be predicted; such files that a killed process left behind are removed.
+    The folder is created if it is missing. An existing file at `path` is replaced. The temporary file exists, empty,
+    under an unpredictable name; temporary files left behind by killed processes are removed.
 
     Raises:
-        UserError: `path` is a folder or a device, its folder cannot be written or the disk is full; nothing is left
-            under the name, nor beside it.
+        UserError: `path` is a folder or a device, its folder is not writable, or the disk is full; no partial file is
+            left.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -47,20 +47,20 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise UserError(_cannot_write(path, error)) from error
     finally:
-        # Not even the existence test works in a folder that cannot be entered.
+        # Even the test for existence fails in a folder that cannot be entered.
         if temporary is not None and os.path.lexists(temporary):
             temporary.unlink()
 
 
 @contextmanager
 def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary folder beside `path`, and rename it to `path` when the block ends well.
+    """Yield a temporary folder beside `path`, which is renamed to `path` if the block succeeds.
 
-    Temporary folders that a killed process left behind are removed.
+    Temporary folders left behind by killed processes are removed.
 
     Raises:
-        UserError: `path` exists and is not an empty folder, the disk is full or the parent cannot be written; nothing
-            is left under the name, nor beside it.
+        UserError: `path` exists and is not an empty folder, the disk is full or the parent is not writable; no partial
+            folder is left.
     """
     path = Path(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
@@ -82,7 +82,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def require_writable(folder: str | os.PathLike[str]) -> Path:
-    """Make a folder if it is missing, and return it; raise UserError if files cannot be made in it."""
+    """Create a folder if it is missing, and return it; raise UserError if it is not writable."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def require_writable(folder: str | os.PathLike[str]) -> Path:
 
 
 def require_space(folder: str | os.PathLike[str], needed: int) -> None:
-    """Raise UserError if the disk of `folder`, which need not exist yet, has less than `needed` bytes free."""
+    """Raise UserError if the disk of `folder`, which may not exist yet, has less than `needed` bytes free."""
     folder = Path(folder).absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
@@ -116,7 +116,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def write_checksums(folder: Path) -> None:
-    """Write `SHA256SUMS`, as `sha256sum` reads it, of all other files of the folder."""
+    """Write `SHA256SUMS` of all other files of the folder, in the format of `sha256sum`."""
     files = [file for file in files_of(folder) if file != folder / CHECKSUMS]
     lines = [f"{sha256_of(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
     with replace_file(folder / CHECKSUMS) as temporary:
@@ -127,7 +127,7 @@ def parse_checksums(text: str, name: str = CHECKSUMS) -> dict[str, str]:
     """SHA-256 by relative file name, of the text of a `SHA256SUMS`.
 
     Raises:
-        UserError: a line is not `CHECKSUM  NAME`, or a name is absolute, leads outside or comes twice.
+        UserError: a line is not `CHECKSUM  NAME`, or a name is absolute, points outside the folder or is duplicated.
     """
     sums: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -139,10 +139,10 @@ def parse_checksums(text: str, name: str = CHECKSUMS) -> dict[str, str]:
 
 
 def altered_files(folder: Path) -> list[str]:
-    """Names in `SHA256SUMS` of the folder whose file is missing or has other contents.
+    """Names in `SHA256SUMS` of the folder whose file is missing or was changed.
 
     Raises:
-        UserError: `SHA256SUMS` is missing or not in the form that `sha256sum` writes.
+        UserError: `SHA256SUMS` is missing or not in the format of `sha256sum`.
     """
     path = folder / CHECKSUMS
     if not path.is_file():
@@ -154,7 +154,7 @@ def altered_files(folder: Path) -> list[str]:
 
 
 def is_inside(name: str) -> bool:
-    """Whether a relative name, with `/` between its parts, stays inside the folder it is put in, on every system."""
+    """Whether a relative name, with `/` between its parts, stays inside its folder on every operating system."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     return (
         bool(parts) and parts[0] != "/" and not any(part == ".." or ":" in part for part in parts) and "\0" not in name
@@ -162,14 +162,14 @@ def is_inside(name: str) -> bool:
 
 
 def _temporary_name(path: Path, suffix: str) -> Path:
-    """A new name beside `path` that cannot be predicted; it says which process writes, so that left-overs are known."""
+    """A new unpredictable name beside `path`, with the writing process in it, so that left-overs can be recognised."""
     stem = path.name.removesuffix(suffix)[:_STEM]
     _remove_left_overs(path.parent, stem, suffix)
     return path.with_name(f".{stem}.{_HOST}-{os.getpid()}-{secrets.token_hex(8)}.part{suffix}")
 
 
 def _remove_left_overs(folder: Path, stem: str, suffix: str) -> None:
-    """Remove temporary files and folders of this name that were left by processes of this machine that have ended."""
+    """Remove temporary files and folders of this name left behind by processes of this machine that have ended."""
     pattern = re.compile(rf"\.{re.escape(stem)}\.{_HOST}-(\d+)-[0-9a-f]{{16}}\.part{re.escape(suffix)}")
     for name in _names_in(folder):
         match = pattern.fullmatch(name)

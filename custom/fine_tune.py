@@ -16,10 +16,10 @@ from .networks import build_network, load_state
 
 
 def network_from(model: Model, classes: int) -> nn.Module:
-    """The untrained network of a model, with a last layer for another number of classes if need be.
+    """The untrained network of a model, with its last layer changed to another number of classes if needed.
 
     Raises:
-        UserError: the model's network takes no `out_channels`, and has another number of classes.
+        UserError: the model has another number of classes, and its network no argument `out_channels`.
     """
     definition = dict(model.network_def)
     if len(model.classes) != classes:
@@ -33,17 +33,17 @@ def network_from(model: Model, classes: int) -> nn.Module:
 
 
 class StartFromModel:
-    """Handler of a trainer: loads a model's weights before the first step, and keeps them if training ends worse.
+    """Handler of a trainer: loads a model's weights before the first step, and keeps them if no epoch is better.
 
-    The model is scored on the validation images first, as epoch 0. So the best model of the run is never worse than
-    the one it began with, by the validation measure. A last layer of another number of classes stays random.
+    The model is first scored on the validation images, as epoch 0, so that the best model of the run is never worse
+    than the initial one, by the validation measure. A last layer with another number of classes stays random.
 
     Args:
         network: bare or wrapped for distributed training.
-        model: name or folder of the model; None: random weights, and nothing is done.
+        model: name or folder of the model; None: random weights, nothing is loaded.
 
     Raises:
-        UserError: no such model, or its network is another one.
+        UserError: no such model, or it has another network.
     """
 
     def __init__(self, network: nn.Module, model: str | os.PathLike[str] | None) -> None:
@@ -54,9 +54,9 @@ class StartFromModel:
             self._load(self.model)
 
     def attach(self, trainer: Engine, evaluator: Any, images: int) -> None:
-        """Score the model when the training starts, and say at its end whether it became better.
+        """Score the model when the training starts, and warn at its end if it did not improve.
 
-        Attach it after the handler that restores a checkpoint: a run that goes on is not scored again.
+        Attach it after the handler that restores a checkpoint: a resumed run is not scored again.
         """
         if self.model is not None and images > 0:
             trainer.add_event_handler(Events.STARTED, self.score, evaluator)
@@ -66,7 +66,7 @@ class StartFromModel:
         """Score the weights as they are, unless training has begun."""
         if trainer.state.epoch == 0:
             evaluator.run(1)
-            # Epoch 1 of the training is still to come, and must not be taken for this one.
+            # Scored as epoch 0, not to be confused with epoch 1 of the training.
             evaluator.state.best_metric_epoch = 0
 
     def report(self, trainer: Engine, evaluator: Any) -> None:
@@ -74,7 +74,7 @@ class StartFromModel:
         assert self.model is not None
         if evaluator.state.best_metric_epoch == 0:
             self.logger.warning(
-                f"no epoch scored better than model {self.model.name} as it was: its weights are kept as the result; "
+                f"no epoch scored better than the initial model {self.model.name}, whose weights are kept; "
                 "lower --learning_rate, or give more images"
             )
 

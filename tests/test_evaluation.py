@@ -24,7 +24,7 @@ def test_items_with_labels_of_a_split(tmp_path):
 
 def test_labels_that_are_ignored_throughout_are_no_labels():
     ignored, labelled = ({"label": np.full((1, 3, 4), value)} for value in (255, 255))
-    with pytest.raises(UserError, match="test: every pixel of its labels is to be ignored"):
+    with pytest.raises(UserError, match="test: every pixel of its labels is ignored"):
         require_labelled_pixels([ignored, labelled], "test")
     labelled["label"][0, 2, 3] = 0
     require_labelled_pixels([ignored, labelled], "test")

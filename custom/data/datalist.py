@@ -7,10 +7,10 @@
   "channel": "electron density",              // what a gray value is
   "label_kind": "classes",                    // or "instances"
   "labels": {"0": "membrane", "255": "cell"}, // pixel value -> meaning, in the order of the class indices
-  "ignore_value": 128,                        // optional: such pixels count in no loss and no metric
+  "ignore_value": 128,                        // optional: pixels to ignore in losses and metrics
   "training": [{"image": "train/image/00.png", "label": "train/label/00.png"}],
   "validation": [{"image": "...", "label": "..."}],
-  "test": [{"image": "..."}]                  // a test image may come without a label
+  "test": [{"image": "..."}]                  // labels of test images are optional
 }
 ```
 
@@ -62,14 +62,14 @@ def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True, most_c
 
     Args:
         dataset_dir: the folder.
-        check: decode every image and mask once, so that what is wrong with them shows now and not in the third epoch.
+        check: decode every image and mask once, to report errors before training starts.
         most_classes: how many classes the caller can handle; at most 255.
 
     Raises:
-        UserError: folder or `dataset.json` missing, `dataset.json` broken, a file that it names missing, an empty
-            training list, too many classes, an image that is trained on and held out; with `check`, a corrupt file,
-            NaN or Inf, unexpected mask values, image and mask of different shape, the same pixels trained on and held
-            out.
+        UserError: folder or `dataset.json` missing, `dataset.json` invalid, a listed file missing, an empty training
+            list, too many classes, an image in the training list and in another one; with `check`, a corrupt file, NaN
+            or Inf, unexpected mask values, image and mask of different shape, or equal images in training and another
+            list.
     """
     folder = Path(dataset_dir).absolute()
     content = _read_json(folder)
@@ -79,14 +79,14 @@ def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True, most_c
         raise UserError(f"{folder / FILE_NAME}: the `training` list is empty; name at least one image and its label")
     if len(class_names) > most_classes:
         raise UserError(
-            f"{folder / FILE_NAME}: declares {len(class_names)} classes; {most_classes} at most can be used here: give "
-            "those to tell apart as two classes, in a copy of the data set"
+            f"{folder / FILE_NAME}: declares {len(class_names)} classes; at most {most_classes} can be used here: "
+            "merge them into two classes in a copy of the data set"
         )
     contents: dict[str, str | None] = {}
     if check:
         every = [item for split in SPLITS for item in items[split]]
         with ThreadPoolExecutor() as pool:
-            # zip raises what a thread raised, for the first such item in the order of the file
+            # zip re-raises the exception of the first failed item in file order
             contents = dict(zip([item["image"] for item in every], pool.map(_check_item, every), strict=True))
         warn_of_neighbours(items)
     refuse_shared(items, contents, folder / FILE_NAME)
@@ -102,7 +102,7 @@ def write_dataset(
     items: dict[str, list[dict[str, str]]],
     ignore_value: int | None = None,
 ) -> None:
-    """Write `dataset.json` into a folder. `items` gives the list of each split; a split that is not named is empty."""
+    """Write `dataset.json` into a folder. `items` maps splits to lists; missing splits are empty."""
     content: dict[str, Any] = {**about, "label_kind": label_kind, "labels": labels}
     if ignore_value is not None:
         content["ignore_value"] = ignore_value

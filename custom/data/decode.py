@@ -18,18 +18,18 @@ JPEG_SUFFIXES = (".jpg", ".jpeg")
 IMAGE_SUFFIXES = (".png", *TIFF_SUFFIXES, *JPEG_SUFFIXES, ".bmp")
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, *NIFTI_SUFFIXES)
 
-# Microscopes write mosaics far beyond Pillow's limit against decompression bombs, and the files are the user's own.
+# Microscopy mosaics exceed Pillow's limit against decompression bombs, and the files are the user's own.
 Image.MAX_IMAGE_PIXELS = None
 
 _PLAIN_MODES = ("1", "L", "LA", "RGB", "RGBA", "I", "I;16", "I;16B", "I;16L", "F")
 
 
 def decode(path: Path, page: int | None, channel: int | None, mask: bool) -> NDArray:
-    """Pixels (H, W) or (H, W, C) of one page, turned as EXIF says. See `custom.data.read_image` and `read_mask`.
+    """Pixels (H, W) or (H, W, C) of one page, rotated according to EXIF. See `custom.data.read_image`, `read_mask`.
 
     Raises:
-        UserError: no such file, an unknown suffix, a page or channel that the file does not have, several and none
-            chosen, a truncated or corrupt file.
+        UserError: no such file, an unknown suffix, a page or channel that does not exist, none chosen of several, a
+            truncated or corrupt file.
     """
     name = _check_name(path)
     try:
@@ -62,7 +62,7 @@ def count_pages(path: Path) -> int:
         return tiff.count_pages(path)
     except UserError:
         raise
-    except Exception as error:  # tifffile trips over damage in many ways
+    except Exception as error:  # tifffile raises many kinds of exceptions for damaged files
         raise UserError(_damaged(path, error)) from error
 
 
@@ -91,7 +91,7 @@ def _read_pillow(path: Path, mask: bool) -> NDArray:
 
 
 def _check_jpeg(path: Path, mode: str) -> None:
-    """Raise for data that decoders replace by gray without a word: a lossless transcoder parses every bit."""
+    """Raise for data that decoders silently replace by gray, found by a lossless transcoder, which parses every bit."""
     if mode in ("L", "RGB"):
         imagecodecs.jpegxl_encode_jpeg(path.read_bytes())
 
@@ -111,7 +111,7 @@ def _pixels(image: Image.Image, path: Path, mask: bool) -> NDArray:
 
 
 def _gray_palette(image: Image.Image) -> NDArray[np.uint8] | None:
-    """The 256 gray values of a palette, black where it is shorter; None if one of its colours is no gray."""
+    """The 256 gray values of a palette, padded with black; None if one of its colours is not gray."""
     colours = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     if (colours != colours[:, :1]).any():
         return None
@@ -124,7 +124,7 @@ def _png_depth(path: Path) -> int:
 
 
 def _read_nifti(path: Path) -> NDArray:
-    import nibabel  # only labels drawn in 3D Slicer come this way
+    import nibabel  # only needed for labels drawn in 3D Slicer
 
     array = np.asarray(nibabel.nifti1.load(path).dataobj)
     if array.ndim == 3 and array.shape[2] == 1:

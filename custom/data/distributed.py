@@ -10,11 +10,11 @@ from ..errors import UserError
 
 
 def share_images(dataset: Dataset) -> Sampler:
-    """Sampler of this process: the processes take turns, no image is taken twice and none is left out.
+    """Sampler of this process: images are dealt out in turn, each to exactly one process.
 
     Raises:
-        UserError: there are images, but fewer than processes. MONAI's engines pass over an empty share, and all others
-            would wait for its process for ever.
+        UserError: there are images, but fewer than processes. MONAI's engines skip an empty share, and the other
+            processes would wait forever.
     """
     images, processes = len(dataset), dist.get_world_size()
     if images == 0:

@@ -1,4 +1,4 @@
-"""The one rule from any image to gray values in [0, 1]."""
+"""Conversion of images of any type to gray values in [0, 1]."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class GrayRule:
 
         Args:
             image: (H, W) or (H, W, C) with C = 1, 2 (gray, alpha), 3 (RGB) or 4 (RGBA); any real dtype, finite.
-            name: what a warning or an error calls the image.
+            name: name of the image in warnings and errors.
 
         Raises:
             UserError: another shape.
@@ -77,7 +77,7 @@ class GrayRule:
         Args:
             statistics: minimum, lower percentile, upper percentile and maximum of the luma.
             dtype: of the image.
-            name: what a warning calls the image.
+            name: name of the image in warnings.
         """
         least, low, high, most = statistics
         full = _full_scale(least, most, dtype)
@@ -104,7 +104,7 @@ def contrast_of(images: Iterable[NDArray], percentiles: tuple[float, float] = PE
     because cameras store 12 bits in 16-bit files.
 
     Args:
-        images: (H, W) or (H, W, C), as `read_image` gives them.
+        images: (H, W) or (H, W, C), as returned by `read_image`.
         percentiles: lower and upper, in percent.
 
     Returns:
@@ -154,7 +154,7 @@ def scale(gray: NDArray, low: Any, high: Any) -> NDArray[np.float32]:
 
 
 def _full_scale(least: Any, most: Any, dtype: np.dtype) -> float | None:
-    """Largest value of the bit depth in use; None if the dtype does not tell."""
+    """Largest value of the bit depth in use; None for floating-point dtypes."""
     if dtype.kind not in "iu":
         return None
     brightest = max(abs(float(least)), abs(float(most)))

@@ -1,4 +1,4 @@
-"""Images and masks from files and to files."""
+"""Reading and writing of images and masks."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from . import decode
 
 
 def read_image(path: str | os.PathLike[str], page: int | None = None, channel: int | None = None) -> NDArray:
-    """Pixels of an image as viewers show them: (H, W) or (H, W, C) with C = 2 (gray, alpha), 3 (RGB) or 4 (RGBA).
+    """Pixels of an image as viewers display them: (H, W) or (H, W, C) with C = 2 (gray, alpha), 3 (RGB) or 4 (RGBA).
 
-    A palette becomes colours, WhiteIsZero is inverted, and the rotation that EXIF names is applied. Values and dtype
-    are otherwise those of the file.
+    Palettes are converted to colours, WhiteIsZero is inverted, and the EXIF rotation is applied. Values and dtype are
+    otherwise those of the file.
 
     Args:
         path: PNG, TIFF, JPEG or BMP file.
         page: page of a multi-page TIFF, from 0. None only for files of one page.
-        channel: channel of a file whose channels are no colours, from 0; of a colour image, the colour to take alone.
+        channel: channel to read, from 0; required for files whose channels are not colours.
 
     Raises:
         UserError: as `decode.decode`, or NaN or Inf among the pixels.
@@ -37,7 +37,7 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, channel: i
 
 
 def check_image(path: str | os.PathLike[str], page: int | None = None, channel: int | None = None) -> NDArray:
-    """Decode an image to find what is wrong with it, keep it for the next `read_image`, and return it.
+    """Decode an image to check it, keep it for the next `read_image`, and return it.
 
     Raises:
         UserError: as `read_image`.
@@ -60,12 +60,12 @@ def _decode_image(path: Path, page: int | None, channel: int | None) -> NDArray:
 def read_mask(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
     """Values of a mask: (H, W), integer.
 
-    - A palette of grays gives its gray values, because programs order the two entries of a black and white palette as
-      they like. A palette with colours gives its indices, which is how labels are drawn in colour (PASCAL VOC).
-    - WhiteIsZero is ignored but for 1 bit: ImageJ stores 255 for an object and draws it black by an inverting LUT.
+    - A palette of grays is replaced by its gray values, since the order of the two entries of a black and white palette
+      differs between programs. Of a palette with colours the indices are returned (labels in the style of PASCAL VOC).
+    - WhiteIsZero is ignored except for 1 bit: ImageJ stores 255 for an object and draws it black by an inverting LUT.
     - Booleans become 0 and 1. Equal red, green and blue are one value.
     - In an image with alpha whose visible pixels all have one colour, the mask is the alpha.
-    - The rotation that EXIF names is applied, as to images.
+    - The EXIF rotation is applied, as to images.
 
     Besides the formats of `read_image` except JPEG, which is lossy, a NIfTI label of shape (W, H) or (W, H, 1), as 3D
     Slicer writes it, is turned to (H, W).
@@ -117,12 +117,12 @@ def _key(path: Path, page: int | None, channel: int | None, mask: bool) -> tuple
     try:
         state = path.stat()
     except OSError:
-        return (path,)  # decoding says what is wrong
+        return (path,)  # decoding raises the error
     return path.absolute(), state.st_mtime_ns, state.st_size, page or 0, channel, mask
 
 
 class _Checked:
-    """Arrays that were decoded to be checked, each kept until it is asked for once, up to a number of bytes."""
+    """Cache of checked arrays up to a number of bytes; each is dropped when it is first read."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -155,7 +155,7 @@ def require_shape(mask: NDArray, path: Path, image_path: Path, shape: tuple[int,
 
 
 def count_pages(path: str | os.PathLike[str]) -> int:
-    """Number of pages of an image file: 1 unless it is a multi-page TIFF; channels are no pages.
+    """Number of pages of an image file: 1 unless it is a multi-page TIFF; channels do not count as pages.
 
     Raises:
         UserError: as `read_image`.
@@ -164,12 +164,12 @@ def count_pages(path: str | os.PathLike[str]) -> int:
 
 
 def write_image(path: str | os.PathLike[str], array: NDArray) -> None:
-    """Write (H, W) or (H, W, C) pixels as PNG or TIFF, by suffix; complete under its final name, or not there at all.
+    """Write (H, W) or (H, W, C) pixels as PNG or TIFF, by suffix, atomically.
 
     PNG takes bool, uint8 and 2D uint16; TIFF (deflate) takes any real dtype.
 
     Raises:
-        UserError: another suffix, a dtype that PNG does not have, a folder that cannot be written, a full disk.
+        UserError: another suffix, a dtype that PNG does not support, a folder that is not writable, a full disk.
     """
     path = Path(path)
     suffix = path.suffix.lower()

@@ -15,8 +15,8 @@ from .pairs import list_images
 
 @dataclass
 class InputImages:
-    """One item, ``{"image": path, "page": number}``, for every page of every readable image, and what is wrong with
-    the others."""
+    """One item, ``{"image": path, "page": number}``, for every page of every readable image, and the errors of the
+    others."""
 
     items: list[dict[str, str | int]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -33,11 +33,11 @@ class InputImages:
 
 
 def find_images(source: str | os.PathLike[str], channel: int | None = None) -> InputImages:
-    """Find images and decode each once, so that a broken one is known before the work begins.
+    """Find images and decode each once, so that unreadable ones are found before the work begins.
 
     Args:
-        source: an image file, a folder (its images, not those of folders inside) or a glob pattern.
-        channel: which channel, from 0, of files whose channels are no colours.
+        source: an image file, a folder (without its subfolders) or a glob pattern.
+        channel: channel to read, from 0, of files whose channels are not colours.
 
     Raises:
         UserError: nothing is found or nothing found is readable, or two files would have outputs of the same name.

@@ -22,7 +22,7 @@ class LabelFormat:
     Args:
         kind: "classes": a value per class; "instances": 0 is background, any other value is one object.
         values: for "classes", the pixel value of class 0, 1, ...; empty: 0 is class 0, the one other value is class 1.
-        ignore: value of pixels that count in no loss and no metric, if there are any.
+        ignore: value of pixels that are ignored by losses and metrics, if any.
     """
 
     kind: LabelKind = "classes"
@@ -34,7 +34,7 @@ def parse_class_mask(mask: NDArray, label_format: LabelFormat, path: Path) -> ND
     """Class indices (H, W), 255 where ignored, of a mask (H, W) of pixel values.
 
     Raises:
-        UserError: the mask has values that the format does not name; `path` is named in the message.
+        UserError: the mask has values that the format does not declare; the message names `path`.
     """
     ignored = _ignored(mask, label_format)
     present = {int(value) for value in np.unique(mask[~ignored])}

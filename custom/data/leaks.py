@@ -53,9 +53,9 @@ def _keys(item: Mapping[str, Any], contents: Mapping[str, str | None]) -> list[s
 
 
 def warn_of_neighbours(splits: Items) -> None:
-    """Warn if consecutive names alternate between training and validation, unless validation is one block of them.
+    """Warn if consecutive names alternate between training and validation, unless validation is one contiguous block.
 
-    Neighbouring sections of a stack and frames of a film resemble each other, so that scores would be too good.
+    Neighbouring sections of a stack and frames of a film resemble each other, so that scores would be too optimistic.
     """
     series: dict[tuple[str, str], dict[int, tuple[str, str]]] = {}
     for split in ("training", "validation"):

@@ -23,10 +23,9 @@ from .labels import LabelFormat, instance_classes, parse_class_mask, parse_insta
 class LoadMicroscopyd(MapTransform):
     """Load the image, and the mask if the item has one.
 
-    The item gives paths under `image` and, if there is a mask, `label`; `page`, of image and mask alike, if they are
-    multi-page TIFFs; `channel`, of an image whose channels are no colours; and `label_format`, a `LabelFormat`, as
-    `read_dataset` puts it there. Without `label_format` the mask has 0 for class 0 and one other value for class 1.
-    Afterwards the item holds
+    The item holds the paths `image` and, optionally, `label`; `page`, of both image and mask, for multi-page TIFFs;
+    `channel`, for images whose channels are not colours; and `label_format`, a `LabelFormat`, as added by
+    `read_dataset`. Without `label_format` the mask has 0 for class 0 and one other value for class 1. The result holds
 
     - `image`: float32 (1, H, W) in [0, 1] by `gray_rule`;
     - `label`: uint8 (1, H, W) class indices, 255 = ignore; of an instance mask 0 = background, 1 = object;
@@ -36,10 +35,10 @@ class LoadMicroscopyd(MapTransform):
     and `channel` are removed, so that items collate.
 
     Args:
-        keys: of image and mask, in this order; the mask's may be missing, from the keys or from an item.
-        instance_key: where instance ids are put.
-        label_format: for items that do not bring their own.
-        gray_rule: from pixels to gray values; a model brings its own.
+        keys: of image and mask, in this order; that of the mask is optional, and so is the mask of an item.
+        instance_key: key of the instance ids in the result.
+        label_format: for items without one.
+        gray_rule: conversion to gray values; a trained model defines its own.
 
     Raises:
         UserError: a file that cannot be read, a mask with unexpected values, image and mask of different shape.

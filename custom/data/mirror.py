@@ -1,4 +1,4 @@
-"""The mirror rule: what lies beyond the border of an image, at any distance. Training and inference share it."""
+"""Mirrored borders at any distance, the same in training and inference."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Image = TypeVar("Image", NDArray[Any], torch.Tensor)
 
 
 def mirror_index(index: NDArray[Any], size: int) -> NDArray[Any]:
-    """Positions inside an axis of `size` pixels that mirror the positions `index`, which may lie anywhere.
+    """Fold positions, which may be anywhere, into an axis of `size` pixels by mirroring at its ends.
 
-    The edge pixel is not repeated (`numpy.pad(mode="reflect")`), and the mirrored axis goes on for ever in both
-    directions. An axis of one pixel is constant: every position becomes 0.
+    The edge pixel is not repeated (`numpy.pad(mode="reflect")`), and the mirrored axis is periodic in both directions.
+    On an axis of one pixel every position becomes 0.
 
     Args:
         index: positions in pixels, integers or floats of any shape.

@@ -10,7 +10,7 @@ from ..errors import UserError
 from .decode import IMAGE_SUFFIXES, MASK_SUFFIXES
 
 LABEL_ENDINGS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt", "_rois", "_roiset")
-"""What a label's name may have after the name of its image."""
+"""Endings that the name of a label may add to the name of its image."""
 
 
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:
@@ -20,7 +20,7 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[
 
 
 def list_masks(folder: Path) -> list[Path]:
-    """Files of a folder that `read_mask` may read, sorted by name."""
+    """Files of a folder with a suffix that `read_mask` supports, sorted by name."""
     return list_images(folder, MASK_SUFFIXES)
 
 
@@ -47,7 +47,7 @@ def pair_by_name(images: Iterable[Path], labels: Iterable[Path], advice: str = "
     Args:
         images: image files, or predictions.
         labels: label files.
-        advice: for the error, what else can be done.
+        advice: further advice for the error message.
 
     Raises:
         UserError: an image without label, a label without image, or two files of one name.
@@ -80,7 +80,7 @@ def _join(images: list[Path], labels: list[Path], normal: Callable[[str], str], 
             raise UserError(f"{file}: has no label of its name; name one {stem_of(file)} or {stem_of(file)}_mask{more}")
     for name, file in labels_by_name.items():
         if name not in by_name:
-            raise UserError(f"{file}: has no image; name one {image_name(file)}, or take the label away{more}")
+            raise UserError(f"{file}: has no image; name one {image_name(file)}, or remove the label{more}")
     return [(file, labels_by_name[name]) for name, file in sorted(by_name.items(), key=lambda item: item[1])]
 
 

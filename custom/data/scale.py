@@ -17,7 +17,7 @@ def check_scale(scale: float) -> float:
     """`scale`, if it is a number of working pixels per image pixel in [1/16, 16].
 
     Raises:
-        UserError: it is not.
+        UserError: otherwise.
     """
     if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 1 / LARGEST <= scale <= LARGEST:
         raise UserError(f"scale is {scale!r}, but must be working pixels per image pixel, {1 / LARGEST} to {LARGEST:g}")
@@ -61,7 +61,7 @@ def anti_alias_sigma(scale: float) -> float:
 
 
 def anti_alias(image: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """The image (..., H, W) without what the working grid cannot show; itself at scale 1 and above.
+    """The image (..., H, W) without the detail that the working grid cannot resolve; unchanged at scale 1 and above.
 
     Borders are mirrored without repeating the edge pixel.
     """

@@ -19,7 +19,7 @@ from .datalist import FILE_NAME, write_dataset
 from .image_io import write_image
 from .synthetic_tissue import draw_tissue
 
-SIZE = (320, 416)  # (H, W); not square, so that a transposition shows
+SIZE = (320, 416)  # (H, W); not square, to reveal transpositions
 COUNTS = {"training": 12, "validation": 3, "test": 3}
 _ABOUT = {
     "name": "built-in synthetic EM",
@@ -33,7 +33,7 @@ _ABOUT = {
 def make_synthetic(
     output_dir: str | os.PathLike[str], seed: int = 0, size: tuple[int, int] = SIZE, counts: dict[str, int] = COUNTS
 ) -> Path:
-    """Draw the data set into a new folder, with its `dataset.json`, and return the folder.
+    """Draw the data set into a new folder, including `dataset.json`, and return the folder.
 
     Args:
         output_dir: a folder that is empty or does not exist.

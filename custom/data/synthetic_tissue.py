@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 Array = NDArray[np.float64]
-_BORDER = 24  # drawn beyond the image and cut off, so that nothing in it depends on where it ends
+_BORDER = 24  # margin drawn around the image and cut off, to avoid border effects
 
 
 def draw_tissue(generator: Generator, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""Pages of a TIFF file: which there are, whether their pixels are complete, and what the stored values mean."""
+"""Pages of a TIFF file: their number, whether their pixels are complete, and the meaning of the stored values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 class _LastStack(threading.local):
-    """The stack that this thread has read from last stays open, so that N pages are not N times opened and parsed."""
+    """Keeps the file this thread read last open, so that a file of N pages is opened and parsed once."""
 
     key: tuple[Any, ...] | None = None
     file: tifffile.TiffFile | None = None
@@ -42,7 +42,7 @@ _last = _LastStack()
 def open_planes(path: Path) -> Iterator[NDArray[Any]]:
     """The `tifffile.TiffPage` of each page and channel of a file: objects (pages, channels).
 
-    Axes of OME-TIFF and ImageJ are obeyed: what they name C is a channel, all else (Z, T, or no name) is a page.
+    Axes of OME-TIFF and ImageJ are respected: C counts channels, all other axes (Z, T or unnamed) count pages.
 
     Raises:
         UserError: truncated, corrupt, or pages of different sizes or types.
@@ -70,7 +70,7 @@ def open_planes(path: Path) -> Iterator[NDArray[Any]]:
 def require_all_pages(file: tifffile.TiffFile, path: Path) -> None:
     """Raise UserError if the chain of pages ends beyond the end of a file that was cut off."""
     count, tiff = len(file.pages), file.tiff
-    if count == 0 or file.is_ndpi or file.is_stk:  # these have chains of their own kind
+    if count == 0 or file.is_ndpi or file.is_stk:  # these formats link their pages differently
         return
     file.filehandle.seek(file.pages[-1].aspage().offset)
     tags = struct.unpack(tiff.tagnoformat, file.filehandle.read(tiff.tagnosize))[0]
@@ -84,7 +84,7 @@ def _planes(file: tifffile.TiffFile, path: Path) -> NDArray[Any]:
     pages = [page for page in map(methodcaller("aspage"), file.pages) if not page.is_reduced]  # no previews
     if not pages:
         raise UserError(f"{path}: truncated or corrupt, it has no pages; give an intact file")
-    # ImageJ stores stacks over 4 GB behind one page, which says how many there should be.
+    # ImageJ stores stacks over 4 GB behind one page, whose metadata give the number of images.
     planes = (file.imagej_metadata or {}).get("images", 1) if file.is_imagej else 1
     if planes > len(pages):
         raise UserError(f"{path}: holds {planes} images behind {len(pages)} page; save them as single files")
@@ -116,7 +116,7 @@ def count_pages(path: Path) -> int:
 
 
 def read_page(path: Path, page: int | None, channel: int | None, mask: bool) -> NDArray:
-    """Pixels (H, W) or (H, W, C) of one page, as viewers show them or, of a mask, as they are to be understood."""
+    """Pixels (H, W) or (H, W, C) of one page, as viewers display them or, for a mask, its values."""
     with open_planes(path) as planes:
         count, channels = planes.shape
         if page is None and count > 1:
@@ -165,7 +165,7 @@ def check_complete(page: tifffile.TiffPage, path: Path) -> None:
     size = path.stat().st_size
     offsets, counts = page.dataoffsets, page.databytecounts
     expected = math.prod(page.chunked)
-    # A strip at 0 or of 0 bytes is not there; readers show zeros instead.
+    # A strip at offset 0 or of 0 bytes is missing; readers return zeros for it.
     missing = expected - sum(bool(start and count) for start, count in zip(offsets, counts, strict=False))
     if missing > 0:
         raise UserError(f"{path}: truncated, {missing} of {expected} strips or tiles are missing; give an intact file")
@@ -178,7 +178,7 @@ def check_complete(page: tifffile.TiffPage, path: Path) -> None:
 
 
 def as_shown(array: NDArray, page: tifffile.TiffPage) -> NDArray:
-    """Stored values (H, W) or (H, W, C) as viewers show them: palettes become colours, WhiteIsZero is inverted."""
+    """Stored values (H, W) or (H, W, C) as viewers display them: palettes become colours, WhiteIsZero is inverted."""
     if page.colormap is not None:
         return np.moveaxis(page.colormap, 0, -1)[array]
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
@@ -198,7 +198,7 @@ def _mask_values(array: NDArray, page: tifffile.TiffPage, path: Path) -> NDArray
 
 
 def orient(array: NDArray, orientation: int) -> NDArray:
-    """Turn pixels (H, W) or (H, W, C) as the tag Orientation of EXIF and TIFF says, 1 to 8."""
+    """Rotate and mirror pixels (H, W) or (H, W, C) according to the tag Orientation of EXIF and TIFF, 1 to 8."""
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

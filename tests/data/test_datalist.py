@@ -140,7 +140,7 @@ def test_stacks_are_refused_in_lists(folder: Path) -> None:
 
 def test_three_classes_are_read_where_they_can_be_used(folder: Path) -> None:
     _edit(folder, labels={"0": "membrane", "255": "cell", "7": "mitochondrion"})
-    with pytest.raises(UserError, match=r"dataset\.json: declares 3 classes; 2 at most"):
+    with pytest.raises(UserError, match=r"dataset\.json: declares 3 classes; at most 2"):
         read_dataset(folder)
     assert read_dataset(folder, most_classes=3).label_format.values == (0, 255, 7)
 
