@@ -87,7 +87,7 @@ class Training(Objects, Common):
     batch_size: int = setting("windows in a step", "windows", ge=1)
     learning_rate: float = setting("learning rate, the highest of a schedule", gt=0, allow_inf_nan=False)
     average_momentum: float | None = setting(
-        "validate and save a moving average of the weights, with this share of the newest; none: no average",
+        "share of the newest weights in their moving average, which is saved; none: no average",
         gt=0,
         lt=1,
     )
