@@ -81,7 +81,7 @@ def test_a_training_that_makes_it_worse_says_so(tmp_path, caplog):
     start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path)
     evaluator = train(start, [0.1, 0.3, 0.2], epochs=2)
     assert (evaluator.state.best_metric, evaluator.state.best_metric_epoch) == (0.1, 0)
-    assert "no epoch scored better than model tiny" in caplog.text
+    assert "no epoch scored better than the initial model tiny" in caplog.text
 
 
 def test_a_training_that_makes_it_better_says_nothing(tmp_path, caplog):
