@@ -57,6 +57,11 @@ def model_from(options: argparse.Namespace) -> Model:
         first = error.errors()[0]
         name = first["loc"][-1]
         raise UserError(f"--{name} {first['input']}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+    return set_authors(model, options)
+
+
+def set_authors(model: Model, options: argparse.Namespace) -> Model:
+    """The model with the authors of the command line, if it has `--authors` and they are given."""
     if authors := getattr(options, "authors", None):
         model.authors, model.copyright = authors, f"Copyright (c) {authors}"
     return model

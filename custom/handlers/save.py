@@ -25,6 +25,7 @@ class SegmentationSaver:
 
     - ``OUTPUT/masks/NAME.png`` (or TIFF): 8 bits, class index times ``mask_scale``;
     - ``OUTPUT/probabilities/NAME.tif``: float32 probability of the foreground;
+    - ``OUTPUT/disagreements/NAME.tif``: float32 standard deviation of the probability between members of an ensemble;
     - ``OUTPUT/instances/NAME.tif``: 16 bits, 0 background, one number for each object (32 bits past 65,535 objects).
 
     Pages of a multi-page image come back as pages of one TIFF, whatever ``mask_suffix`` says. Each file is written
@@ -33,14 +34,20 @@ class SegmentationSaver:
     Args:
         output_dir: folder; made if it is missing.
         mask_suffix: ``".png"``, ``".tif"`` or ``".tiff"``.
-        keys: which to write, of ``"mask"`` (output ``pred``, class indices), ``"probability"`` and ``"instance"``.
+        keys: which to write: ``"mask"`` (output ``pred``, class indices), ``"probability"``, ``"disagreement"`` or
+            ``"instance"``.
         mask_scale: 255 shows two classes as black and white; 1 for more classes.
 
     Raises:
         UserError: an argument is not as above; the folder cannot be written to.
     """
 
-    folders = {"mask": "masks", "probability": "probabilities", "instance": "instances"}  # noqa: RUF012
+    folders = {  # noqa: RUF012
+        "mask": "masks",
+        "probability": "probabilities",
+        "disagreement": "disagreements",
+        "instance": "instances",
+    }
 
     def __init__(
         self,
@@ -96,6 +103,6 @@ class SegmentationSaver:
         if key == "mask":
             return np.asarray(output["pred"][0]).astype(np.uint8) * np.uint8(self.mask_scale)
         pixels = np.asarray(output[key][0])
-        if key == "probability":
+        if key in ("probability", "disagreement"):
             return pixels.astype(np.float32)
         return pixels.astype(np.uint16 if pixels.max() <= np.iinfo(np.uint16).max else np.int32)

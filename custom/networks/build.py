@@ -8,14 +8,21 @@ import monai.networks.nets
 from torch import nn
 
 from ..errors import UserError
+from .ensemble import Ensemble
 from .same_padding import SamePaddingNetwork
 from .valid_unet import ValidUNet
 
-OWN_NETWORKS: dict[str, type[nn.Module]] = {"ValidUNet": ValidUNet, "SamePaddingNetwork": SamePaddingNetwork}
+OWN_NETWORKS: dict[str, type[nn.Module]] = {
+    "ValidUNet": ValidUNet,
+    "SamePaddingNetwork": SamePaddingNetwork,
+    "Ensemble": Ensemble,
+}
 
 
 def short_targets(definition: Any) -> Any:
     """A `network_def` with class names without modules, which differ between a repository and a packaged bundle."""
+    if isinstance(definition, list):
+        return [short_targets(part) for part in definition]
     if not isinstance(definition, dict):
         return definition
     short = {key: short_targets(value) for key, value in definition.items()}
@@ -28,13 +35,15 @@ def build_network(definition: Any, source: str) -> Any:
     """The network of a definition: a dictionary with the class's name under `_target_` and its arguments.
 
     Args:
-        definition: classes are `ValidUNet`, `SamePaddingNetwork` and those of `monai.networks.nets`; arguments that
-            are such dictionaries are built first.
+        definition: classes are `ValidUNet`, `SamePaddingNetwork`, `Ensemble` and those of `monai.networks.nets`;
+            arguments that are such dictionaries, or lists of them, are built first.
         source: file that errors name.
 
     Raises:
         UserError: a class that is not allowed, or arguments that it does not take.
     """
+    if isinstance(definition, list):
+        return [build_network(part, source) for part in definition]
     if not isinstance(definition, dict) or "_target_" not in definition:
         return definition
     name = str(definition["_target_"])
@@ -47,5 +56,5 @@ def build_network(definition: Any, source: str) -> Any:
         network: Any = kind(**arguments)
         network.definition = definition  # a model that is fine-tuned says so again
         return network
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UserError) as error:
         raise UserError(f"{source}: network_def does not make a {name} ({error}); correct its arguments") from error

@@ -149,7 +149,7 @@ class Inferring(Objects, Common):
     threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
     orientations: int = setting("rotations and flips averaged", ge=1, le=8)
     scale: float = setting("working pixels per image pixel, as in the training", gt=0, allow_inf_nan=False)
-    save: list[Literal["mask", "probability", "instance"]] = setting("what to write", min_length=1)
+    save: list[Literal["mask", "probability", "instance", "disagreement"]] = setting("what to write", min_length=1)
     mask_format: Literal[".png", ".tif", ".tiff"] = setting("file format of masks and instances")
 
 

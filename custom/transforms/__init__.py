@@ -1,6 +1,7 @@
 """Transforms."""
 
 from .anti_alias import AntiAlias, AntiAliasD, AntiAliasd, AntiAliasDict
+from .disagreement import EnsembleDisagreementD, EnsembleDisagreementd, EnsembleDisagreementDict
 from .elastic_grid import RandElasticGrid, RandElasticGridD, RandElasticGridd, RandElasticGridDict
 from .instances import (
     InstancesToClasses,
@@ -22,6 +23,9 @@ __all__ = [
     "AntiAliasD",
     "AntiAliasDict",
     "AntiAliasd",
+    "EnsembleDisagreementD",
+    "EnsembleDisagreementDict",
+    "EnsembleDisagreementd",
     "InstancesToClasses",
     "InstancesToClassesD",
     "InstancesToClassesDict",

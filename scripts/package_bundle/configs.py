@@ -19,6 +19,7 @@ from monai.bundle import ConfigParser
 
 from custom.errors import UserError
 from custom.model import Model
+from custom.networks.build import OWN_NETWORKS
 
 from .code import PACKAGE
 
@@ -70,10 +71,12 @@ def training_config(configs: Path, model: Model, experiment: str) -> Config:
 
 def full_targets(definition: Any) -> Any:
     """A model's `network_def` with class names as configs write them."""
+    if isinstance(definition, list):
+        return [full_targets(part) for part in definition]
     if not isinstance(definition, dict):
         return definition
     full = {key: full_targets(value) for key, value in definition.items()}
-    if full.get("_target_") in ("ValidUNet", "SamePaddingNetwork"):
+    if full.get("_target_") in OWN_NETWORKS:
         full["_target_"] = f"{PACKAGE}.networks.{full['_target_']}"
     return full
 

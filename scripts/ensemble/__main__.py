@@ -1,0 +1,98 @@
+"""Make one model of several, whose probabilities it averages.
+
+    python -m scripts.ensemble --models runs/seed1 runs/seed2 runs/seed3 --name cells_of_three --output models
+
+OUTPUT/NAME is then a model that every command takes; it is as large, and takes as long, as its members together. They
+have to agree in everything but their weights, widths and thresholds. The ensemble's threshold is the mean of theirs;
+`scripts.tune` fits it for cells. `inferring --save "['mask','disagreement']"` writes where the members disagree.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from custom.errors import UserError
+from custom.model import MODEL_FILE, Model, read_model, write_model
+
+from .. import command
+from ..model_options import add_authors_option, set_authors
+
+FEWEST = 2
+ALIKE: dict[str, Callable[[Model], Any]] = {
+    "classes": lambda model: [(part.name, part.value) for part in model.classes],
+    "channels": lambda model: model.channels,
+    "percentiles of gray values": lambda model: model.gray_values.percentiles,
+    "working scale": lambda model: model.scale,
+    "orientations": lambda model: model.orientations,
+    "input and output sizes": lambda model: [
+        part["spatial_shape"] for group in model.network_data_format.values() for part in group.values()
+    ],
+    "method of finding objects": lambda model: model.postprocessing.method,
+}
+
+
+def combine(models: Sequence[Model], name: str) -> Model:
+    """What is known of the ensemble; scores are left out, because they are of its members.
+
+    Raises:
+        UserError: fewer than two models, or models that differ in what they have to share.
+    """
+    if len(models) < FEWEST:
+        raise UserError(f"--models: names {len(models)}; an ensemble needs {FEWEST} or more")
+    first = models[0]
+    for what, value in ALIKE.items():
+        for other in models[1:]:
+            if value(other) != value(first):
+                raise UserError(
+                    f"models {first.folder} and {other.folder} differ in their {what} ({value(first)}, "
+                    f"{value(other)}); the members of an ensemble have to agree"
+                )
+    ensemble = first.model_copy(deep=True)
+    ensemble.name = name
+    ensemble.description = f"Mean of {len(models)} networks. {first.description}"
+    ensemble.network_def = {"_target_": "Ensemble", "members": [model.network_def for model in models]}
+    for field in ("authors", "copyright", "license", "data_source"):
+        setattr(ensemble, field, "; ".join(dict.fromkeys(filter(None, (getattr(model, field) for model in models)))))
+    ensemble.references = list(dict.fromkeys(text for model in models for text in model.references))
+    thresholds = [model.postprocessing.threshold for model in models]
+    ensemble.postprocessing.threshold = sum(thresholds) / len(thresholds)
+    ensemble.postprocessing.fitted_on = f"mean of the thresholds of {len(models)} members"
+    ensemble.scores = []
+    ensemble.training = first.training | {"members": [model.name for model in models]}
+    return ensemble
+
+
+def weights_of(models: Sequence[Model]) -> dict[str, Tensor]:
+    """The weights of all members, under the names that `Ensemble` gives them."""
+    return {f"members.{index}.{name}": value for index, m in enumerate(models) for name, value in m.state().items()}
+
+
+@command.entry_point("nothing was written")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the ensemble of the models that the command line names."""
+    parser = command.make_parser("scripts.ensemble", __doc__)
+    parser.add_argument("--models", nargs="+", required=True, metavar="NAME_OR_FOLDER", help="the members")
+    parser.add_argument("--name", required=True, help="of the ensemble, letters, digits and underscores")
+    add_authors_option(parser)
+    parser.add_argument("--output", type=Path, default=Path("models"), help="folder for the ensemble's folder")
+    options = parser.parse_args(argv)
+    if not options.name.isidentifier():
+        raise UserError(f"--name {options.name}: use letters, digits and underscores")
+    folder = options.output / options.name
+    if (folder / MODEL_FILE).exists():
+        raise UserError(f"{folder}: holds a model already; give another --name, or remove it first")
+    models = [read_model(name) for name in options.models]
+    ensemble = set_authors(combine(models, options.name), options)
+    ensemble.build()  # refuses networks that cannot be members
+    written = write_model(folder, ensemble, weights_of(models))
+    print(f"{written.folder}: {len(models)} members, {written.weights_path().stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
