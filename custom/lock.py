@@ -1,4 +1,4 @@
-"""One process at a time in a folder, on every operating system."""
+"""Locks of folders against other processes, on every operating system."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def lock(folder: str | os.PathLike[str], name: str = NAME) -> Iterator[None]:
     The operating system releases the lock of a process that ends, however it ends; the empty file `folder/name` stays.
 
     Args:
-        folder: what is locked.
-        name: of the lock. A process and a child of it that both work in the folder take locks of different names.
+        folder: the folder to lock.
+        name: name of the lock. A process and its child that both work in the folder use locks of different names.
 
     Raises:
         UserError: another process has the lock, or the file cannot be made.

@@ -1,4 +1,4 @@
-"""A trained model: `model.json`, all that is needed to use a network, and `weights.safetensors` beside it."""
+"""A trained model: `model.json`, which describes everything needed to use it, and `weights.safetensors`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Weights(_Part):
 
 
 class Model(_Part):
-    """What a trained network is, where it comes from and how it is used. Keys follow MONAI's metadata schema.
+    """Description of a trained network, its origin and its use. Keys follow MONAI's metadata schema.
 
     Attributes:
         network_def: the network's class and arguments; classes are `ValidUNet`, `SamePaddingNetwork` and those of
@@ -206,7 +206,7 @@ def write_model(folder: str | os.PathLike[str], model: Model, state: Mapping[str
         UserError: the folder cannot be written, or the disk is full.
     """
     folder = Path(folder)
-    # Clones: channels-last memory and shared storage are not for files.
+    # Cloned, because safetensors does not support channels-last memory and shared storage.
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     with replace_file(folder / MODEL_FILE) as description, replace_file(folder / WEIGHTS_FILE) as weights:
         weights.write_bytes(save(tensors, metadata={"format": "pt"}))
@@ -216,7 +216,7 @@ def write_model(folder: str | os.PathLike[str], model: Model, state: Mapping[str
 
 
 def update_model(model: Model) -> None:
-    """Write `model.json` anew beside weights that stay as they are."""
+    """Rewrite `model.json`; the weights are not changed."""
     assert model.folder is not None
     with replace_file(model.folder / MODEL_FILE) as temporary:
         temporary.write_text(to_json(model), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The model that a training makes: the best by validation, with the threshold and the scores found there."""
+"""Saving of the best model by validation, with the threshold and the scores found there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..inferers.geometry import unwrap
 from ..model import Model, Score, write_model
 from .checkpoint import is_first_rank, save
 
-# A threshold at the ends of the scale would call everything foreground, or nothing.
+# A threshold at the ends of the scale would make everything foreground, or nothing.
 LOWEST, HIGHEST = 0.05, 0.95
 SCORES = ("pixel_error", "iou")
 
@@ -21,15 +21,15 @@ SCORES = ("pixel_error", "iou")
 class BestModelSaver:
     """Handler of an evaluator: writes `model.json` and weights whenever the key metric is the best so far.
 
-    The model's threshold is that of the pixel error on the validation images. Which epoch was best is left to the
-    evaluator, whose memory :class:`TrainingCheckpoint` restores.
+    The model's threshold is that of the pixel error on the validation images. The evaluator keeps track of the best
+    epoch, which :class:`TrainingCheckpoint` saves and restores.
 
     Args:
         network: the network, bare or wrapped for distributed training.
-        folder: where the model goes.
-        model: what is known of the model before the training, see `custom.describe.describe_run`.
-        flat_weights: file for the weights once more, as the flat PyTorch state dict that MONAI's model zoo and MONAI
-            Label expect. A TorchScript file beside it is removed, because it holds older weights.
+        folder: output folder of the model.
+        model: description of the model before the training, see `custom.describe.describe_run`.
+        flat_weights: file for another copy of the weights, as the flat PyTorch state dict that MONAI's model zoo and
+            MONAI Label expect. A TorchScript file beside it is removed, because it holds older weights.
 
     Raises:
         UserError: a file cannot be written.
@@ -52,7 +52,7 @@ class BestModelSaver:
         evaluator.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def attach_to_trainer(self, trainer: Engine, evaluator: Engine) -> None:
-        """Save at the end of a training that validated on nothing, with the weights of its last step."""
+        """Save the final weights at the end of a training without validation."""
         trainer.add_event_handler(Events.COMPLETED, self.save_last, evaluator)
 
     def __call__(self, evaluator: Engine) -> None:
@@ -61,7 +61,7 @@ class BestModelSaver:
             self.save(state.metrics, state.epoch)
 
     def save_last(self, trainer: Engine, evaluator: Engine) -> None:
-        """Save the weights as they are, if no validation saved them."""
+        """Save the current weights if no validation saved any."""
         if evaluator.state.best_metric_epoch == -1:  # type: ignore[attr-defined]
             self.save({}, trainer.state.epoch)
 

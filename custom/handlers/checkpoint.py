@@ -30,7 +30,7 @@ def is_first_rank() -> bool:
 
 
 def save(content: Any, path: Path) -> None:
-    """`torch.save` beside ``path``, renamed when complete; `UserError` if the folder or the disk does not take it."""
+    """Atomic `torch.save`; `UserError` if the folder is not writable or the disk is full."""
     with replace_file(path) as temporary:
         try:
             torch.save(content, temporary)
@@ -42,18 +42,18 @@ def save(content: Any, path: Path) -> None:
 class TrainingCheckpoint:
     """Handler of a trainer: writes the whole state of a training after each epoch and, on request, resumes it.
 
-    Attach it after all other handlers, so that validation, schedule and early stopping have done their part of the
-    epoch. Random state is not part of the file: :class:`~custom.handlers.EpochSeed` makes it a function of the epoch.
+    Attach it after all other handlers, so that validation, schedule and early stopping have finished the epoch. Random
+    state is not part of the file: :class:`~custom.handlers.EpochSeed` makes it a function of the epoch.
 
     Args:
         path: the checkpoint file, replaced after each epoch.
         state: name to object with ``state_dict`` and ``load_state_dict`` (network, optimizer, schedule, ...), in the
-            order in which they are restored; what is None is left out.
-        evaluator: the evaluator whose best metric is remembered.
-        settings: all that the training depends on, see `custom.run_settings.training_settings`; a training is resumed
-            with the same settings only.
+            order in which they are restored; None is skipped.
+        evaluator: the evaluator whose best metric is saved.
+        settings: everything that the training depends on, see `custom.run_settings.training_settings`; a training can
+            only be resumed with the same settings.
         resume: continue from ``path`` if it exists; a missing file starts a new training.
-        overwrite: a training that is not resumed may replace what the folder of ``path`` holds.
+        overwrite: a training that is not resumed may replace the contents of the folder of ``path``.
 
     Raises:
         UserError: the checkpoint was written with other settings, is damaged, or cannot be written.
@@ -86,16 +86,16 @@ class TrainingCheckpoint:
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def run(self, trainer: Any) -> None:
-        """Run the trainer; an interruption says how to continue.
+        """Run the trainer; the message of an interruption says how to continue.
 
         Raises:
-            UserError: the folder holds a training already and is not to be resumed, or another process trains into it.
+            UserError: the folder holds a training that is not to be resumed, or another process writes to it.
             KeyboardInterrupt: by Ctrl-C, or `custom.exits.Terminated` by SIGTERM, with the advice as message.
         """
         if is_first_rank():
             self._claim_folder()
         if self.resume and self.path.is_file():
-            self._read()  # what is wrong with it shows before the trainer starts
+            self._read()  # raises errors before the trainer starts
         try:
             trainer.run()
         except KeyboardInterrupt as signal:
@@ -124,7 +124,7 @@ class TrainingCheckpoint:
         save(checkpoint, self.path)
 
     def load(self, trainer: Engine) -> None:
-        """Restore the state of all objects and counters, if asked to and if there is a checkpoint."""
+        """Restore the state of all objects and counters, if requested and if there is a checkpoint."""
         if not self.resume:
             return
         if not self.path.is_file():
@@ -162,7 +162,7 @@ class TrainingCheckpoint:
         return checkpoint
 
     def _continue_or_end(self, trainer: Engine, planned: int) -> None:
-        """Say where the training goes on, or why it does not."""
+        """Log where the training continues, or why it does not."""
         epoch, last = trainer.state.epoch, trainer.state.max_epochs or 0
         early_stop = self.state.get("early_stop")
         if epoch >= last:

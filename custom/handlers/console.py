@@ -1,4 +1,4 @@
-"""What a training says on the console: one line an epoch."""
+"""Console output of a training: one line per epoch."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 
-# Metric of a validation, and how it is called in the line.
+# Metrics of a validation, and their names in the line.
 VALIDATION = {"pixel_error": "pixel error", "iou": "foreground IoU", "val_loss": "validation loss"}
 
 
 class EpochLine:
     """Handler of a trainer: logs epoch, loss, validation scores, learning rate and the time left, in one line.
 
-    Attach it after the validation, whose scores of the same epoch it reports.
+    Attach it after the validation, to report the scores of the same epoch.
 
     Args:
-        evaluator: of the validation.
-        optimizer: whose learning rate is reported.
+        evaluator: evaluator of the validation.
+        optimizer: optimizer whose learning rate is reported.
     """
 
     def __init__(self, evaluator: Engine, optimizer: Optimizer) -> None:

@@ -16,7 +16,7 @@ class ResumableEarlyStop(EarlyStopHandler):
         return self._handler is not None and self._handler.counter >= self.patience
 
     def reset(self) -> None:
-        """Be patient anew; the best score stays."""
+        """Reset the patience counter; the best score is kept."""
         if self._handler is not None:
             self._handler.counter = 0
 
@@ -25,7 +25,7 @@ class ResumableEarlyStop(EarlyStopHandler):
         return dict(self._handler.state_dict()) if self._handler is not None else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up counter and best score; :meth:`set_trainer` comes first."""
+        """Restore counter and best score; call :meth:`set_trainer` first."""
         if self._handler is None:
             raise RuntimeError("call set_trainer() before load_state_dict()")
         self._handler.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""An end to a training that diverged."""
+"""Stop diverged trainings."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..errors import UserError
 
 
 class FiniteLoss:
-    """Handler of a trainer: raises `UserError` at the first loss that is infinite or no number, before the step.
+    """Handler of a trainer: raises `UserError` at the first non-finite loss, before the optimizer's step.
 
-    Ignite's `TerminateOnNan` ends such a run as if it had succeeded. Here the command fails and says what helps.
+    Ignite's `TerminateOnNan` ends such a run as if it had succeeded. Here the command fails with advice.
     """
 
     def attach(self, trainer: Engine) -> None:
-        """Look at every loss."""
+        """Check every loss."""
         trainer.add_event_handler(IterationEvents.LOSS_COMPLETED, self)
 
     def __call__(self, trainer: Engine) -> None:
@@ -27,5 +27,5 @@ class FiniteLoss:
         if not math.isfinite(loss):
             raise UserError(
                 f"the loss is {loss} in step {state.iteration}: the training diverged; lower --learning_rate, "
-                "or clip the gradient (--max_norm 1); what was saved before stays"
+                "or clip the gradient (--max_norm 1); earlier results are kept"
             )

@@ -13,13 +13,13 @@ from ..metrics.cumulative import IoU, PixelError, RandError, Seg, StackMetric, V
 
 
 class StackMetricHandler(IgniteMetricHandler):
-    """Writes a measure's value to `engine.state.metrics[name]`, its further numbers beside it as `name_*`.
+    """Writes a measure's value to `engine.state.metrics[name]`, and its further numbers to `name_*`.
 
     `engine.state.metric_details[name]` gets the score of each image (N,), in the order that `MetricsSaver` expects.
 
     Args:
         metric_fn: the measure.
-        output_transform: takes the engine's output to `(y_pred, y)`, as the measure wants them.
+        output_transform: converts the engine's output to the arguments `(y_pred, y)` of the measure.
         save_details: whether to keep the scores of the images.
     """
 

@@ -1,4 +1,4 @@
-"""TensorBoard pictures of what the network is given and what it makes of it."""
+"""TensorBoard pictures of the network's inputs, targets and predictions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def training_strip(image: Tensor, label: Tensor, weight: Tensor, probability: Te
 
 
 def validation_strip(image: Tensor, label: Tensor, probability: Tensor) -> Tensor:
-    """Image, label and foreground probability side by side, by every second (third, ...) pixel if they are large.
+    """Image, label and foreground probability side by side, subsampled if they are large.
 
     Args:
         image: (1, H, W).
@@ -87,7 +87,7 @@ class ValidationPictures:
         self.strips: list[Tensor] = []
 
     def attach(self, evaluator: Engine) -> None:
-        """Gather during a validation, write at its end."""
+        """Collect during a validation, write at its end."""
         evaluator.add_event_handler(IterationEvents.MODEL_COMPLETED, self.gather)
         evaluator.add_event_handler(Events.EPOCH_COMPLETED, self)
 

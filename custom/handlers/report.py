@@ -29,16 +29,16 @@ SHARE = 0.05  # of the time, at most
 class RunReport:
     """Handler of a trainer: writes ``OUTPUT_DIR/report.html`` after a validation, and when the training ends.
 
-    The page shows up to 30 validation images, the curves so far and the facts of the data set. It takes at most one
-    twentieth of the time: a validation that follows too soon after the last page is left out of it. If a page cannot
-    be made, that is logged, and the training goes on. Use it on rank 0 only, whose share of the images it shows.
+    The page shows up to 30 validation images, the curves so far and the facts of the data set. It takes at most 5 % of
+    the time: validations that follow too soon after the last page are skipped. If a page cannot be written, this is
+    logged, and the training continues. Use it on rank 0 only, whose share of the images it shows.
 
     Args:
         output_dir: folder of the run.
         validator: the evaluator; its outputs have ``pred`` (1, H, W), the foreground probability, its batches (or
             outputs) ``label`` (1, H, W), classes.
         data: the data set.
-        settings: settings to be shown, by name.
+        settings: settings to show, by name.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class RunReport:
         self.settings = settings or {}
         self.logger = logging.getLogger(type(self).__name__)
         self.table: ImageTable | None = None
-        self.rows: list[dict[str, Any]] = []  # of the table, in the order of the validation
+        self.rows: list[dict[str, Any]] = []  # of the table of images, in validation order
         self.images = 0
         self.trainer: Engine | None = None
         self.shown_epoch = 0
@@ -77,8 +77,8 @@ class RunReport:
         self.validator.add_event_handler(Events.EPOCH_COMPLETED, self.note_scores)
 
     def start(self, trainer: Engine) -> None:
-        """Read what an interrupted training left, and note the command line and the settings."""
-        # Here and below: the report's packages (matplotlib, Jinja2) are not loaded where no report is made.
+        """Read the record of an interrupted training, and add the command line and the settings."""
+        # Here and below: import the report's packages (matplotlib, Jinja2) only where a report is made.
         from ..report.curves import learning_curve
         from ..report.record import command_line, read_record, write_record
 
@@ -88,17 +88,17 @@ class RunReport:
         write_record(self.run, {"commands": list(dict.fromkeys([*commands, command])), "settings": self.settings})
 
     def note_loss(self, trainer: Engine) -> None:
-        """One point of the curve of the training loss."""
+        """Add a point to the curve of the training loss."""
         state: Any = trainer.state
         self._note("train_loss", state.iteration, float(state.output[0]["loss"]))
 
     def note_rate(self, trainer: Engine) -> None:
-        """One point of the curve of the learning rate."""
+        """Add a point to the curve of the learning rate."""
         optimizer: Any = trainer.optimizer  # type: ignore[attr-defined]
         self._note("learning_rate", trainer.state.epoch, optimizer.param_groups[0]["lr"])
 
     def begin(self, validator: Engine) -> None:
-        """Decide whether this validation's images are taken."""
+        """Decide whether to collect the images of this validation."""
         from ..report.content import ImageTable
 
         trainer: Any = self.trainer
@@ -109,7 +109,7 @@ class RunReport:
             self.table, self.shown_epoch = ImageTable(objects=False, classes=len(self.data.class_names)), 0
 
     def add_images(self, validator: Engine) -> None:
-        """Take the images of a batch into the page."""
+        """Collect the images of a batch for the page."""
         from ..report.layers import Picture
 
         state: Any = validator.state
@@ -129,7 +129,7 @@ class RunReport:
             self.rows.append(self.table.add(Picture(name, image, probability, mask, classes, {})))
 
     def note_scores(self, validator: Engine) -> None:
-        """Points of the curves of the validation, and the scores of its images."""
+        """Add points to the curves of the validation, and the scores of its images to the table."""
         state: Any = validator.state
         for name, value in state.metrics.items():
             if np.isscalar(value) or getattr(value, "ndim", 1) == 0:
@@ -137,26 +137,26 @@ class RunReport:
         if self.is_due and self.table is not None:
             self.shown_epoch = state.epoch
             for name, values in getattr(state, "metric_details", {}).items():
-                # Of several processes each has images of its own, but the scores of all.
+                # Each process has its own images, but the scores of all of them.
                 if len(values) == self.images:
                     for row, value in zip(self.rows, values, strict=False):
                         row["scores"][name] = float(value)
             self.table.sort()
 
     def write_if_due(self, trainer: Engine) -> None:
-        """Write the page if its images are new."""
+        """Write the page if it has new images."""
         if self.is_due and self.shown_epoch == trainer.state.epoch:
             self.write(trainer)
 
     def write(self, trainer: Engine, ended: bool = False) -> None:
-        """Write the page with the images taken last."""
+        """Write the page with the images collected last."""
         if self.table is None:
             return
         begin, self.is_due = time.monotonic(), False
         try:
             self._write_page(trainer, ended)
         except Exception:
-            self.logger.exception("the report could not be written; the training goes on")
+            self.logger.exception("the report could not be written; the training continues")
         now = time.monotonic()
         self.next_page = now + max(PAUSE, (now - begin) / SHARE)
 
@@ -183,7 +183,7 @@ class RunReport:
         values.append(value)
 
     def _all_curves(self) -> Curves:
-        """The curves with what an interrupted training left before them."""
+        """The curves, preceded by those of an interrupted training."""
         merged = dict(self.curves)
         for tag, (steps, values) in self.curves.items():
             before = [point for point in zip(*self.earlier.get(tag, ([], [])), strict=True) if point[0] < steps[0]]

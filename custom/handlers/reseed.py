@@ -15,8 +15,8 @@ from torch.utils.data import Dataset
 class EpochSeed:
     """Handler of a trainer: seeds Python, NumPy, PyTorch and the data set's random transforms when an epoch starts.
 
-    A run that resumes at any epoch then draws what the uninterrupted run drew, without saving generator states: the
-    state at the start of an epoch depends on ``seed``, the epoch and the rank alone.
+    A resumed run then draws the same random numbers as an uninterrupted one, without saved generator states: the state
+    at the start of an epoch depends only on ``seed``, the epoch and the rank.
 
     Args:
         seed: non-negative integer.

@@ -21,25 +21,24 @@ MASK_SUFFIXES = (".png", ".tif", ".tiff")
 
 
 class SegmentationSaver:
-    """Handler of an evaluator: writes what it predicts, under the input's name and with its exact height and width.
+    """Handler of an evaluator: writes its predictions, under the input's name and with its exact height and width.
 
     - ``OUTPUT/masks/NAME.png`` (or TIFF): 8 bits, class index times ``mask_scale``;
     - ``OUTPUT/probabilities/NAME.tif``: float32 probability of the foreground;
     - ``OUTPUT/disagreements/NAME.tif``: float32 standard deviation of the probability between members of an ensemble;
     - ``OUTPUT/instances/NAME.tif``: 16 bits, 0 background, one number for each object (32 bits past 65,535 objects).
 
-    Pages of a multi-page image come back as pages of one TIFF, whatever ``mask_suffix`` says. Each file is written
-    beside and renamed when it is complete.
+    Predictions of a multi-page image are the pages of one TIFF, whatever ``mask_suffix``. Files are written atomically.
 
     Args:
-        output_dir: folder; made if it is missing.
+        output_dir: folder; created if it is missing.
         mask_suffix: ``".png"``, ``".tif"`` or ``".tiff"``.
         keys: which to write: ``"mask"`` (output ``pred``, class indices), ``"probability"``, ``"disagreement"`` or
             ``"instance"``.
         mask_scale: 255 shows two classes as black and white; 1 for more classes.
 
     Raises:
-        UserError: an argument is not as above; the folder cannot be written to.
+        UserError: an argument is invalid, or the folder is not writable.
     """
 
     folders = {  # noqa: RUF012
@@ -73,7 +72,7 @@ class SegmentationSaver:
         evaluator.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
 
     def check(self, evaluator: Engine) -> None:
-        """Raise `UserError` if the output folder cannot be written to."""
+        """Raise `UserError` if the output folder is not writable."""
         for key in self.keys:
             require_writable(self.output_dir / self.folders[key])
 
@@ -83,7 +82,7 @@ class SegmentationSaver:
             self.save(batch["image"].meta, output)
 
     def save(self, meta: dict[str, Any], output: dict[str, Any]) -> None:
-        """Write one image's predictions, or keep them until the last page of its file has come."""
+        """Write one image's predictions, or keep them until the last page of its file."""
         source = Path(meta["filename_or_obj"])
         page, pages = int(meta["page"]), count_pages(source)
         for key in self.keys:

@@ -13,17 +13,17 @@ from ..schedules import OneCycle
 
 
 class TimeLimit:
-    """Handler of a trainer: ends it when a time is over, with validation and checkpoint as after a whole epoch.
+    """Handler of a trainer: ends it after a time limit, with validation and checkpoint as after a whole epoch.
 
-    A :class:`~custom.schedules.OneCycle` is compressed to the time limit, so that the learning rate reaches its end.
-    Steps left out of the last epoch count as done, so that a training that is resumed begins with the next.
+    A :class:`~custom.schedules.OneCycle` is compressed to the time limit, so that the learning rate is fully annealed.
+    Skipped steps of the last epoch count as done, so that a resumed training begins with the next epoch.
 
-    All processes of a distributed training use the clock of rank 0. With clocks of their own they would stop at
-    different steps, and the remaining ones would wait for gradients forever.
+    All processes of a distributed training use the clock of rank 0. With separate clocks they would stop at different
+    steps, and the remaining ones would wait for gradients forever.
 
     Args:
         seconds: from the start of the run, or from its resumption.
-        schedule: the schedule of the learning rate; of another class, it is left alone.
+        schedule: the schedule of the learning rate; schedules of other classes are not changed.
     """
 
     def __init__(self, seconds: float, schedule: Any = None) -> None:
@@ -33,7 +33,7 @@ class TimeLimit:
         self.over = False
 
     def attach(self, trainer: Engine) -> None:
-        """Look at the clock in each step."""
+        """Check the clock in each step."""
         trainer.add_event_handler(Events.STARTED, self.begin)
         trainer.add_event_handler(Events.ITERATION_STARTED, self.update)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self.stop)
@@ -52,13 +52,13 @@ class TimeLimit:
             self.schedule.share = min(share, 1.0)
 
     def stop(self, trainer: Engine) -> None:
-        """End the epoch, if the time is over."""
+        """End the epoch when the time is up."""
         if self.over:
             logging.getLogger(type(self).__name__).info(f"time limit of {self.seconds:g} s reached")
             trainer.terminate_epoch()
 
     def finish(self, trainer: Engine) -> None:
-        """End the training, if the time is over."""
+        """End the training when the time is up."""
         if self.over:
             state: Any = trainer.state
             state.iteration = state.epoch * state.epoch_length

@@ -11,12 +11,12 @@ from monai.handlers import ValidationHandler
 class Validation(ValidationHandler):
     """`monai.handlers.ValidationHandler` that also validates after the last epoch, whatever the interval.
 
-    The last epoch is that of `max_epochs` or the one in which something, such as a time limit, ended the training. So
-    a training never ends without a score, and the last weights, which are often the best, are scored.
+    The last epoch is that of `max_epochs`, or the one in which the training was ended, by a time limit for example. So
+    every training ends with a score, and the last weights, which are often the best, are scored.
     """
 
     def attach(self, engine: Engine) -> None:
-        """Validate after each epoch that is due."""
+        """Validate after the epochs for which a validation is due."""
         engine.add_event_handler(Events.EPOCH_COMPLETED(event_filter=self.is_due), self)
 
     def is_due(self, engine: Engine, epoch: int) -> bool:

@@ -1,4 +1,4 @@
-"""The training step's forward pass in bfloat16 where that is fast."""
+"""Forward pass of a training step in bfloat16."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 class AutocastInferer(SimpleInferer):
     """One forward pass, under bfloat16 autocast if ``enabled``, on channels-last tensors without metadata.
 
-    MONAI's ``amp=True`` autocasts on CUDA alone, and to float16, in which U-Nets without normalisation overflow.
+    MONAI's ``amp=True`` autocasts only on CUDA, and to float16, in which U-Nets without normalisation overflow.
     """
 
     def __init__(self, enabled: bool) -> None:

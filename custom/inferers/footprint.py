@@ -1,4 +1,4 @@
-"""How much memory a network's activations take, measured without computing anything."""
+"""Memory of a network's activations, measured without computing them."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def bytes_per_pixel(network: Network, geometry: Geometry, channels: int, dtype: 
         dtype: of weights and activations.
 
     Raises:
-        UserError: the network is no `nn.Module`, so its tensors cannot be followed.
+        UserError: the network is not an `nn.Module`, so its tensors cannot be tracked.
     """
     module = unwrap(network)
     if not isinstance(module, nn.Module) or isinstance(module, torch.jit.ScriptModule):
         raise UserError(
-            f'tile_size is "auto", but {type(module).__name__} is no plain nn.Module whose memory can be measured: '
+            f'tile_size is "auto", but {type(module).__name__} is not a plain nn.Module whose memory can be measured: '
             "give tile_size in pixels"
         )
     size = geometry.next_admissible(LARGE_TILE)

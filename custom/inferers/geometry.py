@@ -1,4 +1,4 @@
-"""What a network says about its own geometry, as far as tiles need it."""
+"""The geometry of a network: which input sizes it accepts, and which output pixels are valid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Geometry:
 
     Args:
         margin: input pixels that the network loses per side (0 for a same-padding network).
-        halo: output pixels per side that depend on padding inside the network and are thrown away.
+        halo: output pixels per side that depend on padding inside the network and are discarded.
         divisor: product of the pooling strides; windows whose origins differ by a multiple of it see the same pooling
             grid, and so the same logits where they overlap.
         next_admissible: smallest input size the network accepts that is at least the given one. Admissible sizes
@@ -57,11 +57,11 @@ def geometry_of(
 ) -> Geometry:
     """Read the attributes `margin`, `halo`, `divisor` and the method `next_admissible` of a network, wrapped or not.
 
-    Arguments given override the attributes. A network without `margin` has 0, and one without `next_admissible` is
-    taken to accept 2 * margin plus any multiple of `divisor`.
+    Arguments override the attributes. The default of `margin` is 0; a network without `next_admissible` is assumed to
+    accept 2 * margin plus any multiple of `divisor`.
 
     Raises:
-        UserError: the network names no `halo` or `divisor` and none is given, or one is out of range.
+        UserError: `halo` or `divisor` is neither an attribute of the network nor given, or one is out of range.
     """
     network = unwrap(network)
     values: dict[str, Any] = {"margin": margin, "halo": halo, "divisor": divisor}

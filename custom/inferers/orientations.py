@@ -33,7 +33,7 @@ def reversed_axes(turns: int, mirrored: bool) -> tuple[bool, bool]:
 
 
 def trim(x: Tensor, count: tuple[int, int], first: tuple[bool, bool]) -> Tensor:
-    """(..., H, W) without `count` rows and columns: the first ones of an axis where `first` says so, else the last."""
+    """(..., H, W) without `count` rows and columns: the first ones of an axis where `first` is true, else the last."""
     for axis, n, from_start in zip((-2, -1), count, first, strict=True):
         x = x.narrow(axis, n if from_start else 0, x.shape[axis] - n)
     return x
@@ -47,19 +47,19 @@ def average_orientations(
     The result serves as logits: its soft-max is exactly the mean of the soft-maxes, since the means sum to 1.
 
     Args:
-        predict: from images (B, C, h, w) of any orientation to float32 logits (B, K, ...) of the same orientation, from
-            which the same number of pixels is missing on all sides.
+        predict: maps images (B, C, h, w) of any orientation to float32 logits (B, K, ...) of the same orientation,
+            smaller by the same number of pixels on all sides.
         x: images (B, C, H, W).
         count: 1 (the logits as they are), 7 or 8.
-        shift: rows and columns of `x` beyond those that `predict` takes, H - h and W - w. Orientations that read an
-            axis from its end leave out the last ones, the others the first; kept are the pixels that all predict. See
+        shift: rows and columns that `x` has more than the input of `predict`, H - h and W - w. Orientations that read
+            an axis from its end omit the last ones, the others the first; the pixels that all predict are kept. See
             `AxisTiling`.
 
     Returns:
         (B, K, ...), float32.
 
     Raises:
-        UserError: `predict` gives one channel, whose soft-max is 1 everywhere.
+        UserError: `predict` returns one channel, whose soft-max is 1 everywhere.
     """
     if count == 1:
         return predict(x)

@@ -25,7 +25,7 @@ from .working_scale import Rescaled
 
 
 def to_channels_last(x: Tensor) -> Tensor:
-    """A channels-last copy of (B, C, H, W), also for one channel, where `Tensor.contiguous` would see nothing to do."""
+    """A channels-last copy of (B, C, H, W), also for one channel, where `Tensor.contiguous` would not copy."""
     return torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
 
 
@@ -47,7 +47,7 @@ def run_tiles(network: Network, geometry: Geometry, x: Tensor) -> Tensor:
 
 
 def device_of(network: Network, source: Any) -> torch.device:
-    """Where the network's weights lie; for a network without weights, where the source does."""
+    """Device of the network's weights; for a network without weights, that of the source."""
     if isinstance(network, nn.Module):
         for parameter in network.parameters():
             return parameter.device
@@ -55,16 +55,16 @@ def device_of(network: Network, source: Any) -> torch.device:
 
 
 class OverlapTileInferer(Inferer):
-    """Logits of whole images of any size from a network that sees tiles; no seams, nothing resampled or cropped away.
+    """Logits of whole images of any size, predicted tile by tile, without seams, resampling or cropping.
 
     Input tiles overlap so that output tiles meet, and context beyond the border is mirrored without repeating the edge
     pixel. Tile origins are multiples of the network's `divisor`, so that every tile sees the same pooling grid: the
     logits equal those of one pass over the whole mirrored image, for every tile and batch size (float32: to 1e-5). The
     paper's own step of 388 pixels, no multiple of 16, is not seamless in this sense.
 
-    The network says what it needs by attributes `margin`, `halo`, `divisor` and the method `next_admissible`
-    (see `ValidUNet`), also inside `DistributedDataParallel` or `torch.compile`. For any other network give `halo` and
-    `divisor` (and `margin`, if its convolutions are valid). The caller sets it to evaluation mode.
+    The geometry is read from the network's attributes `margin`, `halo`, `divisor` and its method `next_admissible`
+    (see `ValidUNet`), also inside `DistributedDataParallel` or `torch.compile`. For any other network pass `halo` and
+    `divisor` (and `margin`, if its convolutions are valid). Set the network to evaluation mode first.
 
     Example:
         >>> inferer = OverlapTileInferer(tile_size=60, halo=1, divisor=1)
@@ -84,9 +84,9 @@ class OverlapTileInferer(Inferer):
         amp: bfloat16 autocast; None: where the hardware has it. The logits come as float32 either way. No probability
             moves by more than 0.06 (tested on random networks; by 0.024 at most in a trained one, where 0.04 % of the
             pixels changed class).
-        compile: run the network through `torch.compile`; pays on a GPU, with many images.
+        compile: run the network through `torch.compile`; worthwhile on a GPU, with many images.
         margin: overrides the network's attribute: input pixels lost per side.
-        halo: overrides the network's attribute: output pixels per side to throw away.
+        halo: overrides the network's attribute: output pixels per side to discard.
         divisor: overrides the network's attribute: product of the pooling strides.
         progress: show a progress bar over tiles.
         scale: the working scale, working pixels per image pixel: 0.5 shows the network the image at half size, as it
@@ -142,14 +142,14 @@ class OverlapTileInferer(Inferer):
                 tile. Any H and W from 1. Values are cast to float32, not rescaled.
             network: from tiles (B, C, h, w) to logits (B, K, h - 2 * margin, w - 2 * margin).
             args: further positional arguments for the network.
-            out: tensor, `numpy.memmap` or Zarr array (B, K, H, W) that takes the logits tile by tile.
+            out: tensor, `numpy.memmap` or Zarr array (B, K, H, W) that the logits are written to, tile by tile.
             kwargs: further keyword arguments for the network.
 
         Returns:
             `out` if given; else logits (B, K, H, W), a float32 tensor on the device of `inputs` with its metadata.
 
         Raises:
-            UserError: the inputs are no images, `out` has another shape, the network's geometry is unknown or wrong,
+            UserError: the inputs are not images, `out` has another shape, the network's geometry is unknown or wrong,
                 or no tile fits `tile_size` or `memory_budget`.
         """
         source = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
@@ -167,7 +167,7 @@ class OverlapTileInferer(Inferer):
         Args:
             source: images (B, C, H, W), as in :meth:`__call__`.
             network: as in :meth:`__call__`.
-            roi: slices of rows and columns, inside the image. Any start is right; multiples of the divisor waste least.
+            roi: slices of rows and columns, inside the image; most efficient if they start at multiples of the divisor.
             args: further positional arguments for the network.
             out: as in :meth:`__call__`, of the window's shape.
             kwargs: further keyword arguments for the network.
@@ -237,10 +237,10 @@ class OverlapTileInferer(Inferer):
         return least_work(rows, columns, budget / (per_pixel * self.batch_size))
 
     def _runnable(self, network: Network) -> Network:
-        """The network, or its compiled form, made once for each network."""
+        """The network, or its compiled form, which is cached."""
         if not self.compile:
             return network
         if self._compiled is None or self._compiled[0] is not network:
-            # For each tile size by itself: with free sizes, tracing takes ten times as long, and again for new sizes.
+            # Compiled for each tile size: with dynamic sizes, tracing takes ten times as long, and is repeated anyway.
             self._compiled = network, torch.compile(network, dynamic=False)
         return self._compiled[1]

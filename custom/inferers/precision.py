@@ -1,4 +1,4 @@
-"""Where bfloat16 pays."""
+"""Hardware support for bfloat16."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to cover an axis with equal tiles whose origins are multiples of the network's divisor. Pure geometry.
+"""Coverings of an axis by equal tiles whose origins are multiples of the network's divisor. Pure geometry.
 
 The paper's own step, 388 pixels for a 572-pixel tile, is not a multiple of 16: neighbouring tiles then see different
 pooling grids, and their logits do not continue each other. Here every step is a multiple of the divisor.
@@ -34,9 +34,9 @@ class AxisTiling:
     The first tile's kept pixels begin at the last multiple of the divisor that is not after `start`. All tiles but the
     last keep `stride` pixels, the last keeps what is left, up to `kept`.
 
-    An image that is read from its end has its pooling grid there. So a tile that is to be read in both directions comes
-    with `shift` more pixels before it (`shift_to_end`); backwards the network gets the first `input_size` pixels,
-    forwards the last, and only the logits that both give are kept.
+    The pooling grid of an image that is read from its end begins there. So a tile that is read in both directions is
+    extended by `shift` pixels at its start (`shift_to_end`); backwards the network gets the first `input_size` pixels,
+    forwards the last, and only the logits predicted by both are kept.
     """
 
     geometry: Geometry
@@ -96,7 +96,7 @@ def shift_to_end(geometry: Geometry, size: int) -> int:
 
 
 def tilings(geometry: Geometry, start: int, stop: int, shift: int = 0) -> list[AxisTiling]:
-    """All ways to cover the pixels [start, stop) that are not wasteful: for each number of tiles the smallest tile.
+    """Coverings of the pixels [start, stop): for each number of tiles that with the smallest tiles.
 
     Ordered from one large tile to many small ones. `shift`: see `AxisTiling`.
     """

@@ -1,4 +1,4 @@
-"""Read windows from, and make room in, arrays that may be larger than memory."""
+"""Windows of arrays that may be larger than memory, and arrays for the output."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ BAND = 256  # rows restored at a time, which bounds the memory
 class Rescaled:
     """Images (B, C, H, W) as seen on the working grid, computed window by window: an array-like to read slices from.
 
-    A slice is blurred as `AntiAlias` does and sampled by the cubic kernel, as a random window without rotation, zoom
-    and displacement is; so the network meets images as in training.
+    A slice is blurred as by `AntiAlias` and sampled by the cubic kernel, like a random window without rotation, zoom
+    and displacement, so that the network gets images as in training.
 
     Args:
-        source: a tensor or array-like, read no further than a slice needs.
+        source: a tensor or array-like, of which only the pixels that a slice needs are read.
         scale: working pixels per image pixel.
     """
 
@@ -55,16 +55,16 @@ class Rescaled:
     def restore(self, logits: Tensor, roi: Sequence[slice], out: Any = None) -> Any:
         """Logits of the image's window `roi`: the logarithm of the linearly interpolated probabilities.
 
-        Probabilities are interpolated, not logits: a logit has no bound, so that a pixel that is very sure would draw
-        the outline towards its less sure neighbour, and narrow borders between cells would close.
+        Probabilities are interpolated, not logits: logits are unbounded, so that a very certain pixel would move the
+        outline towards a less certain neighbour, and narrow borders between cells would close.
 
         Args:
             logits: (B, K, h, w) of the working window `around(roi)`.
             roi: slices of rows and columns of the image.
-            out: takes the result, (B, K, rows, columns); None for a new tensor on the device of the source.
+            out: array for the result, (B, K, rows, columns); None for a new tensor on the device of the source.
 
         Raises:
-            UserError: the network gives one channel, whose soft-max is 1 everywhere; or `out` has another shape.
+            UserError: the network has one channel, whose soft-max is 1 everywhere; or `out` has another shape.
         """
         if logits.shape[1] == 1:
             raise UserError("scale interpolates soft-max probabilities, but the network has one channel: give 1")

@@ -14,9 +14,9 @@ from ..networks.valid_unet import center_crop
 class WeightedCrossEntropyLoss(_Loss):
     """E = sum_x w(x) (-log p_label(x)(x)), paper section 3, equation 1.
 
-    Label and weight map travel as one target, because a MONAI trainer calls ``loss(logits, target)`` and nothing
-    else: ``target`` (B, 2, H, W) holds the class index in channel 0 and the weight in channel 1. A ``target`` of one
-    channel means weight 1 everywhere. Pixels of the class ``IGNORED`` (255) count for nothing.
+    Label and weight map are one target, because MONAI's trainers call ``loss(logits, target)``: ``target``
+    (B, 2, H, W) holds the class index in channel 0 and the weight in channel 1. With one channel all weights are 1.
+    Pixels of the class ``IGNORED`` (255) do not contribute.
 
     The logits (B, C, H', W') may be larger than the target: they are cropped to its size about the centre, as a
     network input of 700 with an output of 516 is cropped to a full image of 512.

@@ -2,7 +2,7 @@
 
 import lazy_loader
 
-# Functions with the name of their module: not imported here, the module would be found under that name.
+# Functions with the name of their module are imported here, or the name would give the module.
 from .iou import iou as iou
 from .object_errors import object_errors as object_errors
 from .pixel_error import pixel_error as pixel_error

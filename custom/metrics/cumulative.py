@@ -1,4 +1,4 @@
-"""The measures as MONAI metrics: they gather the counts of every image and reduce them at the end of the run."""
+"""The measures as MONAI metrics, which accumulate the counts of every image and reduce them at the end of the run."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class StackMetric(CumulativeIterationMetric):
     repeats no image.
 
     Args:
-        counts: function of label, prediction and validity of one image, all (H, W); gives counts of the shape `shape`.
-        reduce: function of the counts of all images, (N, *shape); gives the result.
+        counts: function of label, prediction and validity of one image, all (H, W); returns counts of shape `shape`.
+        reduce: function of the counts of all images, (N, *shape); returns the result.
         shape: shape of the counts of one image.
         ignore: value of `y` that marks pixels without a label.
     """
@@ -59,7 +59,7 @@ class StackMetric(CumulativeIterationMetric):
         """Counts of all images of all ranks, (N, *shape).
 
         Raises:
-            ValueError: no image was seen.
+            ValueError: there was no image.
         """
         buffer = self.get_buffer().cpu().numpy()
         if len(buffer) == 0:
@@ -77,7 +77,7 @@ class StackMetric(CumulativeIterationMetric):
         return self.counts(reference == FOREGROUND, prediction, reference != self.ignore)
 
     def _sync(self) -> None:
-        if self._buffers is None:  # A rank without an image still has to take part in the gathering.
+        if self._buffers is None:  # a rank without images has to take part in the gathering, too
             nothing = torch.zeros((0, *self.shape), dtype=torch.float64)
             self._synced_tensors = [evenly_divisible_all_gather(nothing, concat=True)]
             self._synced = True

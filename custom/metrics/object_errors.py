@@ -99,7 +99,7 @@ class _Objects:
     def __init__(self, image: NDArray, valid: NDArray | None) -> None:
         image = np.where(image > 0, image, 0)
         values, index = np.unique(image if valid is None else np.where(valid, image, 0), return_inverse=True)
-        if values[0] != 0:  # no background: number 0 is kept for it all the same
+        if values[0] != 0:  # no background: number 0 is reserved for it nevertheless
             values, index = np.insert(values, 0, 0), index + 1
         self.index = index.reshape(image.shape)
         self.values = values

@@ -79,7 +79,7 @@ def rand_error_of_counts(counts: NDArray) -> Score:
 def rand_error(label: Stack, proposal: Stack, valid: Stack | None = None) -> Score:
     """Foreground-restricted Rand error of an image (H, W) or a stack, `1 - max F` over thresholds; 0 is best.
 
-    It is 1 if the label of an image has no foreground: the original tool divides by 0 then, and so says the worst.
+    It is 1, the worst, if the label of an image has no foreground, where the original tool divides by 0.
 
     Example:
         >>> label = np.array([[1, 1, 0, 1, 1]])

@@ -1,4 +1,4 @@
-"""What the challenges' measures share: the sweep over thresholds, the F score, and the result with its threshold."""
+"""Common parts of the measures: the sweep over thresholds, the F score, and the result with its threshold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import UserError
 # One image (H, W), an array (N, H, W), or a sequence of images (H, W) of any sizes.
 Stack: TypeAlias = NDArray | Sequence[NDArray]
 
-# The original tools add 0.1 over and over in double precision: the last of the 11 thresholds is 0.9999999999999999.
+# The original tools add 0.1 repeatedly in double precision: the last of the 11 thresholds is 0.9999999999999999.
 THRESHOLDS: NDArray[np.float64] = np.array(list(accumulate([0.1] * 10, initial=0.0)))
 
 
@@ -26,7 +26,7 @@ class Score:
 
     Attributes:
         value: the score of the whole stack.
-        threshold: foreground is where the proposal exceeds it; one threshold serves the whole stack.
+        threshold: foreground is where the proposal exceeds it; one threshold for the whole stack.
         per_image: the score of each image by itself at that same threshold.
     """
 

@@ -62,7 +62,7 @@ def warping_counts(label: NDArray, proposal: NDArray, valid: NDArray | None = No
 
 
 def topological_errors(source: NDArray[np.bool_], target: NDArray[np.bool_], distance: NDArray) -> tuple[int, int]:
-    """Warp `source` to `target` and count the mismatches left that are splits, and those that are mergers.
+    """Warp `source` to `target` and count the remaining mismatches that are splits, and those that are mergers.
 
     Args:
         source: (H, W), the true foreground.
@@ -103,7 +103,7 @@ _SIMPLE = np.array([_is_simple(neighbourhood) for neighbourhood in range(256)])
 
 @compiled
 def _warp(warped: NDArray, wanted: NDArray, mismatches: NDArray, stride: int, simple: NDArray) -> NDArray:
-    """Flip simple mismatches in order, again and again until a round changes nothing; returns those that are left."""
+    """Flip simple mismatches in order, repeatedly until a round changes nothing; returns the remaining ones."""
     circle = (-stride, -stride - 1, -1, stride - 1, stride, stride + 1, 1, 1 - stride)
     before = -1
     while len(mismatches) not in (0, before):
@@ -162,7 +162,7 @@ def _parts_without(warped: NDArray, x: int, y: int) -> int:
 
 @compiled
 def _erase(window: NDArray, x: int, y: int) -> None:
-    """Take the 4-connected object at (x, y) out of the window, whose border is background."""
+    """Erase the 4-connected object at (x, y) from the window, whose border is background."""
     stack = [(x, y)]
     window[x, y] = 0
     while stack:
@@ -176,7 +176,7 @@ def _erase(window: NDArray, x: int, y: int) -> None:
 def warping_error_of_counts(counts: NDArray) -> WarpingScore:
     """Warping error of a stack from the counts (N, 11, 6) of its images.
 
-    The least over thresholds 0 .. 0.9, the first of equals. Its value at the pixel error's threshold may be at 1.0.
+    The minimum over thresholds 0 .. 0.9, the first of equals. The pixel error's threshold may also be 1.0.
     """
     errors = counts[:, :, 0] + counts[:, :, 1]
     stack = errors.sum(axis=0) / np.maximum(counts[:, :, 2].sum(axis=0), 1)

@@ -1,4 +1,4 @@
-"""A network from its definition in `model.json`, which may come from a stranger: known classes only."""
+"""Networks from their definitions in `model.json`; only known classes, since the file may be untrusted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def build_network(definition: Any, source: str) -> Any:
     arguments = {key: build_network(value, source) for key, value in definition.items() if not key.startswith("_")}
     try:
         network: Any = kind(**arguments)
-        network.definition = definition  # a model that is fine-tuned says so again
+        network.definition = definition  # for the model.json of a fine-tuned model
         return network
     except (TypeError, ValueError, UserError) as error:
         raise UserError(f"{source}: network_def does not make a {name} ({error}); correct its arguments") from error

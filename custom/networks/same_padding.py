@@ -1,4 +1,4 @@
-"""Any same-padding network, with the geometry that transforms, inferer and configs ask a network for."""
+"""Wrapper that gives same-padding networks the geometry attributes of `ValidUNet`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SamePaddingNetwork(nn.Module):
     Args:
         network: maps (B, C, H, W) to logits (B, K, H, W), H and W multiples of ``divisor``.
         divisor: product of the network's strides.
-        halo: output pixels on each side to throw away, as they depend on padding inside the network.
+        halo: output pixels on each side to discard, as they depend on padding inside the network.
 
     Raises:
         UserError: ``divisor`` or ``halo`` is out of range.

@@ -74,7 +74,7 @@ def initialise(layer: nn.Conv2d | nn.ConvTranspose2d, init: str) -> None:
 
 
 def check_arguments(counts: dict[str, int], up: str, init: str, dropout: float) -> None:
-    """Raise `UserError` for the first argument of :class:`ValidUNet` that cannot be."""
+    """Raise `UserError` for the first invalid argument of :class:`ValidUNet`."""
     smallest = {"out_channels": 2}
     for name, value in counts.items():
         if not isinstance(value, int) or value < smallest.get(name, 1):
@@ -97,7 +97,7 @@ class ValidUNet(nn.Module):
     halves the features and the centre-cropped skip connection up; a 1x1 convolution to the classes. With the default
     arguments the network has 31,030,658 parameters and maps (B, 1, 572, 572) to logits (B, 2, 388, 388).
 
-    The network knows its geometry, and transforms, inferer and configs ask it:
+    Transforms, inferer and configs read the network's geometry:
 
     - ``margin``: input pixels lost on each side (92 at depth 4), so output = input - 2 * margin;
     - ``divisor``: 2**depth; windows whose origins differ by a multiple of it see the same pooling grid;

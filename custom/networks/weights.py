@@ -13,10 +13,10 @@ from ..errors import UserError
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Load weights into a network; `path` is what errors name.
+    """Load weights into a network; errors name `path`.
 
     Raises:
-        UserError: they are of another network, or not finite.
+        UserError: the weights do not fit the network, or are not finite.
     """
     own = network.state_dict()
     for name in sorted(own.keys() | state.keys()):
@@ -44,7 +44,7 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         raise UserError(f"{path}: no such weights; train first, or give the file of a training")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what an unpickler raises depends on which bytes are wrong
+    except Exception as error:  # unpicklers raise many kinds of exceptions for damaged files
         raise UserError(f"{path}: not a file of PyTorch weights ({type(error).__name__}); restore it") from error
     if isinstance(state, dict) and isinstance(state.get("network"), dict):
         state = state["network"]

@@ -122,7 +122,7 @@ def test_no_more_images_than_a_page_takes(data, tmp_path, monkeypatch):
 def test_a_page_that_fails_does_not_end_the_training(data, tmp_path, caplog):
     (tmp_path / "report.html").mkdir()
     train(data, tmp_path)
-    assert "the training goes on" in caplog.text
+    assert "the training continues" in caplog.text
 
 
 def test_a_resumed_training_keeps_the_curves_from_before(data, tmp_path):
