@@ -1,4 +1,4 @@
-"""What a training depends on, as far as it can be compared when the training is resumed."""
+"""The settings that a training depends on, compared when it is resumed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .config import active_parser
 from .data.datalist import FILE_NAME, Datalist
 from .errors import UserError
 
-# Ids that may change between two sessions of one training. They say where and how it runs, when it ends and what it
-# reports; the steps that were taken would have been the same (on another device up to rounding).
+# Ids that may change when a training is resumed: where and how it runs, when it ends and what it reports. They do not
+# affect the steps already taken (except for rounding on another device).
 FREE = (
     "_meta_",
     "imports",
@@ -62,9 +62,9 @@ SHOWN = 60  # characters of a value in a message
 
 
 def training_settings(data: Datalist) -> str:
-    """JSON of all that the training being set up depends on: its configuration, and the images and labels.
+    """JSON of everything that the current training depends on: its configuration, and the images and labels.
 
-    To be called from an expression of the configuration.
+    Call it from an expression of the configuration.
     """
     config = {key: value for key, value in _flat(active_parser().get()).items() if not _is_free(key)}
     images = {f"{split} images": _hash_items(data, split) for split in ("training", "validation")}
@@ -96,7 +96,7 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _hash_items(data: Datalist, split: str) -> str:
-    """Of names and sizes of the files: their contents would take too long to read."""
+    """Hash of the names and sizes of the files, since reading their contents would take too long."""
     files = [
         [os.path.relpath(item[key], data.folder), Path(item[key]).stat().st_size]
         for item in getattr(data, split)

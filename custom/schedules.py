@@ -1,4 +1,4 @@
-"""A learning-rate schedule for trainings that are prolonged, or that end by the clock."""
+"""A learning-rate schedule that can be extended, or compressed to a time limit."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 
 class OneCycle(OneCycleLR):
-    """PyTorch's one-cycle schedule, which can be planned anew.
+    """PyTorch's one-cycle schedule with support for time limits and longer trainings.
 
     It takes the same steps as `torch.optim.lr_scheduler.OneCycleLR`, with two exceptions:
 
-    - While :attr:`share` says how much of a time limit is over, the schedule is at least as far, so that the learning
-      rate reaches its end when the time does. On a machine that is fast enough nothing changes.
-    - A state that was saved for another number of steps, or at the end of the schedule, goes on with a new cycle over
-      the steps that are left. Its peak is `max_lr` times their share of all steps: 0.5 for a training of twice the
-      length, little for a few more epochs, which are to refine and not to unlearn.
+    - If :attr:`share`, the elapsed share of a time limit, exceeds the share of the steps taken, the schedule skips to
+      it, so that the learning rate is fully annealed when the time is up. On a fast machine nothing changes.
+    - A state saved for another number of steps, or at the end of the schedule, continues with a new cycle over the
+      steps that are left. Its peak is `max_lr` times their share of all steps: 0.5 for a training of twice the length,
+      little for a few more epochs, which refine the weights.
 
     Args:
         optimizer: its learning rate and momentum are set.
@@ -41,16 +41,16 @@ class OneCycle(OneCycleLR):
         self.steps_done += 1
         by_clock = self.share_start + int((self.total_steps - self.share_start) * self.share)
         self.position = min(max(self.steps_done - self.cycle_start, by_clock), self.total_steps)
-        # PyTorch calls the position last_epoch and increments it; past the last step its rate would rise again.
+        # PyTorch calls the position last_epoch and increments it; after the last step its rate would rise again.
         self.last_epoch = min(self.position, self.total_steps - 1) - 1
         super().step()
 
     def state_dict(self) -> dict[str, Any]:
-        """All but the clock, which is that of a session."""
+        """The state without the elapsed time, which is not resumed."""
         return {key: value for key, value in super().state_dict().items() if key not in ("share", "share_start")}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue a schedule; see the class for one of another length. The optimizer's state comes first."""
+        """Continue a schedule; see the class for one of another length. Restore the optimizer first."""
         planned = self.planned_steps
         super().load_state_dict(state_dict)
         self.share, self.share_start = 0.0, self.position

@@ -1,4 +1,4 @@
-"""A model as a function of images, for scripts and notebooks."""
+"""Segmentation of arrays and files by a trained model, for scripts and notebooks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .transforms import ProbabilityToInstances
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What a model makes of one image (H, W).
+    """Result of a model for one image (H, W).
 
     Attributes:
         mask: uint8 (H, W), the values of the model's classes.
@@ -55,7 +55,7 @@ class Segmenter:
     def __init__(self, model: str | os.PathLike[str] | Model, device: str | torch.device | None = None) -> None:
         self.model = model if isinstance(model, Model) else read_model(model)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        network: Any = self.model.network()  # the stubs of Module.to know no memory_format
+        network: Any = self.model.network()  # the stubs of Module.to lack memory_format
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.inferer = OverlapTileInferer(
             scale=self.model.scale, orientations=self.model.orientations, amp=bfloat16_is_fast(self.device)

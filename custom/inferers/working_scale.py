@@ -17,7 +17,7 @@ from ..transforms.sampling import KERNEL_REACH, Warp, resample
 from .windows import output_for, read_window
 
 TRUNCATE = 4  # standard deviations at which the Gaussian of `anti_alias` ends
-BAND = 256  # rows restored at a time, which bounds the memory
+BAND = 256  # rows restored at a time, to bound the memory
 
 
 class Rescaled:

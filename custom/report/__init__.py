@@ -1,1 +1,1 @@
-"""The report of a run: one HTML page that stands alone, made of what training, evaluation and inference wrote."""
+"""The report of a run: one self-contained HTML page from the results of training, evaluation and inference."""

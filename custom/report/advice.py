@@ -1,4 +1,4 @@
-"""What stands out in a run, and what to do next."""
+"""Remarks on the results of a run, and recommendations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..metrics.sweep import THRESHOLDS
 from .content import ImageTable, calibration_error, threshold_curves
 from .curves import Curves
 
-# name: title, whether higher is better, what it says
+# name: title, whether higher is better, meaning
 MEASURES: dict[str, tuple[str, bool, str]] = {
     "seg": ("SEG", True, "mean overlap (Jaccard index) of the reference objects; an object that is not found counts 0"),
     "iou": ("IoU", True, "overlap of the foreground of label and prediction"),
@@ -45,7 +45,7 @@ def _on_data(facts: dict[str, Any] | None) -> list[str]:
     images = {split["split"]: split["images"] for split in facts["splits"]}
     if images.get("validation", 0) == 1:
         found.append(
-            "There is one validation image: which weights count as best hangs on it. Move one or two more there."
+            "There is one validation image, which alone decides which weights are best. Move one or two more there."
         )
     return found
 
@@ -60,7 +60,7 @@ def _on_curves(curves: Curves) -> list[str]:
     if best < last / 2 and losses[-1] > 1.1 * losses[best]:
         return [
             f"The validation loss was lowest at evaluation {best + 1} of {last + 1} and rose since: the network "
-            "learns the training images by heart. Annotate more images, or train for a "
+            "overfits the training images. Annotate more images, or train for a "
             "shorter time; the best weights were kept."
         ]
     return []
@@ -71,10 +71,10 @@ def _on_objects(table: ImageTable) -> list[str]:
     total = sum(row["objects"] for row in rows)
     counts = {kind: sum(row["counts"][kind] for row in rows) for kind in ("missed", "split", "merged", "invented")}
     advice = {
-        "merged": "a lower grow, a higher threshold or the watershed parts them; in training, a higher w0",
+        "merged": "a lower grow, a higher threshold or the watershed separates them; in training, a higher w0",
         "split": "a lower threshold, or a larger smoothing of the watershed, joins the parts",
-        "missed": "look whether they are faint or cut by the border; a lower threshold or min_size lets more through",
-        "invented": "a higher min_size drops specks; a higher threshold drops what the network is unsure of",
+        "missed": "check whether they are faint or cut by the border; a lower threshold or min_size keeps more objects",
+        "invented": "a higher min_size drops specks; a higher threshold drops objects that the network is unsure of",
     }
     if not total:
         return []

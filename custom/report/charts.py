@@ -1,4 +1,4 @@
-"""Charts of a report, as SVG that takes its text colour and font from the page."""
+"""Charts of a report, as SVG with the text colour and font of the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..metrics.sweep import THRESHOLDS
 from .advice import MEASURES
 from .curves import Curves
 
-INK = "#010203"  # stands for the page's text colour until the SVG is written
+INK = "#010203"  # placeholder for the page's text colour
 # Distinct without colour by line style and marker; readable on white and on black.
 STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#2f86d1", "linestyle": "-", "marker": "o"},
@@ -46,7 +46,7 @@ TITLES = {name: title for name, (title, *_) in MEASURES.items()}
 
 
 def draw(describe: str, fill: Callable[[Axes], None], width: float = 5.2) -> str:
-    """SVG of a chart; `fill` draws into the axes it is called with, `describe` is read out instead of the picture."""
+    """SVG of a chart; `fill` draws into the axes it is called with, `describe` is the text alternative."""
     with rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(width, 3.0), layout="constrained")
         fill(figure.add_subplot())
@@ -55,7 +55,7 @@ def draw(describe: str, fill: Callable[[Axes], None], width: float = 5.2) -> str
     svg = content.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Several drawings share a page: their ids must not meet.
+    # The ids of the drawings on a page have to be unique.
     salt = f"c{zlib.crc32(svg.encode()):x}"
     svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{salt}", svg)
     return f'<svg role="img" aria-label="{html.escape(describe)}" class="chart" ' + svg.removeprefix("<svg ")

@@ -1,4 +1,4 @@
-"""What a report says about the images of a run, gathered image by image."""
+"""The table of images of a report, and sums over all images."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class ImageTable:
     """The images of a report: one row each, pictures of the worst, and sums over all of them.
 
     Args:
-        objects: label and prediction of the pictures number objects; otherwise they number classes, and with two of
-            them the 4-connected components of the foreground are the objects, as in the Rand error.
+        objects: whether label and prediction are instance maps; otherwise they are class maps, and with two classes the
+            4-connected components of the foreground are the objects, as in the Rand error.
         classes: number of classes.
 
     Attributes:
-        rows: what is said about each image, worst first.
+        rows: one row per image, worst first.
     """
 
     def __init__(self, objects: bool, classes: int = 2) -> None:
@@ -45,7 +45,7 @@ class ImageTable:
         self.bins = np.zeros((3, BINS))
 
     def add(self, picture: Picture) -> dict[str, Any]:
-        """Take one image in and return its row; the picture itself is not kept."""
+        """Add an image and return its row; the picture itself is not kept."""
         if self.components:
             picture = _with_components(picture)
         row: dict[str, Any] = {
@@ -82,7 +82,7 @@ class ImageTable:
         self.rows.sort(key=badness, reverse=True)
 
     def _stay_small(self) -> None:
-        """Give up the pictures of the best images beyond the 30th, or where all take more than 17 MB."""
+        """Drop the pictures of the best images beyond the 30th, or if all of them exceed 17 MB."""
         total = 0
         for rank, row in enumerate(self.rows):
             total += sum(len(uri) for view in row["views"] for uri in view["layers"].values())
@@ -97,7 +97,7 @@ class ImageTable:
 
 
 def badness(row: dict[str, Any]) -> tuple[bool, float]:
-    """Sorts images: by SEG, pixel error or else the share of wrong pixels; those without a label, by uncertainty."""
+    """Sort key of images: SEG, pixel error or the share of wrong pixels; uncertainty for those without a label."""
     scores = row["scores"]
     if "seg" in scores:
         return True, -scores["seg"]
@@ -122,7 +122,7 @@ def calibration_sums(probability: NDArray, foreground: NDArray) -> NDArray[np.fl
 
 
 def calibration_error(sums: NDArray) -> float:
-    """Expected calibration error: distance of probability and frequency in a bin, mean over the pixels."""
+    """Expected calibration error: difference of probability and frequency in a bin, mean over the pixels."""
     return float(np.abs(sums[0] - sums[1]).sum() / max(1, sums[2].sum()))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a report: an image and what was made of it, as 8-bit layers that a browser can show."""
+"""Pictures of a report: images and predictions as 8-bit layers for a browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_CROPS = 3
 
 @dataclass(frozen=True)
 class Picture:
-    """One image and what is known of it.
+    """One image with its prediction, label and scores.
 
     Attributes:
         name: file name.
@@ -40,7 +40,7 @@ class Picture:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Where the label counts, (H, W)."""
+        """Where the label is not ignored, (H, W)."""
         return np.ones(self.gray.shape, bool) if self.label is None else self.label >= 0
 
     @property
@@ -60,9 +60,9 @@ def uncertainty(probability: NDArray) -> NDArray[np.float64]:
 def make_views(picture: Picture) -> list[dict[str, Any]]:
     """The whole image, reduced to at most 1024 pixels a side, and the worst places of a reduced one at full resolution.
 
-    A view says where it lies in the image (``top``, ``left``, in pixels), how many of its pixels one of its own stands
-    for (``step``), its ``height`` and ``width``, and holds a data URI for each of its ``layers``. Gray values and
-    probability are reduced by their mean, label and prediction by taking one pixel of ``step``.
+    A view has a position in the image (``top``, ``left``, in pixels), a reduction factor ``step``, a ``height`` and a
+    ``width``, and a data URI for each of its ``layers``. Gray values and probability are averaged over ``step`` x
+    ``step`` pixels, label and prediction are subsampled.
     """
     height, width = picture.gray.shape
     step = -(-max(height, width) // LONGEST_SIDE)
@@ -110,7 +110,7 @@ def _eight_bits(plane: NDArray, step: int) -> NDArray[np.uint8]:
 
 
 def _three_bytes(numbers: NDArray, step: int) -> NDArray[np.uint8]:
-    """(H, W, 3): a whole number in red (lowest), green and blue; ignored pixels are white."""
+    """(H, W, 3): an integer in red (lowest byte), green and blue; ignored pixels are white."""
     numbers = numbers[::step, ::step].astype(np.int64)
     numbers = np.where(numbers < 0, IGNORED, np.minimum(numbers, IGNORED - 1))
     return np.stack([numbers & 255, numbers >> 8 & 255, numbers >> 16], axis=-1).astype(np.uint8)

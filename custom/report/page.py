@@ -1,4 +1,4 @@
-"""The page itself: one HTML file with all that it needs."""
+"""Rendering of a report as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scipy", "scikit-image"
 
 @dataclass(frozen=True)
 class Report:
-    """All that a page shows.
+    """The contents of a page.
 
     Attributes:
         title: name of the run.
-        split: which list of the data set the images come from.
+        split: list of the data set that the images are from.
         table: the images.
         curves: see `learning_curve`.
         facts: see `dataset_facts`; None without a data set.
         settings: name and value of settings.
-        commands: command lines that made the run, and the page.
-        progress: where the training is, if it is not finished.
+        commands: command lines of the run and of the page.
+        progress: state of an unfinished training.
         scores: measures over all images together, and their thresholds as ``NAME_threshold``; by default the means.
     """
 
@@ -57,7 +57,7 @@ class Report:
 
 
 def write_page(report: Report, path: Path) -> None:
-    """Write the page of a report; complete, or not at all.
+    """Write the page of a report atomically.
 
     Raises:
         UserError: the file cannot be written.
@@ -68,7 +68,7 @@ def write_page(report: Report, path: Path) -> None:
 
 
 def render(report: Report) -> str:
-    """HTML of a report. It requests nothing, runs no script but its own, and shows names as text whatever they hold."""
+    """HTML of a report. It loads nothing, runs no script but its own, and escapes all names."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -102,7 +102,7 @@ def render(report: Report) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Python and the packages that decide about results."""
+    """Versions of Python and of the packages that affect results."""
     found = {"Python": platform.python_version()}
     for package in PACKAGES:
         try:

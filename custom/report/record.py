@@ -1,4 +1,4 @@
-"""What a training leaves for its report: its command line and its settings."""
+"""The record of a training for its report: its command line and its settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def command_line(arguments: Sequence[str]) -> str:
 
 
 def write_record(run: Path, record: dict[str, Any]) -> None:
-    """Write the record of a run; values that JSON does not know become text."""
+    """Write the record of a run; values that JSON does not support become text."""
     with replace_file(run / FILE_NAME) as temporary:
         temporary.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
 

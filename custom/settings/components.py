@@ -1,4 +1,4 @@
-"""What a component of a configuration takes: the parameters of its `_target_` and the types that they name."""
+"""The arguments that a component of a configuration accepts: parameters of its `_target_`, and their types."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIMPLE = {int, float, bool, type(None)}
 
 @dataclass(frozen=True)
 class Arguments:
-    """Names and annotations of the parameters; the default takes everything."""
+    """Names and annotations of the parameters; the default accepts everything."""
 
     hints: dict[str, Any] = field(default_factory=dict)
     takes_any: bool = True
@@ -38,7 +38,7 @@ def arguments_of(parser: ConfigParser, target: Any, id: str) -> Arguments:
     """Parameters of the class or function that `_target_` names, in full or by MONAI's short name.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such class or function.
     """
     if not isinstance(target, str):
         raise UserError(f"{id}#_target_ is {shown(target)}; expected the name of a class or function")
@@ -83,12 +83,12 @@ def _annotations(component: Any) -> dict[str, Any]:
     function = component.__init__ if inspect.isclass(component) else component
     try:
         return typing.get_type_hints(function)
-    except (NameError, TypeError, AttributeError):  # names imported for type checkers alone
+    except (NameError, TypeError, AttributeError):  # names that are only imported for type checkers
         return {}
 
 
 def read_argument(name: str, value: Any, hint: Any) -> Any:
-    """The value that is meant for a parameter: a text such as "30" or "false" may be a number or a truth value.
+    """Convert a value for a parameter: a text such as "30" or "false" may be a number or a boolean.
 
     Args:
         name: for the message.
@@ -96,7 +96,7 @@ def read_argument(name: str, value: Any, hint: Any) -> Any:
         hint: annotation of the parameter, or None.
 
     Raises:
-        UserError: the parameter takes numbers or truth values alone, and the value is none.
+        UserError: the parameter accepts only numbers or booleans, and the value is neither.
     """
     kinds = set(_flat(hint))
     word = meant(value)
@@ -130,7 +130,7 @@ def _flat(hint: Any) -> typing.Iterator[Any]:
 
 
 def _takes_text(kinds: set[Any]) -> bool:
-    """Whether a text may be meant as it is: the annotation names text, an enumeration or what is not known here."""
+    """Whether the parameter accepts text: its annotation names `str`, an enumeration or an unknown type."""
     known = {kind for kind in kinds if isinstance(kind, type) and kind is not object}
     return known != kinds or any(issubclass(kind, (str, enum.Enum)) for kind in known)
 
@@ -143,7 +143,7 @@ def _words(kinds: set[Any]) -> str:
 
 
 def _neighbours(parser: ConfigParser, target: str) -> str:
-    """Names close to one that cannot be located: in its module, or among MONAI's components."""
+    """Names similar to an unknown one: in its module, or among MONAI's components."""
     parent, _, name = target.rpartition(".")
     try:
         module = locate(parent) if parent else None

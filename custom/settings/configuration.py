@@ -1,6 +1,6 @@
 """The check of a merged configuration: overlays, command line and arguments files, at any depth, before data are read.
 
-MONAI itself takes every id and every value, and an override that nothing refers to is ignored in silence.
+MONAI itself accepts every id and every value, and silently ignores overrides that nothing refers to.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from .setting import settings_of
 from .values import is_plain, meant, shown
 
 SEP = ReferenceResolver.sep
-# Types of values from files and command lines; programs hand on objects, such as MONAI Label a `torch.device`.
+# Types of values from files and command lines; programs also pass objects (MONAI Label passes a `torch.device`).
 GIVEN = (str, os.PathLike, int, float, list, tuple, dict, type(None))
-KEPT = "_meta_"  # the metadata, which are no configuration
+KEPT = "_meta_"  # the metadata, which are not part of the configuration
 PROPERTIES = frozenset(
     str(property[BundlePropertyConfig.ID])
     for table in (TrainProperties, InferProperties)
@@ -41,9 +41,9 @@ PROPERTIES = frozenset(
 def check(parser: ConfigParser | None = None) -> None:
     """Check a configuration as a whole: the first expression of each run, before data are read.
 
-    Refused are ids that nothing refers to, arguments that a component does not take, components and names that do not
-    exist, values of a wrong type or out of range. Values that mean something else, such as the text "false", are
-    replaced by what they mean; the expressions that follow in the run see that.
+    Rejects ids that nothing refers to, unknown arguments of components, components and names that do not exist, and
+    values of a wrong type or out of range. Texts such as "false" are replaced by the values they stand for, before the
+    following expressions of the run are evaluated.
 
     Args:
         parser: by default the one that evaluates the expression in which this is called.
@@ -109,7 +109,7 @@ class _Check:
                 self.check_value(child, value)
 
     def check_kind(self, id: str, value: Any) -> None:
-        """A component, list or dictionary of the bundle is replaced by another, a reference or an expression alone."""
+        """Require that a component, list or dictionary is replaced by another one, a reference or an expression."""
         base = self.base.get(id)
         if _public(id) in self.settings or not is_plain(value) or not isinstance(value, GIVEN):
             return
@@ -125,7 +125,7 @@ class _Check:
         raise UserError(f"{self.shown(id)} is {shown(value)}; expected {expected}")
 
     def check_value(self, id: str, value: Any) -> None:
-        """The components and texts in a part that something refers to as a whole."""
+        """Check the components and texts in a part of the configuration that is referred to as a whole."""
         if ConfigComponent.is_instantiable(value):
             self.check_component(id, value)
         elif isinstance(value, (dict, list)):
@@ -150,7 +150,7 @@ class _Check:
                 self.read_argument(child, value, arguments.hints.get(key))
 
     def read_argument(self, id: str, value: Any, hint: Any) -> None:
-        """Read a text as what its parameter takes."""
+        """Convert a text to the type of its parameter."""
         self.call.check_given(_public(id), hint)
         read = read_argument(self.shown(id), value, hint)
         if type(read) is not type(value):
@@ -168,11 +168,11 @@ class _Check:
             read = setting.read(value, self.call.typed.get(id))
             if isinstance(read, str) and SEP in read:
                 read = _with_hash(read)
-            if read != value or not isinstance(value, (type(read), int)):  # 1 is a number as good as 1.0
+            if read != value or not isinstance(value, (type(read), int)):  # 1 is a valid float
                 self.changes[id] = read
 
     def check_expressions(self) -> None:
-        """Each reference leads somewhere, each expression is Python with names that exist."""
+        """Check that references exist, and that expressions are valid Python with known names."""
         for id, value in self.strings:
             for reference in ReferenceResolver.match_refs_pattern(value):
                 if reference and reference not in self.parser:
@@ -209,7 +209,7 @@ class _Check:
 def _base(parser: ConfigParser, call: BundleCall, name: str) -> dict[str, Any]:
     """Ids and values of the bundle's own configuration, components as a whole.
 
-    Its ids are known, even if an overlay replaced what refers to them.
+    These ids are valid even if an overlay replaced all references to them.
     """
     root = call.config_root or Path(str(parser.get("bundle_root"))) / "configs"
     return dict(_items(ConfigParser.load_config_file(root / name))) if (root / name).is_file() else {}
@@ -223,9 +223,9 @@ def _items(config: dict[str, Any], id: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _with_hash(text: str) -> str:
-    """An expression that gives the text with `#`, where MONAI has put `::`.
+    """An expression that evaluates to the text with `#`, which MONAI replaced by `::`.
 
-    MONAI takes `#` in any text for its old separator of ids; a path such as `runs/cells#2` would become another.
+    MONAI reads `#` in any text as its old separator of ids, and would change a path such as `runs/cells#2`.
     """
     return "$" + repr(text.replace(SEP, "#")).replace("#", "\\x23")
 
@@ -240,7 +240,7 @@ def _strings(config: Any, id: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _imported(value: str) -> Iterator[str]:
-    """Names that an expression such as `$import numpy as np` binds for all others."""
+    """Names that an expression such as `$import numpy as np` defines for all others."""
     if not value.startswith("$") or "import" not in value:
         return
     try:

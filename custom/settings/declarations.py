@@ -28,7 +28,7 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 def _device(name: str) -> str:
     """The name, if this machine has the device."""
-    import torch  # takes a second, which the list of settings need not wait for
+    import torch  # takes a second, and listing the settings does not need it
 
     try:
         kind, index = torch.device(name).type, torch.device(name).index or 0
@@ -42,7 +42,7 @@ def _device(name: str) -> str:
 
 
 class Declarations(BaseModel):
-    # Strict, because `True` is no number of epochs; `Setting.read` accepts what is meant by a text.
+    # Strict, because `True` is not a number of epochs; `Setting.read` converts text.
     model_config = ConfigDict(strict=True, validate_assignment=True)
 
 
@@ -53,17 +53,17 @@ class Common(Declarations):
     output_dir: str = setting("folder for all that the run writes", min_length=1)
     device: Annotated[str, AfterValidator(_device)] = setting("where the network runs: `cpu`, `cuda`, `cuda:1`")
     bfloat16: bool = setting("compute in bfloat16; by default where the hardware is fast at it")
-    progress_bar__disable: bool | None = setting("no progress bar; none hides it when the output is not a terminal")
+    progress_bar__disable: bool | None = setting("no progress bar; none: only if the output is not a terminal")
 
 
 class Objects(Declarations):
     """From the probability to objects."""
 
     method: Literal["components", "watershed"] = setting("connected components, or a seeded watershed")
-    min_size: int = setting("smaller objects are removed", "pixels", ge=0)
-    grow: int = setting("objects are grown by this", "pixels", ge=0)
-    sigma: float = setting("smoothing before the seeds of the watershed are found", "pixels", ge=0, allow_inf_nan=False)
-    height: float = setting("seeds of the watershed stand out by this", "pixels", ge=0, allow_inf_nan=False)
+    min_size: int = setting("size of the smallest objects to keep", "pixels", ge=0)
+    grow: int = setting("distance to grow objects by, where they nearly touch", "pixels", ge=0)
+    sigma: float = setting("smoothing before the watershed's seeds are found", "pixels", ge=0, allow_inf_nan=False)
+    height: float = setting("least height of watershed seeds above the saddle", "pixels", ge=0, allow_inf_nan=False)
 
 
 class Training(Objects, Common):
@@ -83,7 +83,7 @@ class Training(Objects, Common):
     max_epochs: int = setting("length of the training", "epochs", ge=1)
     time_limit: int | None = setting("stop after this time", "seconds", ge=1)
     steps_per_epoch: int = setting("optimizer steps in an epoch", "steps", ge=1)
-    val_interval: int = setting("validate every so many epochs", "epochs", ge=1)
+    val_interval: int = setting("epochs between validations", "epochs", ge=1)
     batch_size: int = setting("windows in a step", "windows", ge=1)
     learning_rate: float = setting("learning rate, the highest of a schedule", gt=0, allow_inf_nan=False)
     average_momentum: float | None = setting(
@@ -108,7 +108,7 @@ class Training(Objects, Common):
     features: int = setting("features of the first level; they double at each level", ge=1)
     network_def__features: int = setting("features of the first level", ge=1, of="ValidUNet")
     network_def__depth: int = setting("number of poolings", ge=1, le=8, of="ValidUNet")
-    network_def__up: Literal["transposed", "upsample"] = setting('reading of "up-convolution"', of="ValidUNet")
+    network_def__up: Literal["transposed", "upsample"] = setting('variant of the "up-convolution"', of="ValidUNet")
     network_def__init: Literal["he", "xavier_uniform", "xavier_normal", "kaiming"] = setting(
         "initialisation of the weights", of="ValidUNet"
     )
@@ -133,7 +133,7 @@ class Evaluating(Training):
     split: Literal["training", "validation", "test"] = setting("list of `dataset.json` to score")
     model: str = setting("model to score: a name in `bundle/models`, or a folder", min_length=1)
     threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
-    instances: bool = setting("score objects rather than pixels; by default what the labels are")
+    instances: bool = setting("score objects rather than pixels; by default if the labels are instances")
     evaluation_dir: str = setting("folder for the scores", min_length=1)
     save_probability: bool = setting("write the probabilities too")
 
@@ -142,9 +142,7 @@ class Inferring(Objects, Common):
     """Settings of `inferring`."""
 
     dataset_dir: str = setting("images to segment: a file, a folder or a pattern such as `images/*.tif`", min_length=1)
-    channel: int | None = setting(
-        "channel of images that have several, from 0; none: images have one, or colours", ge=0
-    )
+    channel: int | None = setting("channel to read, from 0; none: images have one channel, or colours", ge=0)
     model: str = setting("model to segment with: a name in `bundle/models`, or a folder", min_length=1)
     threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
     orientations: int = setting("rotations and flips averaged", ge=1, le=8)

@@ -54,11 +54,11 @@ class Setting:
         return self.id in parser and self.extra["of"] in ("", target.rpartition(".")[2])
 
     def read(self, value: Any, typed: str | None = None) -> Any:
-        """The value that is meant: numbers may come as text, a list as a single item or a tuple.
+        """Convert a value: numbers may be given as text, lists as a single item or a tuple.
 
         Args:
             value: from a file, a command line or Python.
-            typed: the word on the command line: the name `2024_01` is a number to Python Fire.
+            typed: the word on the command line, because Python Fire reads the name `2024_01` as a number.
 
         Raises:
             UserError: it is of another type, or out of range.
@@ -89,6 +89,6 @@ def settings_of(run: str) -> dict[str, Setting]:
 
 
 def declared_in(owner: type[Declarations]) -> list[Setting]:
-    """The settings that a class adds to those it inherits, in order."""
+    """The settings that a class adds to the inherited ones, in order."""
     own = owner.__annotations__
     return [Setting(name.replace("__", "#"), field, owner) for name, field in owner.model_fields.items() if name in own]

@@ -1,4 +1,4 @@
-"""What a value means that comes from a file, a command line or Python, and how it is printed."""
+"""Interpretation of values from files, command lines and Python, and how they are printed."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
 def meant(value: Any) -> Any:
-    """`true`, `false`, `none` and `null` in any case are what they say; other values come back as they are."""
+    """Convert `true`, `false`, `none` and `null` in any case to Python; other values are returned unchanged."""
     return WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value stands for itself: no reference, expression or macro, which have values only later."""
+    """Whether a value is a literal: not a reference, expression or macro, which are evaluated later."""
     return not (isinstance(value, str) and value[:1] in ("@", "$", "%"))
 
 
 def shown(value: Any) -> str:
-    """A value as a user writes it, shortened."""
+    """A value as a user would write it, shortened."""
     text = repr(value) if isinstance(value, str) else str(value)
     text = text.lower() if value is None or isinstance(value, bool) else text
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def readings(value: Any, typed: str | None) -> Iterator[Any]:
-    """What a value may mean, the likeliest first."""
+    """The possible readings of a value, the likeliest first."""
     value = os.fspath(value) if isinstance(value, os.PathLike) else value
     value = list(value) if isinstance(value, tuple) else meant(value)
     yield value

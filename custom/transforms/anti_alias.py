@@ -1,4 +1,4 @@
-"""Blur an image as much as the working scale demands, before a random window is read from it."""
+"""Anti-aliasing of images for the working scale, before random windows are read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .arguments import image_shape
 
 
 class AntiAlias(Transform):
-    """Gaussian blur that leaves no detail finer than the working grid shows; the same as `OverlapTileInferer` has.
+    """Gaussian blur that removes detail finer than the working grid, the same as in `OverlapTileInferer`.
 
-    The image keeps its size: the random window that comes after it does the one resampling. The standard deviation is
+    The image keeps its size: the random window that follows does the only resampling. The standard deviation is
     (1 / scale - 1) / 2 pixels, as in `skimage.transform.rescale`; borders are mirrored.
 
     Args:
-        scale: working pixels per image pixel; from 1 on the image stays as it is.
+        scale: working pixels per image pixel; at 1 and above the image is not changed.
 
     Raises:
         UserError: `scale` is out of range.
@@ -37,7 +37,7 @@ class AntiAlias(Transform):
             img: (C, H, W), any type.
 
         Returns:
-            (C, H, W) float32 in the container of the input; the input itself from scale 1 on.
+            (C, H, W) float32 in the container of the input; the input itself at scale 1 and above.
         """
         image_shape("img", img)
         if self.scale >= 1:
@@ -50,7 +50,7 @@ class AntiAliasd(MapTransform):
     """Dictionary version of `AntiAlias`.
 
     Args:
-        keys: images (C, H, W); labels and weights need none.
+        keys: images (C, H, W), not labels and weights.
         scale: see `AntiAlias`.
         allow_missing_keys: skip keys that an item lacks.
     """

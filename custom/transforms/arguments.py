@@ -24,7 +24,7 @@ def check_size(name: str, size: Size) -> tuple[int, int]:
 
 
 def check_sizes(keys: KeysCollection, spatial_size: Any) -> list[tuple[int, int]]:
-    """(rows, columns) for each key; none may exceed the first, whose window holds all others.
+    """(rows, columns) for each key; none may exceed the first, whose window contains all others.
 
     `spatial_size` is an int or a pair (rows, columns) for all keys, or a list with an int or a pair for each key. Two
     ints for two keys could mean either, and are refused.
@@ -46,7 +46,7 @@ def check_sizes(keys: KeysCollection, spatial_size: Any) -> list[tuple[int, int]
 
 
 def smallest(sizes: Collection[tuple[int, int]]) -> tuple[int, int]:
-    """(rows, columns) that fit in all sizes."""
+    """Smallest number of rows, and of columns, of all sizes."""
     return min(rows for rows, _ in sizes), min(columns for _, columns in sizes)
 
 

@@ -1,4 +1,4 @@
-"""The paper's elastic deformation: random vectors on a coarse grid, smooth in between, in one sampling."""
+"""The paper's elastic deformation: random vectors on a coarse grid, interpolated by splines."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .sampling import Mode, Warp
 
 @lru_cache(maxsize=32)
 def spline_matrix(points: int, size: int) -> NDArray[np.float64]:
-    """Interpolating cubic B-spline from control points, the outer two at an axis' first and last pixel, to its pixels.
+    """Matrix of cubic B-spline interpolation from control points, the outer two at the first and last pixel, to pixels.
 
-    Values at the control points are met exactly (prefilter, mirror boundary), as in `elasticdeform` and
+    Values at the control points are interpolated exactly (prefilter, mirror boundary), as in `elasticdeform` and
     `scipy.ndimage.zoom(order=3)`.
 
     Returns:
@@ -39,8 +39,8 @@ class RandElasticGrid(RandWindow):
 
     Displacement vectors are drawn on a coarse grid over the window, its outer points on the window's corner pixels.
     Between them the displacement is the interpolating cubic B-spline. It adds to rotation, flip, scale and shift;
-    borders are mirrored at any distance, without repeating the edge pixel. With no strength at all the result is
-    exactly the mirrored window.
+    borders are mirrored at any distance, without repeating the edge pixel. Without displacement, rotation, flip, zoom
+    and shift the result is exactly the mirrored window.
 
     Example:
         >>> window = RandElasticGrid((40, 60), sigma=10, rotate_range=np.pi, flip_prob=0.5, center="uniform")
@@ -52,7 +52,7 @@ class RandElasticGrid(RandWindow):
         grid_shape: control points (rows, columns), each at least 2.
         sigma: standard deviation of each component of a vector, working pixels.
         mode: "cubic", "linear" or "nearest".
-        prob: probability of displacing and turning; otherwise the window is placed and read as it is.
+        prob: probability of deforming and rotating; otherwise the window is only placed.
         placement: `center`, `rotate_range`, `flip_prob`, `scale_range`, `shift_range`, `stride`, `tile_size`,
             `scale`: see `RandWindow`.
 
@@ -103,12 +103,12 @@ class RandElasticGridd(RandWindowd):
 
     Args:
         keys: items (C, H, W) of one H and W.
-        spatial_size: (rows, columns) or one int for all keys, or a list with one or the other per key: e.g.
-            [572, 388, 388]. The first key's is the window, which the others are the centre of.
+        spatial_size: (rows, columns) or one int for all keys, or a list with one of these per key, such as
+            [572, 388, 388]. The first is the size of the window; the others are cropped from its centre.
         mode: "cubic", "linear" or "nearest", for all keys or per key; "nearest" keeps the dtype (labels).
         grid_shape: control points (rows, columns).
         sigma: standard deviation in working pixels.
-        prob: probability of displacing and turning; otherwise the window is placed and read as it is.
+        prob: probability of deforming and rotating; otherwise the window is only placed.
         weight_key: item (1, H, W) that weights the centres, for `center="weighted"`.
         allow_missing_keys: skip keys that an item lacks.
         placement: `center`, `rotate_range`, `flip_prob`, `scale_range`, `shift_range`, `stride`, `scale`:

@@ -1,4 +1,4 @@
-"""From instances to classes: carve a border between touching cells."""
+"""From instances to classes, with a background border between touching cells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
 def to_plane(image: NdarrayOrTensor, name: str) -> NDArray[Any]:
-    """The (H, W) array in a (1, H, W) array or tensor; `name` is what the error calls it.
+    """The (H, W) array in a (1, H, W) array or tensor; errors refer to it as `name`.
 
     Raises:
         TypeError: neither a NumPy array nor a tensor.
@@ -75,9 +75,9 @@ def near_another(instances: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
 
 
 def _keep_vanished(cells: NDArray[np.int32], instances: NDArray[np.int32]) -> None:
-    """Put back into `cells` the instances that have no pixel left there, the smallest first.
+    """Restore in `cells` the instances that have no pixel left there, the smallest first.
 
-    Of each, all pixels return that do not touch a pixel of another cell.
+    Of each, all pixels that do not touch a pixel of another cell are restored.
     """
     ids, sizes = np.unique(instances[instances > 0], return_counts=True)
     smallest_first = ids[np.argsort(sizes, kind="stable")]
@@ -91,19 +91,19 @@ def _keep_vanished(cells: NDArray[np.int32], instances: NDArray[np.int32]) -> No
 class InstancesToClasses(Transform):
     """Two classes from instances, with a background border between touching cells (section 3 of the U-Net paper).
 
-    Background is 0, cells are 1, ignored pixels (instance -1) are 255. A pixel of a cell becomes background where the
-    square of `border_width` pixels around it holds a pixel of another cell. So touching cells end up `border_width - 1`
-    pixels apart, any two at least `(border_width - 1) / 2`, and neither 4- nor 8-connected foreground ever joins two.
-    The default, 3, is the thinnest symmetric border; a wider one makes the border easier to learn. Background and
-    ignored pixels erode nothing.
+    Background is 0, cells are 1, ignored pixels (instance -1) are 255. A pixel of a cell becomes background if the
+    square of `border_width` pixels around it contains a pixel of another cell. So touching cells are separated by
+    `border_width - 1` pixels, any two by at least `(border_width - 1) / 2`, and no two cells are connected, neither by
+    4- nor by 8-connectivity. The default, 3, is the thinnest symmetric border; a wider one is easier to learn.
+    Background and ignored pixels do not erode cells.
 
-    A cell too small to survive this keeps every pixel that does not touch another cell's remaining foreground, so with
-    one pixel of border at least. Only where that leaves none (of two neighbouring one-pixel cells, say, the second)
-    does the cell become background.
+    A cell that would vanish keeps every pixel that does not touch another cell's remaining foreground, so that at
+    least one pixel of border is left. Only if there is no such pixel (in the second of two neighbouring one-pixel
+    cells, for example) does the cell become background.
 
-    The label keeps the size of the image. So at a working scale s other than 1 the square gets the odd number of pixels
-    that is nearest to 1 + (border_width - 1) / s, at least 3: read at that scale, touching cells are again
-    `border_width - 1` working pixels apart.
+    The label keeps the size of the image. At a working scale s other than 1 the side of the square is the odd number
+    nearest to 1 + (border_width - 1) / s, at least 3, so that touching cells are again separated by `border_width - 1`
+    working pixels.
 
     Example:
         >>> touching = np.array([[[1, 1, 1, 2, 2, 2]]])
@@ -146,13 +146,13 @@ class InstancesToClasses(Transform):
 
 
 class InstancesToClassesd(MapTransform):
-    """Dictionary version of `InstancesToClasses`: the ids stay, the classes go to a key of their own.
+    """Dictionary version of `InstancesToClasses`: the ids are kept, the classes are added under another key.
 
     Args:
         keys: the one key that holds the instance ids (1, H, W).
         border_width, scale: see `InstancesToClasses`.
-        label_key: key the classes go to, uint8 (1, H, W).
-        allow_missing_keys: pass a dictionary without the key through.
+        label_key: key of the classes, uint8 (1, H, W).
+        allow_missing_keys: return dictionaries without the key unchanged.
 
     Raises:
         UserError: more than one key.

@@ -1,4 +1,4 @@
-"""From the probability of foreground to single cells: connected components, or a seeded watershed."""
+"""From foreground probability to instances: connected components, or a seeded watershed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .instances import EIGHT_NEIGHBOURS, check_single, near_another, to_plane
 Method = Literal["components", "watershed"]
 METHODS: tuple[str, ...] = get_args(Method)
 
-ROUNDING = 1e-3  # averaged or half-precision probabilities may pass 0 and 1 by a rounding error
+ROUNDING = 1e-3  # averaged or half-precision probabilities may exceed [0, 1] by a rounding error
 
 
 def _remove_small(instances: NDArray[np.int32], min_size: int) -> NDArray[np.int32]:
@@ -32,9 +32,9 @@ def _remove_small(instances: NDArray[np.int32], min_size: int) -> NDArray[np.int
 
 
 def _fill_holes(instances: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Fill the background enclosed by one instance alone.
+    """Fill background that is enclosed by a single instance.
 
-    A border around a cell that lies inside another one is enclosed too, but by two, and has to stay.
+    The border around a cell inside another one is enclosed by both, and has to stay.
     """
     mask = instances > 0
     holes, count = ndimage.label(ndimage.binary_fill_holes(mask, EIGHT_NEIGHBOURS) & ~mask, EIGHT_NEIGHBOURS)
@@ -52,7 +52,7 @@ def _fill_holes(instances: NDArray[np.int32]) -> NDArray[np.int32]:
 def _seeds(elevation: NDArray[np.float64], components: NDArray[np.int32], height: float) -> NDArray[np.int32]:
     """One seed for each maximum that rises `height` above the saddle to a higher one, at least one per component.
 
-    A component too flat for such a maximum is its own seed, so that no component is lost.
+    A component without such a maximum is its own seed, so that no component is lost.
     """
     peaks = h_maxima(elevation, height).astype(bool) & (components > 0)
     without = np.bincount(components[peaks], minlength=components.max() + 1) == 0
@@ -73,23 +73,23 @@ def _split(
 
 
 class ProbabilityToInstances(Transform):
-    """Cells from foreground probability: threshold, holes filled, cells told apart, small ones removed, regrown.
+    """Cells from foreground probability: threshold, fill holes, separate cells, remove small ones, grow.
 
     Method "components": each 4-connected component is a cell. Method "watershed" also divides components at their
-    necks: every pixel has an elevation, its distance to the background times its probability, smoothed by a Gaussian of
+    necks: the elevation of a pixel is its distance to the background times its probability, smoothed by a Gaussian of
     `sigma`; a maximum that rises `height` above the saddle to any higher one is the seed of a cell, and a watershed of
-    the elevation, turned over, gives each seed its part of the component. Where cells lie apart and are convex, both
-    methods agree; every component is at least one cell.
+    the inverted elevation assigns the pixels of the component to the seeds. For separate, convex cells both methods
+    agree; every component is at least one cell.
 
-    Holes are filled component by component: a hole is background that one of them encloses (8-connected, the
-    counterpart of 4-connected cells). `min_size` counts the pixels before that, so that specks inside a hole do not
-    keep it open; parts that the watershed makes are counted as they are.
+    Holes are filled component by component: a hole is background enclosed by a single component (8-connected, the
+    counterpart of 4-connected cells). `min_size` is applied before that, so that specks inside a hole do not keep it
+    open, and again to the parts found by the watershed.
 
-    `grow` undoes the border between touching cells that `InstancesToClasses` carves: each cell takes the background
-    nearest to it, up to `grow` pixels, but only where another cell, grown likewise, is within `grow` pixels too.
-    Outlines that face open background stay where the network saw them. Grown cells touch but stay distinct. To close
-    the border of `border_width` b takes a grow of (b - 1) / 2. It closes every gap of up to `2 grow` pixels, cells that
-    never touched included, so for data with narrow natural gaps compare the SEG with and without.
+    `grow` reverts the border between touching cells that `InstancesToClasses` makes: each cell is extended to the
+    background nearest to it, up to `grow` pixels, but only where another cell is within `grow` pixels, too. Outlines
+    that face open background are not changed. Grown cells touch but stay distinct. A border of `border_width` b is
+    closed by `grow` (b - 1) / 2. Every gap of up to `2 grow` pixels is closed, also between cells that do not touch in
+    reality, so for data with narrow natural gaps compare the SEG with and without.
 
     Example:
         >>> probability = np.array([[[0.9, 0.8, 0.1, 0.7]]])
@@ -98,11 +98,11 @@ class ProbabilityToInstances(Transform):
 
     Args:
         threshold: a pixel is foreground from this probability on (as in MONAI's `AsDiscrete`).
-        min_size: the fewest pixels of a cell; 0 keeps all.
-        grow: distance in pixels; 0 leaves cells as they are.
+        min_size: smallest number of pixels of a cell; 0 keeps all.
+        grow: distance in pixels; 0 does not change the cells.
         method: "components" or "watershed".
         sigma: standard deviation of the Gaussian in pixels; 0 for none ("watershed").
-        height: least rise of a seed in pixels, above 0; larger divides less ("watershed").
+        height: least rise of a seed in pixels, above 0; larger values divide less ("watershed").
 
     Raises:
         UserError: an argument is out of range.
@@ -163,13 +163,13 @@ class ProbabilityToInstances(Transform):
 
 
 class ProbabilityToInstancesd(MapTransform):
-    """Dictionary version of `ProbabilityToInstances`: the probability stays, the instance ids go to a key of their own.
+    """Dictionary version of `ProbabilityToInstances`: the probability is kept, the ids are added under another key.
 
     Args:
         keys: the one key that holds the foreground probability.
         threshold, min_size, grow, method, sigma, height: see `ProbabilityToInstances`.
-        instance_key: key the ids go to, int32 (1, H, W).
-        allow_missing_keys: pass a dictionary without the key through.
+        instance_key: key of the ids, int32 (1, H, W).
+        allow_missing_keys: return dictionaries without the key unchanged.
 
     Raises:
         UserError: a parameter out of range, or more than one key.

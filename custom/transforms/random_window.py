@@ -1,4 +1,4 @@
-"""What every random window shares: where it lies, how it is turned, and how image, label and weights get one draw."""
+"""Base of random windows: placement, rotation, and one draw for image, label and weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CENTERS: tuple[str, ...] = get_args(Center)
 
 
 class Placement(TypedDict, total=False):
-    """The arguments of `RandWindow` that every random window takes as they are."""
+    """The arguments that random windows pass on to `RandWindow`."""
 
     center: Center
     rotate_range: float
@@ -39,7 +39,7 @@ def tile_starts(length: int, tile: int, stride: int) -> list[int]:
 
 
 class RandWindow(RandomizableTransform):
-    """A window of an image, placed and turned at random, read in one sampling with mirrored borders.
+    """A randomly placed and rotated window of an image, read in one sampling with mirrored borders.
 
     Subclasses add a displacement. A window pixel u reads the source at `c + (M (u - m) + d(u)) / scale`: m and c are
     the window's centre in the window and in the source, M rotates, flips and zooms, and d displaces. Lengths are in
@@ -48,16 +48,16 @@ class RandWindow(RandomizableTransform):
 
     Args:
         spatial_size: (rows, columns) of the window, or one int for both.
-        center: where the window lies, at scale 1 always on whole pixels. "image": centred in the image. "uniform": its
+        center: position of the window, in whole pixels at scale 1. "image": centred in the image. "uniform": the
             centre pixel is any pixel of the image, all equally likely. "weighted": the centre pixel is drawn in
             proportion to a weight per pixel (where all are 0, as "uniform"). "tiles": one of the tiles of `tile_size`,
             every `stride` pixels, that cover the image; the last tile ends at the image's border.
         mode: "cubic", "linear" or "nearest", see `resample`.
-        prob: probability of displacing and turning. Otherwise the window is still placed and read, but upright.
+        prob: probability of deforming and rotating; otherwise the window is only placed.
         rotate_range: angles are uniform in [-rotate_range, rotate_range], radians; `math.pi` for any.
-        flip_prob: probability of a flip, for each axis on its own.
+        flip_prob: probability of a flip, for each axis independently.
         scale_range: zooms are log-uniform in [1 / (1 + scale_range), 1 + scale_range]; above 1 magnifies.
-        shift_range: shifts are uniform in [-shift_range, shift_range], working pixels, for each axis on its own.
+        shift_range: shifts are uniform in [-shift_range, shift_range], working pixels, for each axis independently.
         tile_size: (rows, columns) of the tiles of `center="tiles"`; default the window.
         stride: distance of tiles in working pixels.
         scale: working pixels per source pixel: 0.5 shows the image at half size. Below 1, blur the image before

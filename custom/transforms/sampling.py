@@ -1,9 +1,9 @@
-"""One sampling of an image at any coordinates, with mirrored borders: the geometry of a window and its three kernels.
+"""Sampling of an image at arbitrary coordinates, with mirrored borders: the geometry of a window and three kernels.
 
-Nothing is padded. Coordinates are folded into the image by the mirror rule of `custom.data.mirror`, so a window may
-lie any distance beyond the border. They are made and used in blocks of rows that stay in the processor's cache.
-OpenCV gets each block as a single row, which it cannot spread over threads: a loader's worker keeps to its own core,
-and forks safely.
+Nothing is padded. Coordinates are folded into the image as in `custom.data.mirror`, so that a window may be at any
+distance beyond the border. They are computed and used in blocks of rows that fit in the processor's cache. OpenCV gets
+each block as a single row, which it cannot distribute over threads: a loader's worker uses only its own core, and
+forks safely.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..errors import UserError
 Mode = Literal["nearest", "linear", "cubic"]
 MODES: tuple[str, ...] = get_args(Mode)
 
-CV2_LIMIT = 2**15 - 1  # cv2.remap reads and writes images below this many pixels per side
+CV2_LIMIT = 2**15 - 1  # cv2.remap supports images with fewer pixels per side
 BLOCK_PIXELS = CV2_LIMIT - 1
 KERNEL_REACH = 3  # pixels around a coordinate that the cubic kernel may read
 CV2_MODE = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
@@ -37,15 +37,15 @@ TORCH_MODE = {"linear": "bilinear", "cubic": "bicubic"}
 
 @dataclass(frozen=True)
 class Warp:
-    """Where in the source each pixel of a window is read: row = left @ right[0], column = left @ right[1].
+    """Source coordinates of the pixels of a window: row = left @ right[0], column = left @ right[1].
 
-    The sum over a few terms holds the affine map and a smooth displacement; a displacement that has no such
-    factors comes dense in `offset`.
+    The sum over a few terms represents the affine map and a smooth displacement; any other displacement is given
+    densely as `offset`.
 
     Args:
         left: (rows, terms) float64.
         right: (2, terms, columns) float64.
-        offset: (2, rows, columns) float32, pixels added to row and column; None for none.
+        offset: (2, rows, columns) float32, pixels added to row and column, or None.
     """
 
     left: NDArray[np.float64]
@@ -58,7 +58,7 @@ class Warp:
         return self.left.shape[0], self.right.shape[2]
 
     def crop(self, size: tuple[int, int]) -> Warp:
-        """The centre (rows, columns) of this window; where the margin is odd, the smaller half comes first."""
+        """The centre (rows, columns) of this window; of an odd margin the smaller half is at the start."""
         rows, columns = (slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(self.size, size, strict=True))
         offset = None if self.offset is None else self.offset[:, rows, columns]
         return Warp(self.left[rows], np.ascontiguousarray(self.right[:, :, columns]), offset)
@@ -91,7 +91,7 @@ def _mirrored_coordinates(left: Any, right: Any, offset: Any, shape: Any, out: A
     line = np.empty(columns, np.float64)
     for axis in range(2):
         period = 2.0 * (shape[axis] - 1)
-        frequency = 1.0 / period if period > 0.0 else 0.0  # a division per pixel would take longer than all the rest
+        frequency = 1.0 / period if period > 0.0 else 0.0  # a division per pixel would dominate the run time
         for i in range(rows):
             line[:] = 0.0
             for k in range(terms):
@@ -111,8 +111,8 @@ def resample(image: NdarrayOrTensor, warp: Warp, mode: Mode) -> NdarrayOrTensor:
     """Read the window `warp` from an image: one interpolation, mirrored borders.
 
     Kernels: "nearest" (halves to the even pixel), "linear", and "cubic": Keys' convolution with a = -0.75, as in
-    OpenCV and PyTorch. Each gives back the pixel itself at integer coordinates. Keys' kernel with this `a` is
-    sharper than Catmull-Rom's and shifts a ramp by at most 0.048 pixel.
+    OpenCV and PyTorch. Each returns the pixel itself at integer coordinates. Keys' kernel with this `a` is sharper than
+    Catmull-Rom's and shifts a ramp by at most 0.048 pixel.
 
     Args:
         image: array or tensor (C, H, W), on any device.
@@ -120,8 +120,8 @@ def resample(image: NdarrayOrTensor, warp: Warp, mode: Mode) -> NdarrayOrTensor:
         mode: "nearest" keeps the dtype; "linear" and "cubic" return float32.
 
     Returns:
-        (C, rows, columns) of the type of `image`, on its device; a MetaTensor keeps its meta data, with the affine
-        of the source image.
+        (C, rows, columns) of the type of `image`, on its device; a MetaTensor keeps its metadata, with the affine of
+        the source image.
     """
     return resample_together([image], warp, [mode])[0]
 
@@ -158,7 +158,7 @@ def _resample_arrays(warp: Warp, images: Sequence[NDArray[Any]], modes: Sequence
     for rows, coordinates in warp.blocks(images[0].shape[1:]):
         for source, mode, out in zip(sources, modes, found, strict=True):
             if mode == "nearest":
-                bits = f"u{source.itemsize}"  # values are only copied, and numba does not know all types
+                bits = f"u{source.itemsize}"  # values are only copied, and numba does not support all types
                 _read_nearest(source.view(bits), coordinates, out[:, rows].view(bits))
             else:
                 _read_smooth(source, coordinates, mode, out[:, rows])
@@ -168,7 +168,7 @@ def _resample_arrays(warp: Warp, images: Sequence[NDArray[Any]], modes: Sequence
 def _for_opencv(image: NDArray[Any]) -> NDArray[np.float32]:
     source = np.ascontiguousarray(image, dtype=np.float32)
     height, width = source.shape[1:]
-    if min(height, width) < 2:  # OpenCV's cubic kernel does not end on an axis of one pixel
+    if min(height, width) < 2:  # OpenCV's cubic kernel does not terminate on an axis of one pixel
         source = mirror_window(source, (0, 0), (max(height, 2), max(width, 2)))
     return source
 
@@ -201,7 +201,7 @@ def _flat_index(coordinates: NDArray[np.float32], width: int) -> NDArray[np.int6
 def _within_limit(
     source: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """The part of a very large image that the coordinates touch, and the coordinates in that part."""
+    """The part of a very large image that the coordinates cover, and the coordinates in that part."""
     if max(*source.shape[1:], x.size) < CV2_LIMIT:
         return source, y, x
     top, left = (max(0, int(v.min()) - KERNEL_REACH) for v in (y, x))

@@ -1,4 +1,4 @@
-"""Elastic deformation after Simard, Steinkraus and Platt (2003): smoothed noise, as a common reproduction has it."""
+"""Elastic deformation after Simard, Steinkraus and Platt (2003): smoothed noise, as in a common reproduction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .sampling import Mode, Warp
 
 
 def gaussian_kernel(size: int, sigma: float) -> NDArray[np.float64]:
-    """Gaussian of sum 1, centred at size / 2, half a pixel beyond the middle of an odd kernel, as there."""
+    """Gaussian of sum 1, centred at size / 2, half a pixel off the middle of an odd kernel, as in the reproduction."""
     kernel = np.exp(-((np.arange(size) - size / 2) ** 2) / (2 * sigma**2))
     return kernel / kernel.sum()
 
@@ -41,7 +41,7 @@ class RandSimardElastic(RandWindow):
         sigma: standard deviation of the Gaussian, pixels, above 0.
         kernel_size: taps of the Gaussian per axis, odd.
         mode: "cubic", "linear" or "nearest".
-        prob: probability of displacing and turning.
+        prob: probability of deforming and rotating.
         placement: `center`, `rotate_range`, `flip_prob`, `scale_range`, `shift_range`, `stride`, `tile_size`,
             `scale`: see `RandWindow`.
 
@@ -87,8 +87,8 @@ class RandSimardElasticd(RandWindowd):
     Args:
         keys, spatial_size, mode, weight_key, allow_missing_keys: as in `RandElasticGridd`.
         alpha, sigma, kernel_size, prob: as in `RandSimardElastic`.
-        placement: see `RandWindow`. The reproduction's tiles are `center="tiles"`, `stride=124`; the affine map that it
-            leaves out for speed is `rotate_range=math.radians(3)`, `shift_range=3`.
+        placement: see `RandWindow`. The reproduction uses `center="tiles"`, `stride=124`, and omits the affine map
+            `rotate_range=math.radians(3)`, `shift_range=3` for speed.
     """
 
     def __init__(

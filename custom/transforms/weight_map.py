@@ -19,7 +19,7 @@ from ..errors import UserError
 from .instances import as_instance_array, check_single, to_integers
 
 NEGLIGIBLE = 1e-6  # border terms below this share of w0 are 0
-BAND = 256  # rows worked on at a time, which bounds the memory of the distance tables
+BAND = 256  # rows processed at a time, to bound the memory of the distance tables
 MAX_CLASS = 255
 
 
@@ -60,8 +60,8 @@ def _nearest_in_column(cells, far):
 def _search_rows(distance, nearest, wanted, sigma, reach):
     """exp(-(d1 + d2)^2 / (2 sigma^2)) on the wanted pixels where d1 + d2 < reach, else 0: (H, W) float32.
 
-    Each row is searched outwards through its columns' nearest cells. Columns dx away hold nothing nearer than dx, so
-    the search ends when dx reaches d2 (both are final), or when no new pair could come within reach.
+    Each row is searched outwards through its columns' nearest cells. Columns dx away contain nothing nearer than dx,
+    so the search ends when dx reaches d2 (both are final), or when no new pair can be within reach.
     """
     height, width = wanted.shape
     border = np.zeros((height, width), np.float32)
@@ -88,9 +88,9 @@ def border_term(cells: NDArray[np.int32], wanted: NDArray[np.bool_], sigma: floa
     """exp(-(d1 + d2)^2 / (2 sigma^2)) of the paper on the wanted pixels, 0 elsewhere.
 
     d1 and d2 are the Euclidean distances, in pixels, to the nearest and the second nearest cell: to the cell's nearest
-    pixel, thus 0 inside it. From d1 + d2 = sigma sqrt(2 ln 1e6) on (26.3 px at sigma 5) the term is at most 1e-6 and
-    left 0; nearer than that it is exact. The time grows with the pixels, not with the number of cells, and the working
-    memory with the width alone.
+    pixel, thus 0 inside it. From d1 + d2 = sigma sqrt(2 ln 1e6) on (26.3 px at sigma 5) the term is below 1e-6 and set
+    to 0; for smaller distances it is exact. The time is proportional to the number of pixels, whatever the number of
+    cells, and the working memory to the width.
 
     Args:
         cells: ids (H, W), positive in a cell.
@@ -122,7 +122,7 @@ def class_weights(labels: Iterable[NdarrayOrTensor], ignore: int = IGNORED) -> l
 
     Args:
         labels: class labels (1, H, W), of any sizes; each is read once.
-        ignore: label that does not count.
+        ignore: label to ignore.
 
     Returns:
         One weight per class up to the highest one seen: 1 for the most frequent, (its count / own count) for the
@@ -130,7 +130,7 @@ def class_weights(labels: Iterable[NdarrayOrTensor], ignore: int = IGNORED) -> l
 
     Raises:
         TypeError: a label is neither a NumPy array nor a tensor.
-        UserError: a label has the wrong shape, fractions or values outside 0..255; or nothing but ignored pixels came.
+        UserError: a label has the wrong shape, fractions or values outside 0..255; or all pixels are ignored.
     """
     counts = np.zeros(MAX_CLASS + 1, np.int64)
     for label in labels:
@@ -150,12 +150,12 @@ class WeightMap(Transform):
       inside a cell d1 is 0. (The distance to the cell's inner boundary is the same on background.) The border term is 0
       with fewer than two cells, and where it is below 1e-6 w0.
     - Cells are the instances, if given, else the 4-connected components of the pixels that are neither class 0 nor
-      ignored. Background carved between touching instances is inside a cell for d1: it gets nearly all of w0.
-    - Ignored pixels (label `ignore` or instance -1) get weight 0, count for no class frequency and are no cell.
+      ignored. The background border between touching instances is inside a cell for d1: it gets nearly all of w0.
+    - Ignored pixels (label `ignore` or instance -1) have weight 0; they are excluded from class frequencies and cells.
 
-    The border term is on background alone by default: it is there to make the network learn the border. Inside the
-    cells it would raise their own rims as well, which asks the border to be thinner and so works against it; and
-    leaving the cells out takes a third of the time.
+    By default only background has a border term, whose purpose is to make the network learn the border. Inside cells it
+    would emphasise their rims as well, which favours thinner borders; and restricting it to background takes a third of
+    the time.
 
     Example:
         >>> label = np.ones((1, 5, 7), np.uint8)
@@ -168,7 +168,7 @@ class WeightMap(Transform):
         sigma: width of the border term in working pixels.
         class_weights: w_c of each class (over a data set: `class_weights()`), one number for all classes, or None to
             balance each image by itself.
-        border_everywhere: the border term inside cells, too.
+        border_everywhere: whether cells have a border term, too.
         ignore: the label to ignore, 1 to 255.
         scale: working pixels per image pixel: the map keeps the image's size, with a border term of `sigma / scale`.
 
@@ -255,9 +255,9 @@ class WeightMapd(MapTransform):
     Args:
         keys: the one key of the class label.
         w0, sigma, class_weights, border_everywhere, ignore, scale: see `WeightMap`.
-        instance_key: key of the instance ids, used where it is present; None for components of the label always.
-        weight_key: key the weights go to.
-        allow_missing_keys: pass a dictionary without the label through.
+        instance_key: key of the instance ids, used if present; None: always use the components of the label.
+        weight_key: key of the weights in the result.
+        allow_missing_keys: return dictionaries without the label unchanged.
 
     Raises:
         UserError: a parameter out of range, or more than one key.

@@ -144,7 +144,7 @@ def test_remarks_name_the_leak_the_frequent_error_and_the_training_that_was_too_
         assert words in text, words
     assert remarks(make_table(make_picture("a")), {}, None) == []
     worse = {"val_loss": ([1, 2, 3, 4, 5, 6], [0.5, 0.3, 0.4, 0.5, 0.6, 0.7])}
-    assert "by heart" in " ".join(remarks(ImageTable(True), worse, None))
+    assert "overfits" in " ".join(remarks(ImageTable(True), worse, None))
 
 
 def test_the_calibration_remark_needs_a_bad_calibration():
