@@ -13,9 +13,9 @@ DEMO := runs/quick
 .PHONY: demo test slow lint setup clean
 
 demo: $(VENV)/demo data/synthetic
-	$(RUN) -m monai.bundle run training --config_file "$(QUICK)" --overwrite true
-	$(RUN) -m monai.bundle run evaluating --config_file "$(EVALUATE)" --model $(DEMO) --dataset_dir data/synthetic --split test
-	$(RUN) -m monai.bundle run inferring --config_file bundle/configs/inference.json \
+	$(RUN) -m scripts.run training --config_file "$(QUICK)" --overwrite true
+	$(RUN) -m scripts.run evaluating --config_file "$(EVALUATE)" --model $(DEMO) --dataset_dir data/synthetic --split test
+	$(RUN) -m scripts.run inferring --config_file bundle/configs/inference.json \
 		--model $(DEMO) --output_dir $(DEMO)/segmentations --save "['mask','probability','instance']"
 	$(RUN) -m scripts.report --run $(DEMO) --dataset_dir data/synthetic --segmentations $(DEMO)/segmentations
 

@@ -19,6 +19,8 @@ from .pictures import TrainingPictures, ValidationPictures
 from .report import RunReport
 from .reseed import EpochSeed
 from .save import SegmentationSaver
+from .score_table import ScoreTable
+from .time_estimate import TimeEstimate
 from .time_limit import TimeLimit
 from .validation import Validation
 
@@ -33,8 +35,10 @@ __all__ = [
     "RandErrorHandler",
     "ResumableEarlyStop",
     "RunReport",
+    "ScoreTable",
     "SegHandler",
     "SegmentationSaver",
+    "TimeEstimate",
     "TimeLimit",
     "TrainingCheckpoint",
     "TrainingPictures",

@@ -119,7 +119,7 @@ def serve(python: Path, app: Path, studies: Path, bundles: list[str], address: A
     """
     log = app.absolute() / "server.log"
     port = address.port
-    with temporary_folder(app) as temporary, log.open("w") as output:
+    with temporary_folder(app) as temporary, log.open("w", encoding="utf-8") as output:
         server = subprocess.Popen(
             command(python, app, studies, bundles, address),
             cwd=app,
@@ -181,7 +181,7 @@ def wait_until_ready(server: subprocess.Popen, port: int, log: Path) -> None:
 
 def last_line(log: Path) -> str:
     """The last line of a log that is not empty."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] or ["no message"]
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()] or ["no message"]
     return lines[-1].strip()
 
 

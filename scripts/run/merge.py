@@ -30,12 +30,7 @@ def merged(words: Sequence[str]) -> ConfigParser:
     Raises:
         UserError: a file that is missing or broken, an override of a part that does not exist, or an unknown run.
     """
-    typed, others = split_words(words)
-    given = {name: True if word is None else DefaultParseValue(word) for name, word in typed.items()}
-    if others:
-        given["run_id"] = others[0]
-    if "args_file" in given:
-        given = {**_read(Path(str(given["args_file"])), "--args_file"), **given}
+    given = _given(words)
     parser = ConfigParser(config={})
     for file in _files(given.get("config_file")):
         for id, value in _read(file, "--config_file").items():
@@ -52,6 +47,22 @@ def merged(words: Sequence[str]) -> ConfigParser:
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"a value that begins with % names a file or an id that cannot be read: {error}") from error
     return parser
+
+
+def config_files(words: Sequence[str]) -> list[Path]:
+    """The configuration files that a command line names. Raises UserError as `merged`."""
+    return _files(_given(words).get("config_file"))
+
+
+def _given(words: Sequence[str]) -> dict[str, Any]:
+    """Arguments of a command line and of its arguments file."""
+    typed, others = split_words(words)
+    given = {name: True if word is None else DefaultParseValue(word) for name, word in typed.items()}
+    if others:
+        given["run_id"] = others[0]
+    if "args_file" in given:
+        given = {**_read(Path(str(given["args_file"])), "--args_file"), **given}
+    return given
 
 
 def _files(given: Any) -> list[Path]:

@@ -27,8 +27,10 @@ def words(line: str) -> list[str]:
 
 
 def bundle_words(line: str) -> list[str] | None:
-    """What follows `monai.bundle run`, also under torchrun; None for another command."""
+    """What follows `monai.bundle run`, also under torchrun, or `scripts.run`; None for another command."""
     parts = words(line)
+    if parts[0] == "scripts.run":
+        return parts[1:]
     for index in range(len(parts) - 1):
         if parts[index : index + 2] == ["monai.bundle", "run"]:
             return parts[index + 2 :]

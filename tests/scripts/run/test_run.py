@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
+import runpy
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from custom.errors import UserError
+from scripts.run.__main__ import main
 from scripts.run.merge import merged
 
 from ...bundle.conftest import ROOT, environment
@@ -72,3 +76,30 @@ def test_the_whole_command_checks_before_it_runs():
         2,
         "error: --max_epochs has no value; write --max_epochs VALUE",
     )
+
+
+@pytest.mark.parametrize("shipped", [True, False])
+def test_warnings_about_configurations_are_for_those_from_elsewhere(tmp_path, monkeypatch, caplog, shipped):
+    (tmp_path / "own.json").write_text("{}")
+    overlay = "bundle/configs/experiments/quick.json" if shipped else str(tmp_path / "own.json")
+    logger = logging.getLogger("monai.bundle.workflows")
+    seen = []
+
+    def monai(*_: object, **__: object) -> None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.warn("parsing config_file x (see GHSA-873f-pvrv-4x83).", UserWarning, stacklevel=1)
+            warnings.warn("something else", UserWarning, stacklevel=1)
+        logger.warning("Not all config files are in x.")
+        logger.warning("something else")
+        seen.extend(str(warning.message) for warning in caught)
+
+    monkeypatch.setattr(runpy, "run_module", monai)
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(logger, "propagate", True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["training", "--config_file", f"{TRAIN},{overlay}"]) == 0
+    said = list(dict.fromkeys(caplog.messages))
+    assert len(seen) == len(said) == (1 if shipped else 2)
+    assert seen[-1] == said[-1] == "something else"
