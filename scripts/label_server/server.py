@@ -181,8 +181,8 @@ def wait_until_ready(server: subprocess.Popen, port: int, log: Path) -> None:
 
 def last_line(log: Path) -> str:
     """The last line of a log that is not empty."""
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()] or ["no message"]
-    return lines[-1].strip()
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return next((line for line in reversed(lines) if line), "no message")
 
 
 def stop(server: subprocess.Popen) -> None:
