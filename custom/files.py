@@ -42,7 +42,8 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         # The suffix stays at the end: writers choose their format by it.
         temporary = _temporary_name(path, path.suffix)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the umask applies
-        yield temporary
+        with errors_name(path, temporary):
+            yield temporary
         temporary.replace(path)
     except OSError as error:
         raise UserError(_cannot_write(path, error)) from error
@@ -70,7 +71,8 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary_name(path, "")
         temporary.mkdir()
-        yield temporary
+        with errors_name(path, temporary):
+            yield temporary
         if path.is_dir():
             path.rmdir()  # Windows does not rename onto a folder
         temporary.replace(path)
@@ -79,6 +81,17 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def errors_name(path: str | os.PathLike[str], temporary: Path) -> Iterator[None]:
+    """Let a `UserError` raised in the block name `path` instead of the temporary file or folder that stands for it."""
+    try:
+        yield
+    except UserError as error:
+        if str(temporary) not in str(error):
+            raise
+        raise type(error)(str(error).replace(str(temporary), str(path))) from error
 
 
 def require_writable(folder: str | os.PathLike[str]) -> Path:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .data.gray import GrayRule
 from .errors import UserError
 from .files import replace_file, sha256_of
+from .json_file import read_json
 from .networks.build import build_network
 from .networks.weights import load_state
 
@@ -186,14 +187,14 @@ def read_model(name: str | os.PathLike[str]) -> Model:
             raise UserError(f"model {name}: no {MODEL_FILE} there; give the folder of a training{offer}")
         folder = shipped / str(name)
     path = folder / MODEL_FILE
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         return Model(**{**content, "folder": folder})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(f"{path}: {where}: {first['msg']}; restore the file, or correct it") from error
-    except (OSError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); restore the file") from error
 
 

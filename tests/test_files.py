@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -178,3 +179,9 @@ def test_names_that_lead_outside(name: str) -> None:
 @pytest.mark.parametrize("name", ["a", "a/b.txt", "a..b", ".a", "a/..b/c "])
 def test_names_that_stay_inside(name: str) -> None:
     assert is_inside(name)
+
+
+def test_errors_name_the_final_folder_and_not_the_temporary_one(tmp_path):
+    with pytest.raises(UserError, match=rf"^{re.escape(str(tmp_path / 'out' / 'a.png'))}: is broken$"), \
+            new_folder(tmp_path / "out") as folder:  # fmt: skip
+        raise UserError(f"{folder / 'a.png'}: is broken")

@@ -29,6 +29,7 @@ from typing import Any, get_args
 
 from ..constants import IGNORED
 from ..errors import UserError
+from ..json_file import read_json
 from .image_io import check_image, check_mask, require_shape
 from .labels import LabelFormat, LabelKind, parse_class_mask, parse_instance_mask
 from .leaks import content_of, refuse_shared, warn_of_neighbours
@@ -116,12 +117,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}: no such data set folder; make one with `python -m scripts.prepare_data`")
     if not path.is_file():
         raise UserError(f"{path}: missing; make the data set folder with `python -m scripts.prepare_data`")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: broken JSON in line {error.lineno}, column {error.colno}: {error.msg}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); give a JSON file in UTF-8") from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(
             f"{path}: holds a {type(content).__name__}; a JSON object with {', '.join(_REQUIRED)} is needed"

@@ -56,7 +56,7 @@ def find_images(source: str | os.PathLike[str], channel: int | None = None) -> I
             for page in pages:
                 check_image(file, page, channel)
         except UserError as error:
-            found.failed.append(str(error))
+            found.failed.append(" ".join(str(error).splitlines()))
         else:
             chosen = {} if channel is None else {"channel": channel}
             found.items += [{"image": str(file), "page": page, **chosen} for page in pages]

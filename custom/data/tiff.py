@@ -7,7 +7,7 @@ import math
 import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from operator import methodcaller
 from pathlib import Path
@@ -79,6 +79,12 @@ def require_all_pages(file: tifffile.TiffFile, path: Path) -> None:
         raise UserError(f"{path}: truncated, the pages after the first {count} are missing; give an intact file")
 
 
+def require_alike(pages: Iterable[tifffile.TiffPage], path: Path) -> None:
+    """Raise UserError unless all pages have the same size and type."""
+    if len({(page.shape, page.dtype) for page in pages}) > 1:
+        raise UserError(f"{path}: its pages differ in size or type; save them as single files")
+
+
 def _planes(file: tifffile.TiffFile, path: Path) -> NDArray[Any]:
     require_all_pages(file, path)
     pages = [page for page in map(methodcaller("aspage"), file.pages) if not page.is_reduced]  # no previews
@@ -88,8 +94,7 @@ def _planes(file: tifffile.TiffFile, path: Path) -> NDArray[Any]:
     planes = (file.imagej_metadata or {}).get("images", 1) if file.is_imagej else 1
     if planes > len(pages):
         raise UserError(f"{path}: holds {planes} images behind {len(pages)} page; save them as single files")
-    if len({(page.shape, page.dtype) for page in pages}) > 1:
-        raise UserError(f"{path}: its pages differ in size or type; save them as single files")
+    require_alike(pages, path)
     series = file.series[0]
     leading = [(name, size) for name, size in zip(series.axes, series.shape, strict=True) if name not in pages[0].axes]
     ordered = list(series.pages)

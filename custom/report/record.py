@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
 from ..files import replace_file
+from ..json_file import read_json
 
 FILE_NAME = "report.json"
 
@@ -30,6 +32,7 @@ def write_record(run: Path, record: dict[str, Any]) -> None:
 def read_record(run: Path) -> dict[str, Any]:
     """The record of a run: ``commands`` (list of text) and ``settings`` (name to value); empty if it has none."""
     try:
-        return json.loads((run / FILE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = read_json(run / FILE_NAME)
+    except UserError:
         return {}
+    return record if isinstance(record, dict) else {}

@@ -15,6 +15,7 @@ from pydoc import ErrorDuringImport, locate
 from typing import Any
 
 from monai.bundle import ConfigParser
+from torch.utils.data import DataLoader
 
 from ..errors import UserError
 from .values import meant, shown
@@ -76,6 +77,8 @@ def _parameters(component: Any) -> Arguments:
             if hint is None and default is not parameter.empty and default is not None:
                 hint = type(default)
             hints[parameter.name] = hint
+    if takes_any and inspect.isclass(component) and issubclass(component, DataLoader) and component is not DataLoader:
+        return Arguments({**_parameters(DataLoader).hints, **hints}, takes_any=False)  # subclasses hand them on
     return Arguments(hints, takes_any)
 
 

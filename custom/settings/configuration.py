@@ -78,7 +78,7 @@ class _Check:
         } - {""}
         declared = {id.replace("#", SEP) for id in {*self.settings, *STRUCTURE}}
         self.whole = (self.references | PROPERTIES | declared | call.run_ids) - {"train", "validate"}
-        self.base = _base(parser, call, "inference.json" if run == "inferring" else "train.json")
+        self.base = _base(self.config_root(), "inference.json" if run == "inferring" else "train.json")
         self.named = self.whole | declared | set(self.base)
         self.changes: dict[str, Any] = {}
 
@@ -92,6 +92,15 @@ class _Check:
                 self.parser[id] = value
             # Setting an id empties MONAI's resolver; the item that is being evaluated must be in it.
             self.parser.parse()
+
+    def config_root(self) -> Path:
+        """Folder of the bundle's own configuration."""
+        if self.call.config_root is not None:
+            return self.call.config_root
+        root = self.settings["bundle_root"].read(self.parser.get("bundle_root"), self.call.typed.get("bundle_root"))
+        if is_plain(root) and not Path(root).is_dir():
+            raise UserError(f"{self.shown('bundle_root')} is {shown(root)}; there is no such folder")
+        return Path(root) / "configs"
 
     def check_keys(self, id: str, config: dict[str, Any]) -> None:
         """Reject keys of a plain dictionary that no reference or expression uses."""
@@ -129,12 +138,28 @@ class _Check:
         if ConfigComponent.is_instantiable(value):
             self.check_component(id, value)
         elif isinstance(value, (dict, list)):
-            for _, child, item in ReferenceResolver.iter_subconfigs(id, value):
+            for key, child, item in ReferenceResolver.iter_subconfigs(id, value):
+                if isinstance(value, dict) and key not in self.base.get(id, ()):
+                    self.check_member(child, item, value)
                 self.check_value(child, item)
         elif _public(id) not in self.settings:
             self.call.check_given(_public(id), None)
             if meant(value) is not value:
                 self.changes[id] = meant(value)
+
+    def check_member(self, id: str, value: Any, members: dict[str, Any]) -> None:
+        """Reject a plain value in a dictionary whose other members are all components or references to them."""
+        others = [other for other in members.values() if other is not value]
+        refer = all(
+            ConfigComponent.is_instantiable(other) or (isinstance(other, str) and not is_plain(other))
+            for other in others
+        )
+        if others and refer and is_plain(value) and isinstance(value, GIVEN) and not isinstance(value, (dict, list)):
+            known = [_last(id), *(key for key, other in members.items() if other is not value)]
+            raise UserError(
+                f"{self.shown(id)} is {shown(value)}; expected a component or a reference, as beside it"
+                f"{_advice(known[0], known[1:])}"
+            )
 
     def check_component(self, id: str, config: dict[str, Any]) -> None:
         target = config["_target_"]
@@ -206,12 +231,11 @@ class _Check:
         return f"--{public}" if public in self.call.typed else public
 
 
-def _base(parser: ConfigParser, call: BundleCall, name: str) -> dict[str, Any]:
+def _base(root: Path, name: str) -> dict[str, Any]:
     """Ids and values of the bundle's own configuration, components as a whole.
 
     These ids are valid even if an overlay replaced all references to them.
     """
-    root = call.config_root or Path(str(parser.get("bundle_root"))) / "configs"
     return dict(_items(ConfigParser.load_config_file(root / name))) if (root / name).is_file() else {}
 
 

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from custom.errors import UserError
+from custom.json_file import read_json
 from custom.model import Model
 from custom.networks.build import OWN_NETWORKS
 
@@ -29,10 +29,10 @@ MODEL_DIR = "$@bundle_root + '/models'"
 
 def read(path: Path) -> Config:
     """A config file as it stands; `UserError` if it is not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a config file in JSON ({error}); give the file of an experiment") from error
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a {type(content).__name__}; give the configuration of an experiment")
+    return content
 
 
 def find_experiment(configs: Path, experiment: str) -> Path:

@@ -13,6 +13,7 @@ from monai.apps import download_url
 
 from custom.archive import unpack
 from custom.errors import UserError
+from custom.files import errors_name
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def open_source(source: Path | None, archive: Archive, download_dir: Path) -> It
     if source.is_dir():
         yield _inner(source, archive)
     elif source.is_file():
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, errors_name(source, Path(folder)):
             unpack(source, Path(folder))
             yield _inner(Path(folder), archive)
     else:

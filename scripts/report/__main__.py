@@ -17,6 +17,7 @@ import matplotlib as mpl
 
 from custom.data import Datalist, find_images, read_dataset
 from custom.errors import UserError
+from custom.files import replace_file
 from custom.report.content import ImageTable
 from custom.report.curves import learning_curve
 from custom.report.facts import dataset_facts
@@ -81,11 +82,15 @@ def make_report(given: Namespace, output: Path, command: str) -> bool:
     # The evaluation's own numbers hold for the images that it scored, all of them.
     overall = overall_scores(given.run, given.split) if len(items) == len(scores) else {}
     curves, settings = learning_curve(given.run), record.get("settings", {})
-    write_page(Report(title, split, table, curves, facts, settings, commands, scores=overall), output)
-    if scores:
-        shown = {Path(item["image"]).name: scores[Path(item["image"]).name] for item in items}
-        draw_report(f"{title}, {split}", items, shown, given.run, given.segmentations, output.with_suffix(".png"))
-    return bool(scores)
+    report = Report(title, split, table, curves, facts, settings, commands, scores=overall)
+    if not scores:
+        write_page(report, output)
+        return False
+    shown = {Path(item["image"]).name: scores[Path(item["image"]).name] for item in items}
+    with replace_file(output.with_suffix(".png")) as figure:  # page and figure, or neither
+        draw_report(f"{title}, {split}", items, shown, given.run, given.segmentations, figure)
+        write_page(report, output)
+    return True
 
 
 @entry_point("no report was written; run the command again")

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from custom.constants import IGNORED
 from custom.data import read_image, to_gray
-from custom.files import replace_file
 from custom.report.curves import learning_curve
 
-from .run_files import read_classes
+from .run_files import prediction_file, read_classes
 
 ERROR_COLOURS = {"missed": (0.90, 0.35, 0.10), "invented": (0.10, 0.45, 0.90)}
 
@@ -82,8 +81,7 @@ def draw_report(
     means = {name: np.mean([score[name] for score in scores.values()]) for name in next(iter(scores.values()))}
     text = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in means.items())
     figure.suptitle(f"{title}, mean of {len(scores)} images\n{text}", fontsize=10)
-    with replace_file(output) as temporary:
-        figure.savefig(temporary, dpi=100)
+    figure.savefig(output, dpi=100)
     plt.close(figure)
 
 
@@ -93,7 +91,7 @@ def draw_row(row: NDArray, rank: str, item: dict, segmentations: Path, scores: d
     gray = to_gray(read_image(name))
     label = read_classes(item)
     probability = read_image(segmentations / "probabilities" / f"{name.stem}.tif")
-    mask = read_image(segmentations / "masks" / f"{name.stem}.png") > 0
+    mask = read_image(prediction_file(name, segmentations, objects=False)) > 0
     shown = {key: scores[key] for key in ("pixel_error", "iou", "seg") if key in scores}
     text = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in shown.items())
     pictures = {

@@ -21,10 +21,9 @@ def image_scores(run: Path, split: str) -> dict[str, dict[str, float]]:
     """Scores of each image, by file name and measure, as the evaluation of a split left them; may be empty."""
     scores: dict[str, dict[str, float]] = {}
     for file in sorted((run / "evaluation" / split).glob("*_raw.csv")):
-        with file.open(newline="") as lines:
-            for row in csv.reader(lines):
-                if row and row[0] != "filename":
-                    scores.setdefault(Path(row[0]).name, {})[file.name.removesuffix("_raw.csv")] = float(row[1])
+        for name, value in _read_table(file):
+            if name != "filename":
+                scores.setdefault(Path(name).name, {})[file.name.removesuffix("_raw.csv")] = value
     return scores
 
 
@@ -33,8 +32,17 @@ def overall_scores(run: Path, split: str) -> dict[str, float]:
     file = run / "evaluation" / split / "metrics.csv"
     if not file.is_file():
         return {}
-    with file.open(newline="", encoding="utf-8") as lines:
-        return {name: float(value) for name, value in csv.reader(lines)}
+    return dict(_read_table(file))
+
+
+def _read_table(file: Path) -> list[tuple[str, float]]:
+    """Name and first value of each row, NaN for the title of a column."""
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            rows = [row for row in csv.reader(lines) if row]
+        return [(row[0], float("nan" if row[0] == "filename" else row[1])) for row in rows]
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise UserError(f"{file}: not a table of scores ({error}); evaluate again") from error
 
 
 def read_classes(item: dict[str, Any]) -> NDArray:
@@ -62,7 +70,7 @@ def read_picture(item: dict[str, Any], segmentations: Path, objects: bool, score
     gray = to_gray(read_image(path))
     files = {
         "probability": segmentations / "probabilities" / f"{path.stem}.tif",
-        "prediction": _prediction_file(path, segmentations, objects),
+        "prediction": prediction_file(path, segmentations, objects),
     }
     planes = {}
     for name, file in files.items():
@@ -77,7 +85,8 @@ def read_picture(item: dict[str, Any], segmentations: Path, objects: bool, score
     return Picture(path.name, gray, planes["probability"], planes["prediction"].astype(np.int64), label, scores)
 
 
-def _prediction_file(image: Path, segmentations: Path, objects: bool) -> Path:
+def prediction_file(image: Path, segmentations: Path, objects: bool) -> Path:
+    """What inference wrote for an image: its instances, or its mask in any format."""
     if objects:
         return segmentations / "instances" / f"{image.stem}.tif"
     masks = [segmentations / "masks" / f"{image.stem}{suffix}" for suffix in MASK_SUFFIXES]

@@ -12,6 +12,7 @@ from typing import Any
 
 from custom.errors import UserError
 from custom.files import replace_file
+from custom.json_file import read_json
 from custom.lock import lock
 
 from .experiments import CONFIGS, TRAIN, Experiment, fingerprint
@@ -72,7 +73,7 @@ class Run:
         content = fingerprint(self.configs, self.dataset_dir)
         if not self.run_state.is_file():
             return {"commands": commands, "content": content, "done": [], "hardware": [], "failed": None}
-        run_state: dict[str, Any] = json.loads(self.run_state.read_text(encoding="utf-8"))
+        run_state: dict[str, Any] = read_json(self.run_state)
         if run_state["commands"] != commands:
             raise UserError(f"{self.folder} was begun with other options; delete it to begin anew")
         if run_state.get("content") != content:

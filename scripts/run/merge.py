@@ -82,7 +82,7 @@ def _read(file: Path, option: str) -> dict[str, Any]:
         content = ConfigParser.load_config_file(file)
     except json.JSONDecodeError as error:
         raise UserError(f"{file}: not JSON ({error.msg} in line {error.lineno}); fix that line") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, OSError, ValueError) as error:
         raise UserError(f"{file}: not a configuration file in JSON or YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
         raise UserError(f"{file}: has a {type(content).__name__}; a configuration is an object with ids")

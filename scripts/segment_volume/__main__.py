@@ -152,7 +152,7 @@ def run(options: argparse.Namespace) -> None:
     try:
         if not options.resume:
             begin(part, job, volume, header, options.ome_zarr)
-        with tqdm(total=len(blocks), initial=len(done), unit="block") as bar:
+        with tqdm(total=len(blocks), initial=len(done), unit="block", disable=None) as bar:
             for block in segment(job, todo, options.scheduler):
                 journal.add(block)
                 bar.update()

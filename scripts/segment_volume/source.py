@@ -109,6 +109,8 @@ class Volume:
         tiff.require_all_pages(file, self.path)
         series = file.series[0]
         page = series.keyframe.aspage()
+        first = [one.keyframe.aspage() for one in file.series]  # pages of one size and type are a series
+        tiff.require_alike([page, *(one for one in first if not one.is_reduced)], self.path)
         if series.dataoffset is None:
             for other in series.pages:
                 if other is None:

@@ -51,7 +51,7 @@ def test_a_taken_name_is_refused(inputs, tmp_path, taken, capsys):
     [
         (["--model", "nowhere"], "model nowhere: no model.json there"),
         (["--experiment", "kompakt"], "choose one of .*compact, "),
-        (["--experiment", "broken.json"], "not a config file"),
+        (["--experiment", "broken.json"], "broken JSON in line 1"),
         (["--experiment", "odd.json"], "does not fit train.json"),
         (["--threshold", "3"], "--threshold 3.0: input should be less than or equal to 1"),
         (["--name", "my-bundle"], "not a Python identifier"),

@@ -1,0 +1,8 @@
+"""All parts of the campaign."""
+
+from __future__ import annotations
+
+from . import archives, documents, inputs, overrides
+from .part import Part
+
+PARTS: list[Part] = [*inputs.PARTS, *documents.PARTS, *overrides.PARTS, *archives.PARTS]
