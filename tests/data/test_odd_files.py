@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from custom.data import count_pages, find_images, read_image, read_mask
+from custom.data.image_io import check_mask
 from custom.errors import UserError
 
 SHAPE = (37, 53)
@@ -216,6 +217,14 @@ def test_a_checked_image_is_decoded_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(opened) == 1
     read_image(tmp_path / "a.tif", 0)
     assert len(calls) == 4
+
+
+def test_a_page_of_a_mask_is_checked(tmp_path: Path) -> None:
+    stack = gray(3, *SHAPE)
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
+    np.testing.assert_array_equal(check_mask(tmp_path / "a.tif", 1), stack[1])
+    with pytest.raises(UserError, match="has no page 3"):
+        check_mask(tmp_path / "a.tif", 3)
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:

@@ -16,6 +16,15 @@ from custom.errors import UserError
 
 SMALL = {"training": 2, "validation": 1, "test": 1}
 SIZE = (96, 130)
+IMAGE_BLOCKS = """
+    4a64554c4542232979865868827e98a5 65635c425073375c7d5c7e8788591d7e 302130444a495e4f556d91917d4a6c72
+    273a67767080573e4c205a9d78a77e69 3b528d8e87512b1858292366809c6b64 704572787c52120c1e2d508396776768
+    2d2c497f434d2a291b3a9b83ad844e6b 2b0f2753644d371e4d4d84965a363f33 24115f424a2d404282676e8b6f694312
+    28204e5f594c9b7e6c8daa747762771b 1a1d2675583f7bc885bf848c7e121c2f 1b2651796e376dba9c745971a7a05d31
+"""
+LABEL_BLOCKS = """
+    5180eefda638dade 556e988fd4d69493 74fc89feffcfceff ee9172e6ffa2f8ff ffb89384a3a1ffff fff567b39e8ffcff
+"""
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -26,6 +35,15 @@ def test_seed_decides_every_byte(tmp_path: Path) -> None:
     first, again, other = (make_synthetic(tmp_path / n, s, SIZE, SMALL) for n, s in (("a", 1), ("b", 1), ("c", 2)))
     assert _files(first) == _files(again)
     assert _files(first)["test/image/03.png"] != _files(other)["test/image/03.png"]
+
+
+def test_the_picture_of_a_seed() -> None:
+    """Mean of each block of 8 x 8 pixels, and of 16 x 16 of the label, as drawn when the data set was published."""
+    image, label = draw_tissue(np.random.default_rng(7), (96, 128))
+    for found, size, expected in ((image, 8, IMAGE_BLOCKS), (label, 16, LABEL_BLOCKS)):
+        means = found.reshape(96 // size, size, 128 // size, size).mean((1, 3))
+        reference = np.frombuffer(bytes.fromhex(expected), np.uint8).reshape(means.shape)
+        np.testing.assert_allclose(means, reference, atol=2)
 
 
 def test_is_a_data_set(tmp_path: Path) -> None:

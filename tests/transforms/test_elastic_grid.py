@@ -56,6 +56,11 @@ def test_displacement_at_control_points_equals_the_vectors() -> None:
     assert np.abs(transform.vectors).min() > 1e-3
 
 
+def test_two_points_an_axis_are_enough() -> None:
+    window = RandElasticGrid((24, 31), grid_shape=2, sigma=3.0, mode="nearest").set_random_state(0)
+    assert window(np.zeros((1, 40, 50), np.float32)).shape == (1, 24, 31)
+
+
 def test_displacement_does_not_depend_on_rotation_and_scale() -> None:
     transform = RandElasticGrid(WINDOW, sigma=10.0, **FULL)
     transform.set_random_state(1)

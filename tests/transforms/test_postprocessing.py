@@ -10,6 +10,7 @@ import pytest
 import tifffile
 import torch
 from monai.data import MetaTensor
+from skimage.segmentation import expand_labels
 
 from custom.errors import UserError
 from custom.transforms import (
@@ -32,6 +33,21 @@ def jaccards(reference: np.ndarray, result: np.ndarray) -> list[float]:
         whole = (inside | (result == match)).sum()
         scores.append(covered[match] / whole if covered[match] > inside.sum() / 2 else 0.0)
     return scores
+
+
+@pytest.mark.parametrize("grow", [1, 2, 3])
+def test_growing_is_near_other_grown_cells_alone(grow):
+    """By the definition, pixel by pixel: at most `grow` from the cell, and at most `grow` from another grown one."""
+    seeds = np.random.default_rng(grow).random((1, 23, 37)) > 0.97
+    cells = ProbabilityToInstances()(seeds.astype(np.float32))[0]
+    found = ProbabilityToInstances(grow=grow)(seeds.astype(np.float32))[0]
+    everywhere = expand_labels(cells, grow)
+    assert len(np.unique(cells)) > 10
+    for row, column in np.ndindex(cells.shape):
+        top, left = max(row - grow, 0), max(column - grow, 0)
+        around = everywhere[top : row + grow + 1, left : column + grow + 1]
+        is_between = len(set(around[around > 0])) > 1
+        assert found[row, column] == (everywhere if is_between else cells)[row, column]
 
 
 @pytest.mark.parametrize("grow", [0, 1])
@@ -77,12 +93,14 @@ def test_holes_are_filled_cell_by_cell():
     mask = np.ones((1, 20, 31))
     mask[0, :, 14] = 0
     mask[0, 4:7, 3:6] = 0  # a hole
+    mask[0, 16:18, 20:22] = 0  # a hole in the other cell
     mask[0, 12, 0] = 0  # a notch at the edge of the image is none
     mask[0, 4:14, 18:28] = 0  # a border ...
     mask[0, 6:12, 20:26] = 1  # ... around a cell inside the other
     result = ProbabilityToInstances()(mask)[0]
     assert result.max() == 3
     assert (result[4:7, 3:6] == 1).all()
+    assert (result[16:18, 20:22] == 2).all()
     assert result[12, 0] == 0
     assert (result[4:14, 18:28] == 0).sum() == 100 - 36
     speck = mask.copy()

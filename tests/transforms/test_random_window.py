@@ -105,6 +105,8 @@ def test_sizes_and_modes_for_all_keys_or_each() -> None:
         ({"flip_prob": 2}, "flip_prob is 2"),
         ({"rotate_range": math.nan}, "rotate_range is nan"),
         ({"stride": 0}, "stride is 0"),
+        ({"scale_range": -1}, "scale_range is -1"),
+        ({"shift_range": -1}, "shift_range is -1"),
     ],
 )
 def test_bad_arguments_are_named(changes: dict[str, Any], message: str) -> None:

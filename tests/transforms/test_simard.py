@@ -93,6 +93,12 @@ def test_label_follows_the_image_under_affine_maps_too() -> None:
     np.testing.assert_array_equal(out["image"][:, 28:69, 16:49], out["label"])
 
 
+def test_defaults_and_a_narrow_gaussian() -> None:
+    transform = RandSimardElasticd(KEYS, [WINDOW, INNER], sigma=0.5)
+    assert transform.window.prob == 0.7
+    assert transform.window.kernel.max() > 0.4
+
+
 def test_probability() -> None:
     transform = make_transform(prob=0.7).set_random_state(0)
     drawn = []

@@ -226,6 +226,7 @@ def test_bad_arguments():
         WeightMap(class_weights=[1.0])(label)
     with pytest.raises(UserError, match="keys"):
         WeightMapd(keys=["label", "other"])
+    assert not WeightMap(ignore=1)(label).any()
     for bad in ({"w0": -1}, {"sigma": 0}, {"ignore": 256}, {"class_weights": [1, float("nan")]}):
         with pytest.raises(UserError, match=next(iter(bad))):
             WeightMap(**bad)
