@@ -21,8 +21,8 @@ def content_of(image: NDArray) -> str | None:
     """Checksum of the pixels, whatever the file format; None for a constant image, which may rightly occur twice."""
     if (image == image.flat[0]).all():
         return None
-    head = f"{image.shape} {image.dtype.newbyteorder('<')}".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(image).tobytes()).hexdigest()
+    pixels = image.astype(image.dtype.newbyteorder("<"), copy=False)
+    return hashlib.sha256(f"{pixels.shape} {pixels.dtype.str}".encode() + pixels.tobytes()).hexdigest()
 
 
 def refuse_shared(splits: Items, contents: Mapping[str, str | None], path: Path) -> None:

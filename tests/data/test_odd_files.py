@@ -140,6 +140,8 @@ def test_mask_drawn_in_alpha(tmp_path: Path, colour: tuple[int, int, int]) -> No
     drawn[mask == 1] = (*colour, 255)
     Image.fromarray(drawn).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), 255 * mask)
+    Image.fromarray(drawn[..., [0, 3]]).save(tmp_path / "b.png")  # gray values count, if there are any
+    np.testing.assert_array_equal(read_mask(tmp_path / "b.png"), (colour[0] or 255) * mask)
 
 
 def test_gray_values_under_alpha_count(tmp_path: Path) -> None:
@@ -165,6 +167,16 @@ def test_channels_are_no_pages(tmp_path: Path) -> None:
             read_image(path, 0)
         with pytest.raises(UserError, match=r"has no channel 3; its channels are"):
             read_image(path, 0, 3)
+
+
+def test_channels_of_a_stack_over_time(tmp_path: Path) -> None:
+    data = gray(2, 3, 4, *SHAPE)
+    tifffile.imwrite(tmp_path / "a.ome.tif", data, ome=True, photometric="minisblack", metadata={"axes": "TCZYX"})
+    assert count_pages(tmp_path / "a.ome.tif") == 8
+    for page, (time, depth) in enumerate(np.ndindex(2, 4)):
+        for channel in range(3):
+            found = read_image(tmp_path / "a.ome.tif", page, channel)
+            np.testing.assert_array_equal(found, data[time, channel, depth])
 
 
 def test_a_channel_of_pixels_with_several_samples(tmp_path: Path) -> None:

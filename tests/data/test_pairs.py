@@ -32,6 +32,11 @@ def test_numbers_pair_by_value_and_not_by_sort_order() -> None:
     ]
 
 
+def test_pairs_are_sorted_by_the_file_of_the_image() -> None:
+    images, labels = paths("10.png", "009.png"), paths("10.png", "9.png")
+    assert pair_by_name(images, labels) == [(images[1], labels[1]), (images[0], labels[0])]
+
+
 def test_exact_names_that_differ_in_zeros_alone_are_two_images() -> None:
     both = paths("1.png", "01.png")
     assert pair_by_name(both, both) == [(both[1], both[1]), (both[0], both[0])]
