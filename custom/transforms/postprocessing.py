@@ -40,10 +40,10 @@ def _fill_holes(instances: NDArray[np.int32]) -> NDArray[np.int32]:
     holes, count = ndimage.label(ndimage.binary_fill_holes(mask, EIGHT_NEIGHBOURS) & ~mask, EIGHT_NEIGHBOURS)
     if count == 0:
         return instances
-    neighbour = ndimage.maximum_filter(instances, size=3)
     index = np.arange(count + 1)
-    highest = ndimage.maximum(neighbour, holes, index)
-    lowest = ndimage.minimum(np.where(neighbour > 0, neighbour, np.iinfo(np.int32).max), holes, index)
+    highest = ndimage.maximum(ndimage.maximum_filter(instances, size=3), holes, index)
+    present = np.where(mask, instances, np.iinfo(np.int32).max)
+    lowest = ndimage.minimum(ndimage.minimum_filter(present, size=3), holes, index)
     owner = np.where(highest == lowest, highest, 0).astype(np.int32)
     owner[0] = 0
     return np.where(mask, instances, owner[holes])
@@ -70,6 +70,17 @@ def _split(
         return components
     elevation = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask) * probability, sigma) * mask
     return watershed(-elevation, _seeds(elevation, components, height), mask=mask).astype(np.int32)
+
+
+def regrow(instances: NDArray[np.int32], grow: int) -> NDArray[np.int32]:
+    """Let instances (H, W) take the background nearest to them, up to `grow` pixels, where they come close to others.
+
+    A pixel depends on those at most `2 * grow` rows and columns away.
+    """
+    if grow == 0:
+        return instances
+    grown = expand_labels(instances, distance=grow)
+    return np.where(near_another(grown, 2 * grow + 1), grown, instances)
 
 
 class ProbabilityToInstances(Transform):
@@ -152,14 +163,7 @@ class ProbabilityToInstances(Transform):
         instances = _fill_holes(_remove_small(components, self.min_size))
         if self.method == "watershed":
             instances = _remove_small(_split(instances, plane, self.sigma, self.height), self.min_size)
-        return convert_to_dst_type(self._regrow(instances)[None], probability, dtype=np.int32)[0]
-
-    def _regrow(self, instances: NDArray[np.int32]) -> NDArray[np.int32]:
-        if self.grow == 0:
-            return instances
-        grown = expand_labels(instances, distance=self.grow)
-        between = near_another(grown, 2 * self.grow + 1)
-        return np.where(between, grown, instances)
+        return convert_to_dst_type(regrow(instances, self.grow)[None], probability, dtype=np.int32)[0]
 
 
 class ProbabilityToInstancesd(MapTransform):

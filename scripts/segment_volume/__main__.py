@@ -9,6 +9,10 @@ image (0.4 by default): foreground probabilities, float32, with the mask under l
 compressed chunks. Pixel size and unit are those of IN. Until all is done the result lies in OUT.part, and a run
 that was killed goes on with --resume, block by block.
 
+With --instances there are cells, too, under labels/instances: by the model's post-processing, in each slice those of
+the whole slice, with an id of their own in the volume. With --link_z a cell has the id of the cell in the slice before
+that overlaps it most, if that one overlaps it most in turn.
+
 On a Dask cluster the workers need this project (start them in its folder) and see IN, OUT and the weights under the
 same paths; the result is the same, bit for bit with equal numbers of threads. Gray values are scaled for each slice, by
 its own percentiles, as in training and inference.
@@ -34,7 +38,7 @@ from custom.model import to_json
 
 from .. import command
 from ..model_options import add_model_options, model_from
-from . import target
+from . import instances, target
 from .blocks import Block, Job
 from .journal import Journal
 from .source import Volume
@@ -54,8 +58,12 @@ def make_parser() -> command.Parser:
     parser.add_argument("--channel", type=int, help="which channel, from 0, if the volume has several")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     parser.add_argument("--ome_zarr", choices=("0.4", "0.5"), default="0.4", help="version of the output")
+    parser.add_argument("--instances", action="store_true", help="cells too, by the model's post-processing")
+    parser.add_argument("--link_z", action="store_true", help="one id for cells that overlap from slice to slice")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work")
-    parser.add_argument("--memory", type=float, default=1.0, metavar="GIB", help="for a forward pass")
+    parser.add_argument(
+        "--memory", type=float, default=1.0, metavar="GIB", help="for a forward pass, and for a watershed"
+    )
     parser.add_argument("--block", type=int, default=BLOCK, metavar="PIXELS", help="per side")
     parser.add_argument(
         "--bfloat16", choices=("true", "false"), help="default: where this machine's hardware is fast at it"
@@ -75,8 +83,10 @@ def make_job(options: argparse.Namespace, volume: Volume) -> Job:
         raise UserError(f"--block {options.block}: give a multiple of {divisor}, the network's divisor")
     if options.memory <= 0:
         raise UserError(f"--memory {options.memory}: give a positive number of GiB")
+    if options.link_z and not options.instances:
+        raise UserError("--link_z: links instances; add --instances")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Job(
+    job = Job(
         source=str(options.source.absolute()),
         channel=options.channel,
         target=str(part_of(options.target).absolute()),
@@ -86,7 +96,12 @@ def make_job(options: argparse.Namespace, volume: Volume) -> Job:
         block=options.block,
         memory=int(options.memory * 2**30),
         bfloat16=bfloat16_is_fast(device) if options.bfloat16 is None else options.bfloat16 == "true",
+        instances=options.instances,
+        link_z=options.link_z,
     )
+    if job.instances:
+        instances.require_memory(job)
+    return job
 
 
 def part_of(path: Path) -> Path:
@@ -113,7 +128,7 @@ def require_target(path: Path, resume: bool) -> None:
 def size_of(job: Job) -> int:
     """Bytes of the result, uncompressed."""
     voxels = sum(z * h * w for z, h, w in target.level_shapes(job.shape, chunk_of(job.block)))
-    return voxels * target.BYTES_PER_VOXEL
+    return voxels * target.bytes_per_voxel(job.instances)
 
 
 def identity(job: Job) -> dict[str, Any]:
@@ -124,7 +139,10 @@ def identity(job: Job) -> dict[str, Any]:
 def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any], version: target.Version) -> None:
     """Make the empty target and its journal beside the final name, both or none."""
     with new_folder(path) as folder:
-        target.create(folder, job.shape, chunk_of(job.block), volume.scale, volume.unit, version)
+        chunk = chunk_of(job.block)
+        target.create(folder, job.shape, chunk, volume.scale, volume.unit, version, job.instances)
+        if job.instances:
+            instances.create(folder, job, chunk)
         Journal(folder / JOURNAL).start(header)
 
 
@@ -156,7 +174,9 @@ def run(options: argparse.Namespace) -> None:
             for block in segment(job, todo, options.scheduler):
                 journal.add(block)
                 bar.update()
-        target.build_pyramid(part)
+        if job.instances:
+            instances.add_instances(job, options.scheduler)
+        target.build_pyramid(part, job.instances)
         finish(part, options.target)
     except OSError as error:
         raise UserError(
@@ -170,6 +190,7 @@ def finish(part: Path, path: Path) -> None:
         file.unlink()
     part.rename(path)
     (path / JOURNAL).unlink()
+    instances.remove(path)
 
 
 @command.entry_point("go on with --resume if OUT.part is there, otherwise start again")
@@ -177,7 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Segment what the command line names."""
     options = make_parser().parse_args(argv)
     run(options)
-    print(f"{options.target}: probabilities, and masks in labels/mask")
+    more = ", cells in labels/instances" if options.instances else ""
+    print(f"{options.target}: probabilities, and masks in labels/mask{more}")
     return 0
 
 

@@ -47,6 +47,8 @@ class Job:
         block: rows and columns of a block, a multiple of the target's chunks and of the network's divisor.
         memory: bytes for a forward pass.
         bfloat16: whether the network runs under bfloat16 autocast.
+        instances: whether there are instances, cells of single slices.
+        link_z: whether cells of neighbouring slices that overlap have one id.
     """
 
     source: str
@@ -58,6 +60,8 @@ class Job:
     block: int
     memory: int
     bfloat16: bool
+    instances: bool = False
+    link_z: bool = False
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, slice by slice."""
@@ -79,7 +83,7 @@ def segment_block(job: Job, block: Block) -> Block:
     with _ONE:
         rows = slice(block.row, min(block.row + job.block, job.shape[1]))
         columns = slice(block.column, min(block.column + job.block, job.shape[2]))
-        model, network = _model(job.model, job.model_folder)
+        model, network = model_of(job)
         inferer = OverlapTileInferer(
             memory_budget=job.memory, orientations=model.orientations, amp=job.bfloat16, scale=model.scale
         )
@@ -91,6 +95,11 @@ def segment_block(job: Job, block: Block) -> Block:
             (probability >= model.postprocessing.threshold).byte().cpu().numpy()
         )
     return block
+
+
+def model_of(job: Job) -> tuple[Model, nn.Module]:
+    """The job's model and its network, kept from block to block."""
+    return _model(job.model, job.model_folder)
 
 
 @lru_cache(maxsize=1)
@@ -108,5 +117,5 @@ def _volume(source: str, channel: int | None) -> Volume:
 
 @lru_cache(maxsize=4)
 def _slice(job: Job, z: int) -> GraySlice:
-    rule = _model(job.model, job.model_folder)[0].gray_rule()
+    rule = model_of(job)[0].gray_rule()
     return gray_slice(_volume(job.source, job.channel), z, rule)

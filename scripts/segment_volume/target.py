@@ -1,4 +1,4 @@
-"""The result as OME-Zarr 0.4 or 0.5: the probability as an image, the mask as its label, both as pyramids."""
+"""The result as OME-Zarr 0.4 or 0.5: the probability as an image, mask and instances as its labels, all as pyramids."""
 
 from __future__ import annotations
 
@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 Version = Literal["0.4", "0.5"]
-PROBABILITY, MASK = "", "labels/mask"
-_DTYPES = {PROBABILITY: np.float32, MASK: np.uint8}
-BYTES_PER_VOXEL = sum(np.dtype(dtype).itemsize for dtype in _DTYPES.values())
+PROBABILITY, MASK, INSTANCES = "", "labels/mask", "labels/instances"
+_DTYPES = {PROBABILITY: np.float32, MASK: np.uint8, INSTANCES: np.uint32}
+
+
+def layers(instances: bool) -> list[str]:
+    """What the result consists of: groups of the OME-Zarr image."""
+    return [PROBABILITY, MASK, INSTANCES] if instances else [PROBABILITY, MASK]
+
+
+def bytes_per_voxel(instances: bool) -> int:
+    """Bytes of the result for a voxel of a level, uncompressed; with instances there is a working copy of them."""
+    return sum(np.dtype(_DTYPES[name]).itemsize for name in layers(instances)) + (4 if instances else 0)
 
 
 def level_shapes(shape: Sequence[int], chunk: int) -> list[tuple[int, int, int]]:
@@ -28,7 +37,13 @@ def level_shapes(shape: Sequence[int], chunk: int) -> list[tuple[int, int, int]]
 
 
 def create(
-    path: Path, shape: Sequence[int], chunk: int, scale: Sequence[float], unit: str | None, version: Version = "0.4"
+    path: Path,
+    shape: Sequence[int],
+    chunk: int,
+    scale: Sequence[float],
+    unit: str | None,
+    version: Version = "0.4",
+    instances: bool = False,
 ) -> None:
     """Make the empty arrays and their metadata; chunks of (1, chunk, chunk) pixels, Zstandard.
 
@@ -39,22 +54,29 @@ def create(
         scale: size of a pixel along each axis.
         unit: of `scale`, in the words of OME-NGFF; None where it is not known.
         version: of OME-Zarr. 0.4 is Zarr version 2, which most desktop programs open; 0.5 is Zarr version 3.
+        instances: whether there will be instances.
     """
     root = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
     shapes = level_shapes(shape, chunk)
     labels = root.create_group("labels")
-    _describe(labels, {"labels": ["mask"]}, version)
-    for name, dtype in _DTYPES.items():
+    names = layers(instances)
+    _describe(labels, {"labels": [name.removeprefix("labels/") for name in names if name != PROBABILITY]}, version)
+    for name in names:
         group = root if name == PROBABILITY else root.create_group(name)
         for level, level_shape in enumerate(shapes):
-            group.create_array(
-                str(level),
-                shape=level_shape,
-                chunks=(1, min(chunk, level_shape[1]), min(chunk, level_shape[2])),
-                dtype=dtype,
-                **_storage(version),
-            )
+            _create_array(group, str(level), level_shape, chunk, _DTYPES[name], version)
         _describe(group, _metadata(name, len(shapes), scale, unit, version), version)
+
+
+def create_working_array(path: Path, shape: Sequence[int], chunk: int) -> None:
+    """An empty array of ids beside the result, (Z, H, W) uint32, for work that is not yet final."""
+    root = zarr.create_group(path, zarr_format=2)
+    _create_array(root, "0", shape, chunk, np.uint32, "0.4")
+
+
+def _create_array(group: zarr.Group, name: str, shape: Sequence[int], chunk: int, dtype: Any, version: Version) -> None:
+    chunks = (1, min(chunk, shape[1]), min(chunk, shape[2]))
+    group.create_array(name, shape=tuple(shape), chunks=chunks, dtype=dtype, **_storage(version))
 
 
 def _storage(version: Version) -> dict[str, Any]:
@@ -89,12 +111,12 @@ def _metadata(name: str, levels: int, scale: Sequence[float], unit: str | None, 
     own_version = {"version": version} if version == "0.4" else {}
     multiscale = {
         **own_version,
-        "name": "probability" if name == PROBABILITY else "mask",
+        "name": name.removeprefix("labels/") or "probability",
         "axes": [{"name": axis, **space} for axis in "zyx"],
         "datasets": datasets,
         "type": "mean" if name == PROBABILITY else "nearest",
     }
-    extra = {"image-label": {**own_version, "source": {"image": "../../"}}} if name == MASK else {}
+    extra = {"image-label": {**own_version, "source": {"image": "../../"}}} if name != PROBABILITY else {}
     return {"multiscales": [multiscale], **extra}
 
 
@@ -114,13 +136,12 @@ def every_second(block: NDArray) -> NDArray:
     return block[::2, ::2]
 
 
-def build_pyramid(path: Path) -> None:
+def build_pyramid(path: Path, instances: bool = False) -> None:
     """Fill the levels above the first, each from the one below, chunk by chunk."""
-    reduce: dict[str, Callable[[NDArray], NDArray]] = {PROBABILITY: mean_2x2, MASK: every_second}
-    for name in _DTYPES:
+    for name in layers(instances):
         for level in range(1, len(level_paths(path, name))):
             below, here = open_level(path, name, level - 1, "r"), open_level(path, name, level)
-            _fill(below, here, reduce[name])
+            _fill(below, here, mean_2x2 if name == PROBABILITY else every_second)
 
 
 def level_paths(path: Path, name: str) -> list[str]:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
 from custom.errors import UserError
 
 from .blocks import Block, Job, segment_block
 
 TIMEOUT = 10  # seconds for a scheduler to answer
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def each(
+    function: Callable[[Job, Item], Result], job: Job, items: Iterable[Item], scheduler: str | None
+) -> Iterator[Result]:
+    """The results of `function(job, item)`, here one after the other, or on a cluster in any order."""
+    return _each_on_cluster(function, job, items, scheduler) if scheduler else (function(job, item) for item in items)
 
 
 def segment_here(job: Job, blocks: Iterable[Block]) -> Iterator[Block]:
@@ -20,7 +32,14 @@ def segment_here(job: Job, blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def segment_on_cluster(job: Job, blocks: Iterable[Block], scheduler: str) -> Iterator[Block]:
-    """Segment the blocks on a Dask cluster, and give each when it is done, in any order.
+    """Segment the blocks on a Dask cluster, and give each when it is done, in any order. Raises as `each`."""
+    return _each_on_cluster(segment_block, job, blocks, scheduler)
+
+
+def _each_on_cluster(
+    function: Callable[[Job, Item], Result], job: Job, items: Iterable[Item], scheduler: str
+) -> Iterator[Result]:
+    """The results of `function(job, item)` on a Dask cluster.
 
     The work of a worker that dies goes to another. Workers need this project and its packages, and see the files under
     the same paths.
@@ -42,11 +61,11 @@ def segment_on_cluster(job: Job, blocks: Iterable[Block], scheduler: str) -> Ite
         workers = client.scheduler_info(n_workers=-1)["workers"]
         if not workers:
             raise UserError(f"--scheduler {scheduler}: has no workers; start some from the folder of this project")
-        waiting = iter(blocks)
+        waiting = iter(items)
         # Some more than the workers can do at once, so that none waits; not all, because there may be millions.
         first = islice(waiting, 2 * sum(worker["nthreads"] for worker in workers.values()) + 2)
-        running = as_completed(client.submit(segment_block, job, block, pure=False) for block in first)
+        running = as_completed(client.submit(function, job, item, pure=False) for item in first)
         for future in running:
             yield future.result()
-            for block in islice(waiting, 1):
-                running.add(client.submit(segment_block, job, block, pure=False))
+            for item in islice(waiting, 1):
+                running.add(client.submit(function, job, item, pure=False))

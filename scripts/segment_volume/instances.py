@@ -1,0 +1,165 @@
+"""Instances of a volume: cells of each slice, over all its blocks, then numbered through the volume.
+
+Once a slice's probabilities are there, its cells are found block by block with ids of their own (`segment_slice`), in
+a working array. When all slices are done, their ids become those of the volume: each cell its own, or, linked through
+z, that of the cell below. Slices are independent of each other but for this numbering, so that each is one task.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from custom.blockwise.components import MOST_CELLS, components_in_blocks, windows
+from custom.errors import UserError
+from custom.files import replace_file
+from custom.transforms import ProbabilityToInstances
+
+from . import target
+from .blocks import Job, model_of
+from .workers import each
+
+WORKING, COUNTS = "working_ids", "slices"
+# Measured on planes of 1,500 to 3,000 pixels: distance, elevation, its maxima and the watershed's queue.
+WATERSHED_BYTES = 90
+
+
+def require_memory(job: Job) -> None:
+    """Raise UserError if the model's method needs a whole slice in memory and the slice is too large."""
+    post = model_of(job)[0].postprocessing
+    needed = WATERSHED_BYTES * job.shape[1] * job.shape[2]
+    if post.method == "watershed" and needed > job.memory:
+        raise UserError(
+            f"--instances: a watershed of {job.shape[1]} x {job.shape[2]} pixels needs {needed / 2**30:.1f} GiB of "
+            f"memory; allow that with --memory {needed / 2**30 + 0.1:.1f}, or choose --method components"
+        )
+
+
+def create(path: Path, job: Job, chunk: int) -> None:
+    """Make what the work needs beside the result."""
+    target.create_working_array(path / WORKING, job.shape, chunk)
+    (path / COUNTS).mkdir()
+
+
+def remove(path: Path) -> None:
+    """Remove it when all is done, if it was made."""
+    shutil.rmtree(path / WORKING, ignore_errors=True)
+    shutil.rmtree(path / COUNTS, ignore_errors=True)
+
+
+def add_instances(job: Job, scheduler: str | None) -> None:
+    """Find the cells of all slices that are not done, and number them through the volume.
+
+    Raises:
+        UserError: more cells than ids of 32 bits; or as `each`.
+    """
+    depth, counts = job.shape[0], Path(job.target) / COUNTS
+    todo = [z for z in range(depth) if not (counts / str(z)).exists()]
+    for _ in tqdm(each(segment_slice, job, todo, scheduler), total=len(todo), unit="slice", desc="instances"):
+        pass
+    sizes = [int((counts / str(z)).read_text()) for z in range(depth)]
+    pairs = dict(each(link_slice, job, range(1, depth), scheduler)) if job.link_z else {}
+    for _ in each(number_slice, job, number(sizes, pairs), scheduler):
+        pass
+
+
+def segment_slice(job: Job, z: int) -> int:
+    """Find the cells of one slice and note their number; doing it twice writes the same again."""
+    folder = Path(job.target)
+    post = model_of(job)[0].postprocessing
+    rule = ProbabilityToInstances(**post.model_dump(exclude={"fitted_on"}))
+    probability = _Slice(target.open_level(folder, target.PROBABILITY, 0, "r"), z)
+    out = _Slice(target.open_level(folder, WORKING, 0), z)
+    if rule.method == "components":
+        scratch = _Slice(target.open_level(folder, target.INSTANCES, 0), z)
+        count = components_in_blocks(probability, scratch, out, job.shape[1:], job.block, rule)
+    else:
+        whole = np.asarray(rule(probability[:, :][None])[0])
+        count, out[:, :] = int(whole.max()), whole
+    with replace_file(folder / COUNTS / str(z)) as temporary:
+        temporary.write_text(str(count))
+    return z
+
+
+def link_slice(job: Job, z: int) -> tuple[int, NDArray[np.int64]]:
+    """Which cells of slice `z` go on from slice `z - 1`: (2, n), ids of the slice before and of this one.
+
+    A cell goes on where it overlaps most, if that cell, too, overlaps it most; so no cell has two in one slice, and
+    what divides keeps its id in one part.
+    """
+    array = target.open_level(Path(job.target), WORKING, 0, "r")
+    below, here = _Slice(array, z - 1), _Slice(array, z)
+    found = [np.zeros((3, 0), np.int64)]
+    for window in windows(job.shape[1:], job.block):
+        both = np.stack([below[window].ravel(), here[window].ravel()]).astype(np.int64)
+        cells, pixels = np.unique(both.T[both.all(axis=0)], axis=0, return_counts=True)
+        found.append(np.concatenate([cells.T, pixels[None]]))
+    one, other, pixels = np.concatenate(found, axis=1)
+    pairs, place = np.unique(np.stack([one, other]), axis=1, return_inverse=True)
+    overlap = np.bincount(place.ravel(), pixels, minlength=pairs.shape[1])
+    return z, pairs[:, _is_best(pairs[0], overlap) & _is_best(pairs[1], overlap)]
+
+
+def _is_best(cells: NDArray[np.int64], overlap: NDArray) -> NDArray[np.bool_]:
+    """Whether a pair is the one of its cell that overlaps most; of equal ones the first."""
+    order = np.lexsort((np.arange(len(cells)), -overlap, cells))
+    best = np.zeros(len(cells), bool)
+    best[order[np.unique(cells[order], return_index=True)[1]]] = True
+    return best
+
+
+def number(sizes: Iterable[int], pairs: dict[int, NDArray[np.int64]]) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+    """For each slice the ids in the volume of its cells 0 (the background), 1, 2, ...
+
+    Args:
+        sizes: number of cells of each slice.
+        pairs: by slice, what `link_slice` found.
+
+    Raises:
+        UserError: more cells than ids of 32 bits.
+    """
+    last, before = 0, np.zeros(1, np.uint32)
+    for z, size in enumerate(sizes):
+        table = np.zeros(size + 1, np.uint32)
+        if z in pairs:
+            table[pairs[z][1]] = before[pairs[z][0]]
+        new = np.flatnonzero(table[1:] == 0) + 1
+        if last + len(new) > MOST_CELLS:
+            raise UserError(
+                f"more than {MOST_CELLS:,} cells; segment the volume in parts, or choose a larger --min_size"
+            )
+        table[new] = last + 1 + np.arange(len(new))
+        last += len(new)
+        yield z, table
+        before = table
+
+
+def number_slice(job: Job, item: tuple[int, NDArray[np.uint32]]) -> int:
+    """Write the ids of one slice as those of the volume."""
+    z, table = item
+    folder = Path(job.target)
+    local = _Slice(target.open_level(folder, WORKING, 0, "r"), z)
+    out = _Slice(target.open_level(folder, target.INSTANCES, 0), z)
+    for window in windows(job.shape[1:], job.block):
+        out[window] = table[local[window]]
+    return z
+
+
+class _Slice:
+    """One slice of an array (Z, H, W), read and written by windows."""
+
+    def __init__(self, array: Any, z: int) -> None:
+        self.array = array
+        self.z = z
+
+    def __getitem__(self, window: tuple[slice, slice]) -> NDArray:
+        return self.array[(self.z, *window)]
+
+    def __setitem__(self, window: tuple[slice, slice], values: NDArray) -> None:
+        self.array[(self.z, *window)] = values
