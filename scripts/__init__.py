@@ -1,4 +1,4 @@
-"""What a person runs: `python -m scripts.COMMAND`."""
+"""The commands: `python -m scripts.COMMAND`."""
 
 import importlib.util
 import os
@@ -22,8 +22,8 @@ def _require_own_code() -> None:
         sys.exit(2)
 
 
-# While Python looks for the command of `-m`, sys.argv[0] is "-m". Until the command runs, PyTorch and MONAI are
-# imported for seconds: a signal then needs no clean-up, and shall leave no traceback either.
+# While Python looks for the command of `-m`, sys.argv[0] is "-m". Importing PyTorch and MONAI takes seconds, during
+# which an interruption needs no clean-up and should not print a traceback.
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, _end_quietly)
     signal.signal(signal.SIGTERM, _end_quietly)

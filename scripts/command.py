@@ -1,4 +1,4 @@
-"""What all commands share: the style of their command lines, and how they end."""
+"""Shared by all commands: the style of their command lines, and exit codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import psutil
 from custom.errors import UserError
 from custom.exits import Terminated, ending
 
-SOME_FAILED = 1  # exit code: some of the inputs failed, the results of the others are there
+SOME_FAILED = 1  # exit code: some of the inputs failed, the others succeeded
 PATIENCE = 5  # seconds for child processes to end when asked to
 
 P = ParamSpec("P")
@@ -63,13 +63,13 @@ def make_parser(name: str, doc: str | None, **more: Any) -> Parser:
 
 
 def entry_point(advice: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
-    """Decorate `main(argv) -> int`, so that whatever a user can cause ends in one line and an exit code.
+    """Decorate `main(argv) -> int`, so that errors of the user and interruptions end in one line and an exit code.
 
-    The lines and codes are those of `custom.exits.ending`; 141 if the reader of the output has gone. Child processes
-    begun by `main` are ended if it is interrupted. Other exceptions are bugs and keep their traceback.
+    The lines and codes are those of `custom.exits.ending`; 141 for a broken pipe. Child processes started by `main` are
+    terminated if it is interrupted. Other exceptions are bugs and keep their traceback.
 
     Args:
-        advice: what is left behind and how to go on.
+        advice: for interruptions: what was saved, and how to continue.
     """
 
     def decorate(main: Callable[P, int]) -> Callable[P, int]:
@@ -104,7 +104,7 @@ def _option_names(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _print_any_name() -> None:
-    # A file name may hold what the terminal's encoding does not.
+    # File names may contain characters that the terminal's encoding lacks.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -123,7 +123,7 @@ def _signals() -> Iterator[None]:
             signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
             signal.SIGTERM: signal.signal(signal.SIGTERM, terminate),
         }
-    except ValueError:  # not in the main thread: signals are another's
+    except ValueError:  # not in the main thread, which handles the signals
         before = {}
     try:
         yield
@@ -134,7 +134,7 @@ def _signals() -> Iterator[None]:
 
 @contextmanager
 def _children_ended() -> Iterator[None]:
-    """End the processes that the block started and left running, if it is interrupted."""
+    """Terminate processes that the block started, if it is interrupted."""
     this = psutil.Process()
     before = set(this.children(recursive=True))
     try:
@@ -152,7 +152,7 @@ def _children_ended() -> Iterator[None]:
 
 
 def _stdout_is_closed() -> bool:
-    """Whether writing to stdout fails; then nothing more is written to it, not even when Python ends."""
+    """Whether writing to stdout fails; if so, nothing more is written to it, not even when Python exits."""
     try:
         print(flush=True)
     except BrokenPipeError:

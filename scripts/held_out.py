@@ -24,7 +24,7 @@ class Example:
 
     Attributes:
         name: of the image's file, without suffix.
-        pixels: as they are in the file, (H, W) or (H, W, C).
+        pixels: as stored in the file, (H, W) or (H, W, C).
         label: class indices (H, W), 255 where ignored.
         instances: ids (H, W), 0 background, -1 ignored; None for data whose labels are classes.
     """

@@ -1,4 +1,4 @@
-"""The model that a command line names: `--model NAME_OR_FOLDER`, and what of it is overridden."""
+"""Options for a model: `--model NAME_OR_FOLDER`, and overrides of its settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HELP = {
 
 
 def add_model_options(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """Add `--model`, and an option for each part of a model that can be overridden."""
+    """Add `--model`, and an option for each setting of a model that can be overridden."""
     parser.add_argument(
         "--model",
         default=default,
@@ -37,7 +37,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: str | None = Non
 
 
 def add_authors_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--authors`, for commands that hand a model on."""
+    """Add `--authors`, for commands that publish a model."""
     parser.add_argument("--authors", help="whose work the model is (default: the model's own)")
 
 

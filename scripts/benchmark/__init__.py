@@ -1,1 +1,1 @@
-"""The parts of `python -m scripts.benchmark`, one file a part, and what they share."""
+"""The parts of `python -m scripts.benchmark`, one file per part, and shared functions."""

@@ -1,4 +1,4 @@
-"""Measure every part against what else could do its work, check that the results agree, and write a report.
+"""Compare each part with its alternatives, check that the results agree, and write a report.
 
 python -m scripts.benchmark [--only augmentation weight_map inference training] [--quick] [--output docs]
 """
@@ -51,14 +51,14 @@ def write_report(machine: dict[str, str], parts: list[Part], shortened: bool, ou
     draw(parts, output / "benchmark.png")
 
 
-@command.entry_point("the report holds the parts that were finished")
+@command.entry_point("the report contains the parts that were finished")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all results agree, 1 if a check failed (a slow machine is no failure)."""
+    """Command line; 0 if all results agree, 1 if a check failed (missed speeds do not count)."""
     parser = command.make_parser("scripts.benchmark", __doc__)
     parser.add_argument(
         "--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART", help="parts to measure"
     )
-    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds, to test the benchmark")
     parser.add_argument("--output", type=Path, default=Path("docs"), help="folder of the report")
     given = parser.parse_args(argv)
     mpl.use("Agg")

@@ -72,7 +72,7 @@ def run(sizes: Sizes) -> Part:
 
 
 def growth(sizes: Sizes) -> Table:
-    """The window is read straight from the image, so the image's own size does not matter."""
+    """Time by image size, which hardly matters, since the window is read directly from the image."""
     rows: list[list[Any]] = []
     for size in sizes.growth:
         call = own_job(make_job(size, sizes.window), center="uniform")

@@ -1,6 +1,6 @@
 """The augmentation of one training sample in other libraries: pad, deform, crop image, label and weights.
 
-Each function takes an image, a label and weights (1, H, W) and gives back a call that deforms them anew.
+Each function takes an image, a label and weights (1, H, W) and returns a function that deforms them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KEYS = ["image", "label", "weight"]
 
 @dataclass(frozen=True)
 class Job:
-    """Items (1, H, W) of one sample, and the sizes to make: image (window, window), the others (target, target)."""
+    """Items (1, H, W) of one sample, and the output sizes: image (window, window), the others (target, target)."""
 
     items: Mapping[Hashable, Any]
     window: int
@@ -62,7 +62,7 @@ def elasticdeform_job(job: Job) -> Call:
 
 
 def elasticdeform_cropped(job: Job) -> Call:
-    """Its `crop` argument computes only what is kept; two calls, because all arrays of one call are cropped alike."""
+    """With its `crop` argument, which skips the margin; two calls, because it crops all arrays to the same size."""
     library = importlib.import_module("elasticdeform")
 
     def call() -> list[NDArray[Any]]:
@@ -98,7 +98,7 @@ def monai_job(job: Job, padded: bool = True) -> Call:
 
 
 def albumentations_job(job: Job, name: str, **arguments: Any) -> Call:
-    """Pad, the transform `name`, cubic, crop; the label is cropped once more, the weights go as an image."""
+    """Pad, the transform `name`, cubic, crop; the label is cropped once more, the weights are passed as an image."""
     library = importlib.import_module("albumentations")
     transform = library.Compose(
         [

@@ -1,4 +1,4 @@
-"""Other ways to segment a large image with a U-Net of the same width and depth."""
+"""Alternatives for the segmentation of a large image by a U-Net of the same width and depth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TILE, OUTPUT = 572, 388
 
 
 class SamePaddingUNet(ValidUNet):
-    """The same layers with zero padding, as most U-Nets have it: as many pixels out as in."""
+    """The same layers with zero padding, as in most U-Nets: the output is as large as the input."""
 
     def __init__(self, features: int) -> None:
         super().__init__(features=features)
@@ -36,7 +36,7 @@ def basic_unet(features: int) -> BasicUNet:
 
 
 def sliding(network: nn.Module, image: Tensor, roi: int, dtype: torch.dtype) -> Any:
-    """MONAI's sliding window as its microscopy examples set it: a quarter of overlap, Gaussian blending."""
+    """MONAI's sliding window with the settings of its microscopy examples: overlap 0.25, Gaussian blending."""
     inferer = SlidingWindowInferer(roi, sw_batch_size=1, overlap=0.25, mode="gaussian")
     with torch.no_grad(), torch.autocast(image.device.type, dtype, enabled=dtype == torch.bfloat16):
         return inferer(image, network)
@@ -48,7 +48,7 @@ def mirrored(image: Tensor, before: int, size: tuple[int, int]) -> Tensor:
 
 
 def plain_tiles(network: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-    """The loop of the reproductions: tiles of 572 pixels, 388 apart, one by one, float32."""
+    """The loop of common reproductions: tiles of 572 pixels, 388 apart, one by one, float32."""
     height, width = image.shape[-2:]
     rows, columns = -(-height // OUTPUT), -(-width // OUTPUT)
     surrounded = mirrored(

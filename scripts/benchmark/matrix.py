@@ -1,4 +1,4 @@
-"""How fast a device multiplies matrices, and how many multiplications a network needs: the share that is reached."""
+"""Matrix throughput of a device, and the number of operations of a network."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def forward_operations(network: nn.Module, input_size: int) -> int:
 
 
 def device_and_dtype() -> tuple[torch.device, torch.dtype]:
-    """Where things run here, and the precision that is fast there."""
+    """The fastest device of this machine, and the fastest precision on it."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return device, torch.bfloat16 if bfloat16_is_fast(device) else torch.float32

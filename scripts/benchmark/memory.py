@@ -35,7 +35,7 @@ def peak_rss() -> float:
 
 
 def measure(way: Way, size: int, features: int, roi: int) -> tuple[float, float]:
-    """MiB beyond what the process had with network and image loaded, and MiB in all; float32, on the CPU."""
+    """Peak memory in MiB beyond network and image, and in total; float32, on the CPU."""
     torch.manual_seed(0)
     image = torch.rand(1, 1, size, size)
     network = (SamePaddingUNet if way == "sliding window" else ValidUNet)(features=features).eval()

@@ -17,13 +17,13 @@ OWN_WORDS = ("RandElasticGrid", "WeightMap", "OverlapTileInferer", "tiles")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or none."""
+    """Write a file atomically."""
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def number(value: Cell) -> str:
-    """Three digits, without exponents for what people read."""
+    """A number with three digits, without exponent where possible."""
     if value is None:
         return "-"
     if isinstance(value, str):
@@ -59,7 +59,7 @@ def part_lines(part: Part) -> list[str]:
 
 
 def floor_lines(parts: list[Part]) -> list[str]:
-    """What the project promises, and whether it holds here."""
+    """The required speeds, and whether they are met."""
     rows = [
         [
             part.name.replace("_", " "),

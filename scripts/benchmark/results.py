@@ -1,4 +1,4 @@
-"""What a part of the benchmark hands back: tables, checks of correctness, and speeds with their floors."""
+"""Result of a part of the benchmark: tables, checks of correctness, and required speeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MISSING = "not installed"
 
 @dataclass
 class Table:
-    """Rows of one measurement; `chart` says how the figure shows it, if at all.
+    """Rows of one measurement; `chart` is its kind of chart in the figure, if any.
 
     "bars": a bar for each row, the first column its name, the second its length. "lines": columns over the first one.
     """
@@ -25,7 +25,7 @@ class Table:
 
 @dataclass
 class Check:
-    """A difference measured in the same run, and the largest one that counts as equal."""
+    """A difference measured in the same run, and its tolerance."""
 
     what: str
     value: float
@@ -38,7 +38,7 @@ class Check:
 
 @dataclass
 class Floor:
-    """A speed that the project promises: `value` is at least `bound`, or at most. `limit` says what bounds it."""
+    """A required speed: `value` is at least `bound`, or at most. `limit` names the limiting factor."""
 
     what: str
     value: float

@@ -1,4 +1,4 @@
-"""Images and labels to measure on: the ISBI 2012 training volume if it is at hand, else the built-in synthetic one."""
+"""Images and labels to measure on: the ISBI 2012 training volume if available, else the built-in synthetic one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def real_folder() -> Path | None:
 
 
 def source() -> str:
-    """What the images are."""
+    """Description of the images."""
     return "the ISBI 2012 training volume" if real_folder() else "built-in synthetic micrographs"
 
 
@@ -43,7 +43,7 @@ def pieces() -> list[Pair]:
 
 
 def mosaic(size: int) -> Pair:
-    """Image and label (size, size) of pieces side by side; membrane separates them, so that no cells grow together."""
+    """Image and label (size, size) of pieces side by side, separated by membrane."""
     count = -(-size // PIECE)
     image = np.empty((count * PIECE, count * PIECE), np.float32)
     label = np.zeros(image.shape, np.uint8)

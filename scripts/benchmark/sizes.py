@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes in pixels and numbers of repetitions; the defaults are the measurement, `QUICK` a look at it.
+    """Sizes in pixels and numbers of repetitions; `QUICK` is for tests.
 
     Args:
         rounds: rounds of the candidates that take milliseconds.

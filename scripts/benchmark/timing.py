@@ -1,4 +1,4 @@
-"""Timing of candidates in turn, so that a drift of the machine meets all of them alike."""
+"""Interleaved timing, so that drift of the machine affects all candidates equally."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ TURN = 0.1  # seconds, at least: one call of a slow candidate, several of a fast
 
 
 def synchronise() -> None:
-    """Wait for the GPU, if there is one: its work is queued, and queueing is not working."""
+    """Wait for the GPU, if there is one, since its work is queued."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def seconds(call: Call) -> float:
-    """Time of one call: on one thread its processor time, which other programs hardly disturb; else wall-clock time.
+    """Time of one call: processor time on one thread, which other programs hardly affect; otherwise wall-clock time.
 
-    Of this thread alone: those of a library that was called before (BLAS) go on spinning for a while.
+    Only of this thread, because threads of libraries called before (BLAS) keep spinning for a while.
     """
     clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
     synchronise()
@@ -37,7 +37,7 @@ def seconds(call: Call) -> float:
 
 
 def turn(call: Call) -> float:
-    """Mean time of the calls of one turn, as many as it holds."""
+    """Mean time of the calls of one turn."""
     taken = [seconds(call)]
     while sum(taken) < TURN:
         taken.append(seconds(call))
@@ -74,7 +74,7 @@ def comparison(times: Times, own: str, unit: float, absent: Sequence[str] = ()) 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let PyTorch and OpenCV use `count` threads; everything else timed here has one."""
+    """Set the number of threads of PyTorch and OpenCV; everything else timed here uses one."""
     before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(count)
     cv2.setNumThreads(count)

@@ -1,4 +1,4 @@
-"""Training from the configs as they are: images a second, and how long the network waits for the loader."""
+"""Training with the shipped configs: images per second, and how long the network waits for the loader."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TURNS = 2
 
 @dataclass
 class Clock:
-    """Times of a trainer's events after the first steps; attach once, read after the run."""
+    """Times of a trainer's events after the first steps; attach it once, and read it after the run."""
 
     waits: list[float] = field(default_factory=list)
     marks: list[float] = field(default_factory=list)
@@ -90,7 +90,7 @@ def read_configs(files: list[str], folder: Path, steps: int, sizes: Sizes) -> Co
 
 
 def run_epoch(trainer: Engine, clock: Clock, epochs: int) -> None:
-    """Go on until `epochs` are done, watched by `clock`."""
+    """Continue until `epochs` are done, timed by `clock`."""
     handlers = clock.attach(trainer)
     trainer.state.max_epochs = epochs
     trainer.run()

@@ -1,4 +1,4 @@
-"""The weight map by other ways: from its definition, and from distance transforms around each cell."""
+"""Alternatives for the weight map: by its definition, and by distance transforms around each cell."""
 
 from __future__ import annotations
 

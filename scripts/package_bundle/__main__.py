@@ -3,7 +3,7 @@
     python -m scripts.package_bundle --model em --name unet_em_segmentation
     python -m scripts.package_bundle --model runs/mine --name unet_mine --authors "A. Person, B. Lab"
 
-The bundle needs nothing of this repository: it carries the code it uses under a package name of its own.
+The bundle does not need this repository: it contains the code it uses, as a package with its own name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .metadata import model_card, packaged_metadata, terms
 ROOT = Path(__file__).parents[2]
 BUNDLE, CODE = ROOT / "bundle", ROOT / PACKAGE
 COPIED = ("inference.json", "evaluate.json", "multi_gpu_train.json", "multi_gpu_evaluate.json")
-# MONAI Label takes a model whose name has one of these words for one of another task.
+# MONAI Label guesses another task from a model's name that contains one of these words.
 OTHER_TASKS = ("detection", "classification", "deepedit", "deepgrow")
 
 
@@ -43,8 +43,8 @@ def package(model: Model, name: str, output_dir: Path, experiment: str | None = 
     Args:
         model: with authors.
         name: of the bundle, a Python identifier.
-        output_dir: made if it is missing.
-        experiment: whose training goes with the model, by name or file; None: that of the model.
+        output_dir: created if it is missing.
+        experiment: experiment whose training configuration is packaged, by name or file; None: that of the model.
 
     Raises:
         UserError: an argument cannot be used, something of that name exists, or the disk is full; nothing is left.
@@ -78,7 +78,7 @@ def code_name(name: str) -> str:
 
 
 def check_target(name: str, output_dir: Path) -> tuple[Path, Path]:
-    """Folder and zip to make; `UserError` if the name cannot be one or is taken."""
+    """Paths of the folder and the zip; `UserError` if the name is invalid or taken."""
     if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
         raise UserError(f"--name {name}: not a Python identifier; use letters, digits and underscores")
     if name in sys.stdlib_module_names or name == PACKAGE:
@@ -110,7 +110,7 @@ def write_configs(folder: Path, train: dict[str, Any], name: str, model: Model) 
 
 
 def export_torchscript(bundle: Path) -> None:
-    """`models/model.ts`, made in a process that sees the bundle alone, which proves that its code is complete."""
+    """Write `models/model.ts`, in a process with only the bundle on its path, to check that its code is complete."""
     root = str(bundle.resolve())
     script = f"""
 import sys
@@ -133,12 +133,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_model_options(parser)
     parser.add_argument("--name", required=True, help="of the bundle, such as unet_em_segmentation")
     add_authors_option(parser)
-    parser.add_argument("--experiment", help="whose training goes with it, name or file (default: the model's own)")
+    parser.add_argument("--experiment", help="experiment to package, name or file (default: the model's own)")
     parser.add_argument("--output", type=Path, default=Path("dist"), help="folder for the bundle and its zip")
     arguments = parser.parse_args(argv)
     model = model_from(arguments)
     folder = package(model, arguments.name, arguments.output, arguments.experiment)
-    print(f"{folder}: the bundle\n{folder}.zip: the same, to hand on")
+    print(f"{folder}: the bundle\n{folder}.zip: the same, to share")
     return 0
 
 

@@ -11,7 +11,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold; the same files giv
 
 
 def write_zip(folder: Path, name: str, target: Path) -> None:
-    """Zip the files of a folder under the folder name `name`; the zip appears complete or not at all.
+    """Zip the files of a folder under the folder name `name`, atomically.
 
     Raises:
         UserError: the zip cannot be written.

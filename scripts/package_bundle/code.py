@@ -15,7 +15,7 @@ BESIDE = (".j2", ".css", ".js", ".pyi")
 def modules_in_use(root: Path, names: set[str]) -> list[Path]:
     """Files of the package that are reached from its `__init__.py` and from the dotted `names`, sorted.
 
-    Imports are read, not run, so that those inside functions count too. All of them are relative.
+    Imports are found by parsing, so that those inside functions count, too. All of them are relative.
 
     Args:
         root: folder of the package.

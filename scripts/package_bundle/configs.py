@@ -1,11 +1,11 @@
-"""The configs of a bundle that stands alone: those of the repository, with a few ids set.
+"""The configs of a self-contained bundle: those of the repository, with a few ids set.
 
 - `custom` becomes the bundle's own package, because two bundles in one program share their module names.
-- `bundle_root` is where that package lies, so that `--config_file` is all a run needs, from any working directory.
-- `model` and `model_dir` are the bundle's folder `models`; a training writes `models/model.pt` besides, which MONAI
-  Label and the model zoo load.
-- `network_def` of the training is the model's, so that a training starts from the same kind of network.
-- The data stay the built-in set, whatever the experiment names: strangers have that, and name their own in a run.
+- `bundle_root` is the folder of that package, so that runs need only `--config_file`, from any working directory.
+- `model` and `model_dir` are the bundle's folder `models`; a training also writes `models/model.pt`, which MONAI Label
+  and the model zoo load.
+- `network_def` of the training is the model's, so that a training uses the same kind of network.
+- The data are the built-in set, whatever the experiment uses, since everybody has it; runs name their own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MODEL_DIR = "$@bundle_root + '/models'"
 
 
 def read(path: Path) -> Config:
-    """A config file as it stands; `UserError` if it is not JSON."""
+    """The content of a config file; `UserError` if it is not JSON."""
     content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}; give the configuration of an experiment")
@@ -39,7 +39,7 @@ def find_experiment(configs: Path, experiment: str) -> Path:
     """The overlay named `experiment`, or the file of that path.
 
     Raises:
-        UserError: there is none; the message lists those that are.
+        UserError: there is none; the message lists the existing ones.
     """
     named = configs / "experiments" / f"{experiment}.json"
     if named.is_file():
@@ -82,21 +82,21 @@ def full_targets(definition: Any) -> Any:
 
 
 def packaged(config: Config, code: str) -> Config:
-    """A config of the repository, to stand alone in a bundle whose package is called `code`."""
+    """A config of the repository, changed for a self-contained bundle whose package is called `code`."""
     own = {
         "bundle_root": f"$str(Path({PACKAGE}.__file__).parents[1])",
         "output_dir": "$@bundle_root + '/runs/' + @name",
         "model": MODEL_DIR,
         "model_dir": MODEL_DIR,
         "flat_weights": f"{MODEL_DIR} + '/model.pt'",
-        "overwrite": True,  # MONAI Label trains again and again
+        "overwrite": True,  # MONAI Label trains repeatedly
     }
     if "name" not in config and "split" not in config:
         del own["output_dir"]  # inference writes to the working directory
     config = {**config, **{key: value for key, value in own.items() if key in config}}
     if "imports" in config:
         config["imports"] = [*config["imports"], "$from pathlib import Path"]
-    # MONAI runs `initialize` before it puts the bundle on the path, and an import that failed then stays failed.
+    # MONAI runs `initialize` before it puts the bundle on the path, and does not retry an import that failed.
     config.pop("initialize", None)
     return renamed(config, code)
 

@@ -1,4 +1,4 @@
-"""What a bundle says of itself, from its model: `metadata.json`, the model card and the terms of the weights."""
+"""Documents of a bundle, written from its model: `metadata.json`, the model card and the terms of the weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FROM_MODEL = (
 
 
 def packaged_metadata(metadata: Config, name: str, model: Model) -> Config:
-    """The repository's metadata with what the model says of itself."""
+    """The repository's metadata, updated with those of the model."""
     classes = ", ".join(f"{index} {part.name}" for index, part in enumerate(model.classes))
     channels = "one channel" if len(model.channels) == 1 else f"{len(model.channels)} channels"
     return {
@@ -79,7 +79,7 @@ def model_card(metadata: Config, model: Model, network: nn.Module) -> str:
 
 
 def settings_text(model: Model) -> str:
-    """How the model is used, in a sentence."""
+    """The model's settings in a sentence."""
     post = model.postprocessing
     text = f"Mean of {model.orientations} orientations; " if model.orientations > 1 else "One pass; "
     if model.scale != 1:

@@ -1,1 +1,1 @@
-"""How far may images differ from those that a model was trained on?"""
+"""Robustness of a model to changes of the images."""

@@ -1,4 +1,4 @@
-"""How far may a microscope differ? Held-out images under nine changes at five strengths, and the scores on them.
+"""Measure how a model's score changes on held-out images under nine perturbations at five strengths.
 
     python -m scripts.robustness --model dic_hela --dataset data/hela --output runs/robustness_hela
 

@@ -1,4 +1,4 @@
-"""Scores of a model on held-out images that were changed, against those on the images as they are."""
+"""Scores of a model on perturbed held-out images, compared with those on the original images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scripts.held_out import Example
 
 from .perturbations import MIDDLE, STRENGTHS, Perturbation, magnify_label, to_bytes
 
-TOLERATED = 0.9  # share of the score that is to be left at the middle strength
+TOLERATED = 0.9  # share of the score that should be left at the middle strength
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Judge:
         self.predict, self.gray, self.divide, self.seed = predict, gray, divide, seed
 
     def score(self, examples: Sequence[Example], perturbation: Perturbation | None, strength: float = 0.0) -> float:
-        """The score on all examples, changed by `perturbation`; None for the images as they are."""
+        """The score on all examples, changed by `perturbation`; None for the original images."""
         predictions, labels, valid = [], [], []
         for number, example in enumerate(examples):
             label = example.label if example.instances is None else example.instances
@@ -73,7 +73,7 @@ class Judge:
 def measure(
     judge: Judge, examples: Sequence[Example], perturbations: Sequence[Perturbation]
 ) -> tuple[float, list[Shift]]:
-    """The score without a change, and all scores with one."""
+    """The score on the original images, and all scores on perturbed ones."""
     plain = judge.score(examples, None)
     shifts = [Shift(p, tuple(judge.score(examples, p, s) for s in p.strengths)) for p in perturbations]
     return plain, shifts
@@ -99,7 +99,7 @@ def to_json(measure_name: str, plain: float, shifts: Sequence[Shift]) -> dict[st
 def to_markdown(measure_name: str, plain: float, shifts: Sequence[Shift]) -> str:
     """One row for each perturbation; rows that lose more than a tenth at the middle strength are marked."""
     lines = [
-        f"{measure_name} of the images as they are: {plain:.4f}. **Bold**: middle strength below {TOLERATED:.0%}.",
+        f"{measure_name} of the original images: {plain:.4f}. **Bold**: middle strength below {TOLERATED:.0%}.",
         "",
         "| perturbation | " + " | ".join(map(str, range(1, STRENGTHS + 1))) + " | strengths |",
         "|---" * (STRENGTHS + 2) + "|",
@@ -114,13 +114,13 @@ def to_markdown(measure_name: str, plain: float, shifts: Sequence[Shift]) -> str
 
 
 def draw(measure_name: str, plain: float, shifts: Sequence[Shift], path: Path) -> None:
-    """Score against strength, a line for each perturbation; the dashed line is what the middle strength is to keep."""
+    """Score against strength, a line per perturbation; the dashed line is the target for the middle strength."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for shift in shifts:
         axes.plot(range(STRENGTHS + 1), [plain, *shift.scores], marker=".", label=shift.perturbation.name)
     axes.axhline(TOLERATED * plain, color="gray", linestyle="--", linewidth=1)
-    axes.set(xlabel="strength (0: as it is)", ylabel=measure_name, ylim=(0, 1))
+    axes.set(xlabel="strength (0: original)", ylabel=measure_name, ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     with replace_file(path) as temporary:

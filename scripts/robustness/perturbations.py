@@ -1,4 +1,4 @@
-"""Changes of an image as another microscope, camera or preparation makes them, each at five strengths."""
+"""Perturbations of an image that imitate other microscopes, cameras and preparations, at five strengths each."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Perturbation:
     """One kind of change.
 
     Args:
-        name: as it is shown.
-        unit: what the values of `strengths` are.
+        name: name in the report.
+        unit: unit of `strengths`.
         strengths: five values, from weak to strong.
-        apply: from gray values (H, W) in [0, 1], a strength and a generator to changed gray values.
+        apply: function of gray values (H, W) in [0, 1], a strength and a generator that returns changed gray values.
         magnifies: whether the strength is a magnification, so that labels are resized, too.
     """
 
@@ -82,7 +82,7 @@ def compress(image: Gray, quality: float, random: np.random.RandomState) -> Gray
 
 
 def to_bytes(image: Gray) -> NDArray[np.uint8]:
-    """Gray values in [0, 1] as a camera of 8 bits stores them."""
+    """Gray values in [0, 1] as stored by an 8-bit camera."""
     return np.rint(image.clip(0, 1) * 255).astype(np.uint8)
 
 

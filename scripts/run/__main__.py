@@ -2,9 +2,9 @@
 
     python -m scripts.run training --config_file bundle/configs/train.json --max_epochs 5
 
-Takes the same arguments and hands them on. MONAI reads configuration files and overrides before any code of a bundle
-runs; a file that is missing or broken, or an override of a part that does not exist, ends there in a traceback. Here
-they are read once before. MONAI's warnings about configurations from elsewhere are shown for those alone.
+Takes the same arguments. MONAI reads configuration files and overrides before any code of a bundle runs, so that a
+missing or invalid file, or an override of an unknown id, would end in a traceback; this command checks them before.
+MONAI's warnings about untrusted configurations are only shown for configurations from elsewhere.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _leave_out_warnings() -> None:
-    """Of this process, those that configurations may be malicious, or in several folders."""
+    """Suppress MONAI's warnings that configurations may be malicious, or in several folders."""
     warnings.filterwarnings("ignore", message=".*GHSA-873f-pvrv-4x83", category=UserWarning)
     logger = logging.getLogger("monai.bundle.workflows")
     logger.addFilter(lambda record: not record.getMessage().startswith("Not all config files are in"))

@@ -25,10 +25,10 @@ def merged(words: Sequence[str]) -> ConfigParser:
     """Configuration files, arguments file and overrides of a command line, merged.
 
     Args:
-        words: what follows `python -m monai.bundle run`.
+        words: the arguments of `python -m monai.bundle run`.
 
     Raises:
-        UserError: a file that is missing or broken, an override of a part that does not exist, or an unknown run.
+        UserError: a missing or invalid file, an override of an unknown id, or an unknown run.
     """
     given = _given(words)
     parser = ConfigParser(config={})

@@ -1,4 +1,4 @@
-"""Score anybody's segmentations with the measures of ISBI 2012 or of the Cell Tracking Challenge.
+"""Score segmentations of any program with the measures of ISBI 2012 or of the Cell Tracking Challenge.
 
     python -m scripts.score isbi --pred PATH --label PATH [--ignore VALUE] [--json FILE] [--csv FILE]
     python -m scripts.score ctc  --pred PATH --label PATH [--ignore VALUE] [--json FILE] [--csv FILE]

@@ -15,7 +15,7 @@ from .measures import Scores
 
 
 def require_file_name(path: Path) -> None:
-    """Raise UserError if no file can be written there, or an image has that name: before the work."""
+    """Raise UserError if the file cannot be written, or has the name of an image."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise UserError(f"{path}: is the name of an image; give one for a table")
     if path.is_dir() or not path.absolute().parent.is_dir():

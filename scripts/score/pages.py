@@ -1,4 +1,4 @@
-"""The pages of image files, and what they hold: probabilities, or numbers of objects."""
+"""The pages of image files, with probabilities or instance ids."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find_pairs(pred: Path, label: Path, pair_by: PairBy) -> list[tuple[Page, Pag
         pair_by: "name", or "order": all pages of `pred` and all of `label`, files sorted by name.
 
     Raises:
-        UserError: nothing there; names or numbers of pages that do not agree; a file that cannot be read.
+        UserError: no images; names or numbers of pages that do not agree; a file that cannot be read.
     """
     predictions, labels = _files(pred, list_images), _files(label, list_masks)
     if pair_by == "order":
@@ -84,7 +84,7 @@ def read_probability(page: Page) -> NDArray:
     """
     image = read_image(page.path, page.number)
     if image.dtype.kind != "f":
-        image = read_mask(page.path, page.number)  # masks are understood in another way than images
+        image = read_mask(page.path, page.number)  # palettes and alpha mean something else in masks
     low, high = image.min(), image.max()
     if image.dtype.kind == "f":
         if low < 0 or high > 1:
@@ -100,7 +100,7 @@ def read_probability(page: Page) -> NDArray:
 
 
 def read_objects(page: Page) -> NDArray:
-    """Numbers of the objects, (H, W); raises UserError as `read_mask`."""
+    """Instance ids (H, W); raises UserError as `read_mask`."""
     return read_mask(page.path, page.number)
 
 
@@ -110,7 +110,7 @@ def read_stacks(
     """Predictions and labels, each (H, W), the pairs of equal shapes.
 
     Raises:
-        UserError: different shapes, negative labels that are not to be ignored, or a file that cannot be read.
+        UserError: different shapes, negative labels that are not ignored, or a file that cannot be read.
     """
     stacks: tuple[list[NDArray], list[NDArray]] = ([], [])
     for ours, theirs in pairs:

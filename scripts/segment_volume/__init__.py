@@ -1,1 +1,1 @@
-"""Segmentation of volumes larger than memory: source, gray values, blocks, journal, target, and who does the work."""
+"""Segmentation of volumes larger than memory: source, gray values, blocks, journal, target and workers."""

@@ -6,8 +6,8 @@
 
 IN is a TIFF stack, a Zarr array or an OME-Zarr image (0.4 or 0.5) of slices, rows and columns. OUT becomes an OME-Zarr
 image (0.4 by default): foreground probabilities, float32, with the mask under labels/mask, both as pyramids of
-compressed chunks. Pixel size and unit are those of IN. Until all is done the result lies in OUT.part, and a run
-that was killed goes on with --resume, block by block.
+compressed chunks. Pixel size and unit are those of IN. Unfinished results are in OUT.part; --resume continues a run
+that was killed, block by block.
 
 With --instances there are cells, too, under labels/instances: by the model's post-processing, in each slice those of
 the whole slice, with an id of their own in the volume. With --link_z a cell has the id of the cell in the slice before
@@ -56,7 +56,7 @@ def make_parser() -> command.Parser:
     parser.add_argument("target", type=Path, metavar="OUT", help="a new folder for the OME-Zarr image")
     add_model_options(parser)
     parser.add_argument("--channel", type=int, help="which channel, from 0, if the volume has several")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
     parser.add_argument("--ome_zarr", choices=("0.4", "0.5"), default="0.4", help="version of the output")
     parser.add_argument("--instances", action="store_true", help="cells too, by the model's post-processing")
     parser.add_argument("--link_z", action="store_true", help="one id for cells that overlap from slice to slice")
@@ -105,7 +105,7 @@ def make_job(options: argparse.Namespace, volume: Volume) -> Job:
 
 
 def part_of(path: Path) -> Path:
-    """Where the result lies until it is complete."""
+    """Path of the unfinished result."""
     return path.with_name(f"{path.name}.part")
 
 
@@ -115,7 +115,7 @@ def chunk_of(block: int) -> int:
 
 
 def require_target(path: Path, resume: bool) -> None:
-    """Raise UserError if the target exists, or a part of it and nobody asked to resume."""
+    """Raise UserError if the target exists, or a part of it without `--resume`."""
     if path.exists():
         raise UserError(f"{path}: exists already; give a new name, or remove it first")
     part = part_of(path)
@@ -132,12 +132,12 @@ def size_of(job: Job) -> int:
 
 
 def identity(job: Job) -> dict[str, Any]:
-    """What has to be equal for a run to go on: all that decides the result, the weights by their content."""
+    """Everything that affects the result, which has to be equal when a run is resumed; weights by their content."""
     return {name: value for name, value in asdict(job).items() if name != "model_folder"}
 
 
 def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any], version: target.Version) -> None:
-    """Make the empty target and its journal beside the final name, both or none."""
+    """Make the empty target and its journal beside the final name, atomically."""
     with new_folder(path) as folder:
         chunk = chunk_of(job.block)
         target.create(folder, job.shape, chunk, volume.scale, volume.unit, version, job.instances)
@@ -152,7 +152,7 @@ def segment(job: Job, todo: list[Block], scheduler: str | None) -> Iterator[Bloc
 
 
 def run(options: argparse.Namespace) -> None:
-    """Do what the command line says.
+    """Segment the volume that the command line names.
 
     Raises:
         UserError: see the functions above; or the disk is full half-way.
@@ -185,7 +185,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def finish(part: Path, path: Path) -> None:
-    """Remove what workers that were killed left half-written, give the result its name, and drop the journal."""
+    """Remove partial files of killed workers, rename the result, and remove the journal."""
     for file in part.rglob("*.partial"):
         file.unlink()
     part.rename(path)

@@ -1,4 +1,4 @@
-"""A volume's work in blocks: what one block is, and how it is segmented. Runs here or on any worker of a cluster."""
+"""Blocks of a volume and their segmentation, in this process or by the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .gray import GraySlice, gray_slice
 from .source import Volume
 from .target import MASK, PROBABILITY, open_level
 
-# One forward pass at a time in a process, however many threads a worker has: the memory stays bounded.
+# One forward pass at a time in a process, whatever a worker's number of threads, to bound the memory.
 _ONE = threading.Lock()
 
 
@@ -35,7 +35,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that decides the result, small enough to travel with each block.
+    """Everything that affects the result, small enough to be sent with each block.
 
     Args:
         source: path of the volume.
@@ -73,7 +73,7 @@ class Job:
 
 
 def segment_block(job: Job, block: Block) -> Block:
-    """Segment one block and write its chunks; doing it twice writes the same again.
+    """Segment one block and write its chunks; the operation is idempotent.
 
     The logits are those of the whole slice at this place (`OverlapTileInferer.predict_roi`), so blocks meet seamlessly.
 

@@ -1,4 +1,4 @@
-"""The project's rule for gray values, slice by slice, on volumes of which no slice has to fit into memory."""
+"""Conversion to gray values by slices, which need not fit into memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class GraySlice:
         return 1, 1, self.volume.shape[1], self.volume.shape[2]
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
-        """A window (1, h, w), asked for as `[0, :, rows, columns]`."""
+        """A window (1, h, w), indexed as `[0, :, rows, columns]`."""
         window = self.volume.read(self.z, index[-2], index[-1])
         return scale(window.astype(self.low.dtype), self.low, self.high)[None]
 

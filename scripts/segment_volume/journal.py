@@ -1,4 +1,4 @@
-"""Which blocks are done: a text file that grows by a line for each, and survives a kill at any moment."""
+"""The journal of finished blocks: a text file with one line per block, valid even if the process is killed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Journal:
         """The blocks that are done.
 
         Raises:
-            UserError: the journal is that of another job; the message names what differs.
+            UserError: the journal belongs to another job; the message names the differences.
         """
         header, *lines = self.path.read_text().split("\n")
         known, own = json.loads(header), json.loads(json.dumps(job))
@@ -43,7 +43,7 @@ class Journal:
                     f"--resume: {self.path.parent} was begun with {name} {known.get(name)}, not {own[name]}; "
                     "give the same, or remove that folder and begin anew"
                 )
-        # A kill can tear a line; the next one begins on a line of its own all the same.
+        # The last line may be incomplete after a kill; the next entry starts a new line.
         return {Block(*json.loads(line)) for line in lines if line.endswith("]")}
 
     def add(self, block: Block) -> None:

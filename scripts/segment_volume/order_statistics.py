@@ -1,4 +1,4 @@
-"""Exact order statistics of pixels that are never in memory all at once."""
+"""Exact order statistics of arrays larger than memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def order_statistics(
     """The values at the given ranks of the sorted pixels, found by counting digits from the highest to the lowest.
 
     Args:
-        blocks: starts over and gives all pixels in pieces, arrays of any shape.
+        blocks: function that iterates over all pixels in pieces, arrays of any shape; called once per pass.
         dtype: of the pixels: bool, integer or float without NaN.
         ranks: positions in the sorted pixels, from 0.
 
