@@ -1,5 +1,6 @@
 from . import (
     bundle_call,
+    classes,
     data,
     describe,
     engines,
@@ -26,6 +27,7 @@ __all__ = [
     "Segmentation",
     "Segmenter",
     "bundle_call",
+    "classes",
     "data",
     "describe",
     "engines",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 from torch import nn
 
 from .config import active_parser, plain_config
-from .data import read_image
+from .data import Datalist, read_item
+from .data.channels import GRAY
 from .data.gray import contrast_of
 from .inferers.geometry import geometry_of
 from .model import ClassInfo, GrayValues, Model, Postprocessing
@@ -46,9 +48,10 @@ def describe_run() -> Model:
         data_source=about["name"],
         references=[about["reference"]] if "reference" in about else [],
         network_def=getattr(network, "definition", None) or short_targets(plain_config(parser, "network_def")),
-        network_data_format=data_format(network, data.class_names, about.get("channel", "gray values")),
+        network_data_format=data_format(network, data.class_names, _channel_def(data)),
         classes=classes,
-        gray_values=GrayValues(contrast=contrast_of(read_image(item["image"]) for item in data.training[:MEASURED])),
+        channels=list(data.channel_names),
+        gray_values=_gray_values(data),
         scale=value("scale") if "scale" in parser else 1.0,
         orientations=value("test_orientations"),
         postprocessing=Postprocessing(**post),
@@ -64,12 +67,10 @@ def describe_run() -> Model:
     )
 
 
-def data_format(network: nn.Module, class_names: tuple[str, ...], channel: str) -> dict[str, Any]:
+def data_format(network: nn.Module, class_names: tuple[str, ...], channels: Sequence[str]) -> dict[str, Any]:
     """`network_data_format` of MONAI's schema; a height or width is an expression in n."""
     geometry = geometry_of(network)
     smallest = geometry.next_admissible(1)
-    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
-    channels = {"0": channel} if first.in_channels == 1 else {str(i): str(i) for i in range(first.in_channels)}
     common = {"type": "image", "dtype": "float32", "is_patch_data": True}
     return {
         "inputs": {
@@ -77,10 +78,10 @@ def data_format(network: nn.Module, class_names: tuple[str, ...], channel: str) 
                 **common,
                 "format": "magnitude",
                 "modality": "microscopy",
-                "num_channels": first.in_channels,
+                "num_channels": len(channels),
                 "spatial_shape": [f"{geometry.divisor}*n+{smallest}"] * 2,
                 "value_range": [0, 1],
-                "channel_def": channels,
+                "channel_def": {str(index): name for index, name in enumerate(channels)},
             }
         },
         "outputs": {
@@ -94,6 +95,21 @@ def data_format(network: nn.Module, class_names: tuple[str, ...], channel: str) 
             }
         },
     }
+
+
+def _channel_def(data: Datalist) -> tuple[str, ...]:
+    """What each channel is; one without a name is described by the data set's `channel`."""
+    return (data.about.get("channel", "gray values"),) if data.channel_names == GRAY else data.channel_names
+
+
+def _gray_values(data: Datalist) -> GrayValues | list[GrayValues]:
+    """Of one channel, or one for each of several."""
+    measured = data.training[:MEASURED]
+    if len(data.channel_names) == 1:
+        return GrayValues(contrast=contrast_of(read_item(item) for item in measured))
+    images = [read_item(item) for item in measured]
+    planes = range(len(data.channel_names))
+    return [GrayValues(contrast=contrast_of(image[..., plane] for image in images)) for plane in planes]
 
 
 def _mask_values(data: Any) -> list[int]:

@@ -10,8 +10,10 @@ import numpy as np
 
 from .constants import IGNORED
 from .data.datalist import FILE_NAME, SPLITS, Datalist
+from .data.inputs import named_channels
 from .errors import UserError
 from .files import require_writable
+from .model import Model
 
 
 def labelled_items(data: Datalist, split: str) -> list[dict[str, Any]]:
@@ -30,6 +32,22 @@ def labelled_items(data: Datalist, split: str) -> list[dict[str, Any]]:
             f"it has labels for {known}"
         )
     return labelled[split]
+
+
+def require_fitting_data(model: Model, data: Datalist) -> None:
+    """Raise `UserError` unless a data set has as many channels and classes as a model."""
+    where = data.folder / FILE_NAME
+    if len(model.channels) != len(data.channel_names):
+        raise UserError(
+            f"{where}: its images have {named_channels(data.channel_names)}, model {model.name} takes "
+            f"{named_channels(model.channels)}; give as many in `channels`"
+        )
+    names = [part.name for part in model.classes]
+    if len(names) != len(data.class_names):
+        raise UserError(
+            f"{where}: has {len(data.class_names)} classes ({', '.join(data.class_names)}), model {model.name} "
+            f"{len(names)} ({', '.join(names)}); give as many in `labels`"
+        )
 
 
 def require_labelled_pixels(dataset: Any, split: str) -> None:

@@ -9,19 +9,26 @@ from typing import Any
 from ignite.engine import Engine, Events
 from torch import nn
 
+from .data.inputs import named_channels
 from .errors import UserError
 from .inferers.geometry import unwrap
 from .model import Model, read_model
 from .networks import build_network, load_state
 
 
-def network_from(model: Model, classes: int) -> nn.Module:
+def network_from(model: Model, classes: int, channels: int = 1) -> nn.Module:
     """The untrained network of a model, with its last layer changed to another number of classes if needed.
 
     Raises:
-        UserError: the model has another number of classes, and its network no argument `out_channels`.
+        UserError: the model has another number of classes, and its network no argument `out_channels`; or the model
+            has another number of channels.
     """
     definition = dict(model.network_def)
+    if len(model.channels) != channels:
+        raise UserError(
+            f"model {model.name}: takes {named_channels(model.channels)}, the data set has {channels}; choose as many "
+            "by `channels` of dataset.json, or start from another model"
+        )
     if len(model.classes) != classes:
         if definition["_target_"] != "ValidUNet":
             raise UserError(

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from .data.gray import GrayRule
+from .data.gray import GrayRule, GrayRules, gray_rules
 from .errors import UserError
 from .files import replace_file, sha256_of
 from .json_file import read_json
@@ -77,6 +77,7 @@ class Model(_Part):
             `monai.networks.nets`.
         classes: in the order of the network's output channels.
         channels: names of the image's channels.
+        gray_values: one for all channels, or one for each.
         pixel_size: of the training images in micrometres, where it is known.
         scale: pixels that the network sees per pixel of the image; 0.5 halves an image before the network.
         orientations: rotated and mirrored versions of an image whose probabilities are averaged.
@@ -104,7 +105,7 @@ class Model(_Part):
     network_data_format: dict[str, Any]
     classes: Annotated[list[ClassInfo], Field(min_length=2)]
     channels: Annotated[list[str], Field(min_length=1)] = ["gray"]
-    gray_values: GrayValues = GrayValues()
+    gray_values: GrayValues | list[GrayValues] = GrayValues()
     pixel_size: float | None = None
     scale: Annotated[float, Field(gt=0, le=8)] = 1.0
     orientations: Literal[1, 7, 8] = 1
@@ -114,9 +115,20 @@ class Model(_Part):
     weights: Weights | None = None
     folder: Annotated[Path | None, Field(exclude=True)] = None
 
-    def gray_rule(self) -> GrayRule:
-        """How the pixels of an image become gray values."""
-        return GrayRule(self.gray_values.percentiles, self.gray_values.contrast)
+    @model_validator(mode="after")
+    def _gray_values_of_each_channel(self) -> Model:
+        if isinstance(self.gray_values, list) and len(self.gray_values) != len(self.channels):
+            raise ValueError(f"{len(self.gray_values)} gray_values for {len(self.channels)} channels")
+        return self
+
+    def gray_rule(self) -> GrayRule | GrayRules:
+        """How the pixels of an image become gray values, channel by channel."""
+        return gray_rules(GrayRule(one.percentiles, one.contrast) for one in self.gray_values_by_channel())
+
+    def gray_values_by_channel(self) -> list[GrayValues]:
+        """`gray_values`, one for each channel."""
+        own = self.gray_values
+        return own if isinstance(own, list) else [own] * len(self.channels)
 
     def build(self) -> nn.Module:
         """The network without its weights.

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .config import active_parser
+from .config import active_parser, plain_config
 from .data.datalist import FILE_NAME, Datalist
 from .errors import UserError
 
@@ -110,6 +110,31 @@ def _hash_items(data: Datalist, split: str) -> str:
 def _shown(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def require_fitting_network(data: Datalist) -> None:
+    """Raise `UserError` unless the network being trained has the channels and classes of the data set.
+
+    To be called from an expression of the configuration.
+    """
+    parser = active_parser()
+    network = parser.get_parsed_content("network_def")
+    definition = getattr(network, "definition", None) or plain_config(parser, "network_def")
+    wanted = {"in_channels": ("channels", data.channel_names), "out_channels": ("classes", data.class_names)}
+    for argument, (what, names) in wanted.items():
+        given = _argument(definition, argument)
+        if given is not None and given != len(names):
+            raise UserError(
+                f"network_def: is for {given} {what}, {data.folder / FILE_NAME} has {len(names)} ({', '.join(names)}); "
+                f"give the data set's number as --network_def#{argument}, or another --dataset_dir"
+            )
+
+
+def _argument(definition: Any, name: str) -> Any:
+    """An argument of a network or of a network in it; None if there is none."""
+    if not isinstance(definition, dict):
+        return None
+    return definition.get(name) or next(filter(None, (_argument(part, name) for part in definition.values())), None)
 
 
 def require_validation(data: Datalist, plateau: bool) -> None:

@@ -13,7 +13,9 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
+from .classes import as_prediction, classes_of, foreground_of
 from .data import count_pages, read_image
+from .data.inputs import every_channel
 from .errors import UserError
 from .inferers import OverlapTileInferer, bfloat16_is_fast
 from .model import Model, read_model
@@ -25,12 +27,13 @@ class Segmentation:
     """Result of a model for one image (H, W).
 
     Attributes:
-        mask: uint8 (H, W), the values of the model's classes.
-        probability: float32 (H, W), of the foreground.
-        instances: int32 (H, W), 0 background, objects from 1.
+        mask: (H, W), the values of the model's classes, uint8 (uint16, if one is above 255).
+        probability: float32 (H, W), of the foreground; of more than two classes (K, H, W), of each.
+        instances: int32 (H, W), 0 background, objects from 1: parts of the foreground, which is all classes but the
+            first.
     """
 
-    mask: NDArray[np.uint8]
+    mask: NDArray[np.unsignedinteger]
     probability: NDArray[np.float32]
     instances: NDArray[np.int32]
 
@@ -67,42 +70,50 @@ class Segmenter:
         """Segment one image or several.
 
         Args:
-            image: an array (H, W) or (H, W, C), of NumPy, PyTorch or Zarr, of any real type; an image file; or a list
-                of these.
+            image: an array (H, W), or (H, W, C) with the model's channels (or colours), of NumPy, PyTorch or Zarr, of
+                any real type; an image file; or a list of these.
 
         Returns:
             A :class:`Segmentation`; a list of them for a list, and for a file of several pages.
 
         Raises:
-            UserError: another shape, pixels that are not finite, or a file that cannot be read.
+            UserError: another shape, other channels, pixels that are not finite, or a file that cannot be read.
         """
         if isinstance(image, str | os.PathLike):
             path = Path(image)
-            pages = [self._segment(read_image(path, page), str(path)) for page in range(count_pages(path))]
+            channel = every_channel(path, None, self.model.channels)
+            pages = [self._segment(read_image(path, page, channel), str(path)) for page in range(count_pages(path))]
             return pages if len(pages) > 1 else pages[0]
         if isinstance(image, Sequence):
             return [one for item in image for one in _as_list(self(item))]
         array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
         return self._segment(array, "image")
 
-    @torch.no_grad()
     def probability(self, gray: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Foreground probability, float32 (H, W), of gray values (H, W) in [0, 1] by the model's gray rule."""
-        logits = self.inferer(torch.from_numpy(gray)[None, None].to(self.device), self.network)
+        """Foreground probability, float32 (H, W), of gray values (H, W) or (C, H, W) by the model's gray rule."""
+        found: NDArray[np.float32] = foreground_of(self.prediction(gray.reshape(-1, *gray.shape[-2:])))[0]
+        return found
+
+    @torch.no_grad()
+    def prediction(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The prediction (see `custom.classes`), float32 (1, H, W) or (K, H, W), of gray values (C, H, W)."""
+        logits = self.inferer(torch.from_numpy(planes)[None].to(self.device), self.network)
         logits = logits.as_tensor() if isinstance(logits, MetaTensor) else logits
-        probability: NDArray[np.float32] = 1 - torch.softmax(logits[0], dim=0)[0].cpu().numpy()
-        return probability
+        found: NDArray[np.float32] = as_prediction(torch.softmax(logits[0], dim=0).cpu().numpy())
+        return found
 
     def _segment(self, image: NDArray, name: str) -> Segmentation:
         if image.dtype.kind not in "buif" or 0 in image.shape:
             raise UserError(f"{name}: has shape {image.shape} and type {image.dtype}; give numbers, with pixels")
         if not np.isfinite(image).all():
             raise UserError(f"{name}: has pixels that are not finite; give finite gray values")
-        probability = self.probability(self.model.gray_rule()(image, name))
-        values = np.array([part.value for part in self.model.classes], np.uint8)
-        foreground = probability >= self.model.postprocessing.threshold
-        instances = self.to_instances(probability[None])
-        return Segmentation(values[foreground.astype(int)], probability, np.asarray(instances)[0])
+        planes = self.model.gray_rule().planes(image, name)
+        prediction = self.prediction(planes)
+        values = np.array([part.value for part in self.model.classes])
+        values = values.astype(np.uint8 if values.max() < 256 else np.uint16)
+        classes = classes_of(prediction, self.model.postprocessing.threshold)[0].astype(int)
+        probability = prediction if len(prediction) > 1 else prediction[0]
+        return Segmentation(values[classes], probability, np.asarray(self.to_instances(prediction))[0])
 
 
 def _as_list(found: Segmentation | list[Segmentation]) -> list[Segmentation]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from custom.data import read_dataset
 from custom.data.datalist import SPLITS
-from custom.data.image_io import read_image
+from custom.data.image_io import read_item
 from custom.data.load import LoadMicroscopyd
 from custom.errors import UserError
 
@@ -59,7 +59,7 @@ def _read(item: dict[Hashable, Any]) -> Example:
     instances = loaded.get("instance")
     return Example(
         name=Path(item["image"]).stem,
-        pixels=read_image(item["image"]),
+        pixels=read_item(item),
         label=loaded["label"].numpy()[0],
         instances=None if instances is None else instances.numpy()[0],
     )

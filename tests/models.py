@@ -29,7 +29,7 @@ def make_model(folder: Path, features: int = 2, depth: int = 1, half: bool = Fal
         pytorch_version="2.13.0",
         numpy_version="2.4.6",
         network_def=definition,
-        network_data_format=data_format(network, ("background", "cell"), "gray values"),
+        network_data_format=data_format(network, ("background", "cell"), ("gray values",)),
         classes=[ClassInfo(name="background", value=0), ClassInfo(name="cell", value=255)],
         training={"experiment": "quick", "border_width": 3},
     )

@@ -1,7 +1,7 @@
 from .datalist import Datalist, read_dataset, write_dataset
 from .distributed import share_images
-from .gray import GrayRule, contrast_of, to_gray
-from .image_io import count_pages, read_image, read_mask, write_image
+from .gray import GrayRule, GrayRules, contrast_of, to_gray
+from .image_io import count_pages, read_image, read_item, read_mask, write_channels, write_image
 from .inputs import InputImages, find_images
 from .labels import LabelFormat
 from .load import LoadMicroscopyD, LoadMicroscopyd, LoadMicroscopyDict
@@ -11,6 +11,7 @@ from .synthetic import ensure_synthetic, make_synthetic
 __all__ = [
     "Datalist",
     "GrayRule",
+    "GrayRules",
     "InputImages",
     "LabelFormat",
     "LoadMicroscopyD",
@@ -25,9 +26,11 @@ __all__ = [
     "mirror_window",
     "read_dataset",
     "read_image",
+    "read_item",
     "read_mask",
     "share_images",
     "to_gray",
+    "write_channels",
     "write_dataset",
     "write_image",
 ]

@@ -5,6 +5,8 @@
   "name": "ISBI 2012 EM",                     // any text
   "description": "...", "licence": "...", "reference": "...",
   "channel": "electron density",              // what a gray value is
+  "channels": {"0": "DNA", "2": "actin"},     // optional: which channels of a file are used, and their names
+  "axes": "CYX",                              // optional: what the pages of a TIFF are that does not say it
   "label_kind": "classes",                    // or "instances"
   "labels": {"0": "membrane", "255": "cell"}, // pixel value -> meaning, in the order of the class indices
   "ignore_value": 128,                        // optional: pixels to ignore in losses and metrics
@@ -30,6 +32,7 @@ from typing import Any, get_args
 from ..constants import IGNORED
 from ..errors import UserError
 from ..json_file import read_json
+from .channels import GRAY, as_channel, check_axes
 from .image_io import check_image, check_mask, require_shape
 from .labels import LabelFormat, LabelKind, parse_class_mask, parse_instance_mask
 from .leaks import content_of, refuse_shared, warn_of_neighbours
@@ -39,6 +42,7 @@ SPLITS = ("training", "validation", "test")
 INSTANCE_LABELS = ("0", ">0")
 MOST_CLASSES = IGNORED  # class indices end below the one of ignored pixels
 _REQUIRED = ("name", "label_kind", "labels", "training", "validation")
+_NOT_ABOUT = ("label_kind", "axes")
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Datalist:
     """A data set: three lists of items for `LoadMicroscopyd`, and what is known about it.
 
     An item is `{"image": path, "label": path, "label_format": LabelFormat}` with absolute paths, without `label` where
-    a test image has none. `about` holds name, description, licence, reference and the like, as in the file.
+    a test image has none, and with `channel` and `axes` for `read_image` where the file names them. `about` holds name,
+    description, licence, reference and the like, as in the file.
     """
 
     folder: Path
@@ -56,33 +61,29 @@ class Datalist:
     validation: list[dict[str, Any]]
     test: list[dict[str, Any]]
     about: dict[str, str] = field(default_factory=dict)
+    channel_names: tuple[str, ...] = GRAY
 
 
-def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True, most_classes: int = 2) -> Datalist:
+def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Datalist:
     """Read `dataset.json` of a folder.
 
     Args:
         dataset_dir: the folder.
         check: decode every image and mask once, to report errors before training starts.
-        most_classes: how many classes the caller can handle; at most 255.
 
     Raises:
         UserError: folder or `dataset.json` missing, `dataset.json` invalid, a listed file missing, an empty training
-            list, too many classes, an image in the training list and in another one; with `check`, a corrupt file, NaN
-            or Inf, unexpected mask values, image and mask of different shape, or equal images in training and another
-            list.
+            list, an image in the training list and in another one; with `check`, a corrupt file, NaN or Inf, unexpected
+            mask values, image and mask of different shape, or equal images in training and another list.
     """
     folder = Path(dataset_dir).absolute()
     content = _read_json(folder)
     label_format, class_names = _read_labels(content, folder / FILE_NAME)
-    items = {split: _read_items(content, split, folder, label_format) for split in SPLITS}
+    reading, channel_names = _read_channels(content, folder / FILE_NAME)
+    shared = {"label_format": label_format, **reading}
+    items = {split: _read_items(content, split, folder, shared) for split in SPLITS}
     if not items["training"]:
         raise UserError(f"{folder / FILE_NAME}: the `training` list is empty; name at least one image and its label")
-    if len(class_names) > most_classes:
-        raise UserError(
-            f"{folder / FILE_NAME}: declares {len(class_names)} classes; at most {most_classes} can be used here: "
-            "merge them into two classes in a copy of the data set"
-        )
     contents: dict[str, str | None] = {}
     if check:
         every = [item for split in SPLITS for item in items[split]]
@@ -91,8 +92,8 @@ def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True, most_c
             contents = dict(zip([item["image"] for item in every], pool.map(_check_item, every), strict=True))
         warn_of_neighbours(items)
     refuse_shared(items, contents, folder / FILE_NAME)
-    about = {key: value for key, value in content.items() if isinstance(value, str) and key != "label_kind"}
-    return Datalist(folder, label_format, class_names, about=about, **items)
+    about = {key: value for key, value in content.items() if isinstance(value, str) and key not in _NOT_ABOUT}
+    return Datalist(folder, label_format, class_names, about=about, channel_names=channel_names, **items)
 
 
 def write_dataset(
@@ -102,9 +103,12 @@ def write_dataset(
     labels: dict[str, str],
     items: dict[str, list[dict[str, str]]],
     ignore_value: int | None = None,
+    channels: dict[str, str] | None = None,
 ) -> None:
     """Write `dataset.json` into a folder. `items` maps splits to lists; missing splits are empty."""
     content: dict[str, Any] = {**about, "label_kind": label_kind, "labels": labels}
+    if channels is not None:
+        content["channels"] = channels
     if ignore_value is not None:
         content["ignore_value"] = ignore_value
     content |= {split: items.get(split, []) for split in SPLITS}
@@ -153,10 +157,32 @@ def _read_labels(content: dict[str, Any], path: Path) -> tuple[LabelFormat, tupl
         )
     if len(values) > MOST_CLASSES:
         raise UserError(f"{path}: declares {len(values)} classes; {MOST_CLASSES} at most are possible")
+    if len(values) > 2 and not 0 <= min(values) <= max(values) < 2**16:
+        raise UserError(f"{path}: labels {', '.join(labels)} are mask values of 8 or 16 bits; give 0 to 65535")
     return LabelFormat("classes", values, ignore), names
 
 
-def _read_items(content: dict[str, Any], split: str, folder: Path, label_format: LabelFormat) -> list[dict[str, Any]]:
+def _read_channels(content: dict[str, Any], path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """How the images are read, `channel` and `axes`, and the names of their channels."""
+    channels, axes = content.get("channels"), content.get("axes")
+    try:
+        axes = check_axes(axes)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    reading = {} if axes is None else {"axes": axes}
+    if channels is None:
+        return reading, GRAY
+    names = tuple(map(str, channels.values())) if isinstance(channels, dict) else ()
+    numbers = [int(key) for key in channels if key.isdecimal()] if names else []
+    if not names or not len(set(numbers)) == len(set(names)) == len(channels):
+        raise UserError(
+            f"{path}: channels is {channels!r}; give number (from 0) and name of each that is used, such as "
+            '{"0": "DNA", "2": "actin"}'
+        )
+    return {**reading, "channel": as_channel(numbers)}, names
+
+
+def _read_items(content: dict[str, Any], split: str, folder: Path, shared: dict[str, Any]) -> list[dict[str, Any]]:
     path, entries = folder / FILE_NAME, content.get(split, [])
     if not isinstance(entries, list):
         raise UserError(f'{path}: {split} is a {type(entries).__name__}; give a list of {{"image": ..., "label": ...}}')
@@ -173,13 +199,13 @@ def _read_items(content: dict[str, Any], split: str, folder: Path, label_format:
                     f"{path}: {split}[{number}] names {entry[key]}, which does not exist; fix the path or the list"
                 )
             item[key] = str(file)
-        items.append({**item, "label_format": label_format})
+        items.append({**item, **shared})
     return items
 
 
 def _check_item(item: dict[str, Any]) -> str | None:
     """`content_of` the image of an item; raises UserError if something is wrong with image or mask."""
-    image = check_image(item["image"])
+    image = check_image(item["image"], None, item.get("channel"), item.get("axes"))
     if "label" not in item:
         return content_of(image)
     path, label_format = Path(item["label"]), item["label_format"]

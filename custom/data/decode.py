@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..errors import UserError
 from . import tiff
+from .channels import Channel
 
 TIFF_SUFFIXES = tiff.SUFFIXES
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -24,7 +25,7 @@ Image.MAX_IMAGE_PIXELS = None
 _PLAIN_MODES = ("1", "L", "LA", "RGB", "RGBA", "I", "I;16", "I;16B", "I;16L", "F")
 
 
-def decode(path: Path, page: int | None, channel: int | None, mask: bool) -> NDArray:
+def decode(path: Path, page: int | None, channel: Channel, mask: bool, axes: str | None = None) -> NDArray:
     """Pixels (H, W) or (H, W, C) of one page, rotated according to EXIF. See `custom.data.read_image`, `read_mask`.
 
     Raises:
@@ -34,14 +35,16 @@ def decode(path: Path, page: int | None, channel: int | None, mask: bool) -> NDA
     name = _check_name(path)
     try:
         if name.endswith(TIFF_SUFFIXES):
-            return tiff.read_page(path, page, channel, mask)
+            return tiff.read_page(path, page, channel, mask, axes)
         if page not in (None, 0):
             raise UserError(f"{path}: has no page {page}; it has one page, number 0")
         array = _read_nifti(path) if name.endswith(NIFTI_SUFFIXES) else _read_pillow(path, mask)
         if channel is None:
             return array
-        chosen = tiff.check_channel(path, channel, array.shape[2] if array.ndim == 3 else 1, colour=True)
-        return array[..., chosen] if array.ndim == 3 else array
+        array = array if array.ndim == 3 else array[..., None]
+        for number in channel if isinstance(channel, tuple) else (channel,):
+            tiff.check_channel(path, number, array.shape[2], colour=True)
+        return array[..., list(channel) if isinstance(channel, tuple) else channel]
     except UserError:
         raise
     except MemoryError as error:
@@ -50,7 +53,7 @@ def decode(path: Path, page: int | None, channel: int | None, mask: bool) -> NDA
         raise UserError(_damaged(path, error)) from error
 
 
-def count_pages(path: Path) -> int:
+def count_pages(path: Path, axes: str | None = None) -> int:
     """Number of pages of the file: 1 unless it is a TIFF.
 
     Raises:
@@ -59,7 +62,24 @@ def count_pages(path: Path) -> int:
     if not _check_name(path).endswith(TIFF_SUFFIXES):
         return 1
     try:
-        return tiff.count_pages(path)
+        return tiff.count_pages(path, axes)
+    except UserError:
+        raise
+    except Exception as error:  # tifffile trips over damage in many ways
+        raise UserError(_damaged(path, error)) from error
+
+
+def count_channels(path: Path, axes: str | None = None) -> int:
+    """Number of channels of an image of the file, colours included and alpha not; 3 for a palette.
+
+    Raises:
+        UserError: as `decode`.
+    """
+    if not _check_name(path).endswith(TIFF_SUFFIXES):
+        shape = decode(path, None, None, mask=False).shape
+        return 1 if len(shape) == 2 or shape[2] == 2 else 3
+    try:
+        return tiff.count_channels(path, axes)
     except UserError:
         raise
     except Exception as error:  # tifffile raises many kinds of exceptions for damaged files

@@ -71,6 +71,15 @@ class GrayRule:
         limits = self.limits((gray.min(), low, high, gray.max()), image.dtype, name)
         return scale(gray, *limits)
 
+    @property
+    def channels(self) -> int:
+        """Channels of an image: one, to which colours become."""
+        return 1
+
+    def planes(self, image: NDArray, name: str = "image") -> NDArray[np.float32]:
+        """Gray values (1, H, W); see `__call__`."""
+        return self(image, name)[None]
+
     def limits(self, statistics: tuple[Any, Any, Any, Any], dtype: np.dtype, name: str) -> tuple[Any, Any]:
         """The values that become 0 and 1.
 
@@ -90,6 +99,38 @@ class GrayRule:
             middle, half = (low + high) / 2, self.contrast * full / 2
             return middle - half, middle + half
         return (least, most) if low == high else (low, high)
+
+
+@dataclass(frozen=True)
+class GrayRules:
+    """A `GrayRule` for each channel of an image of several: each is stretched by its own percentiles.
+
+    Args:
+        rules: in the order of the channels.
+    """
+
+    rules: tuple[GrayRule, ...]
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return len(self.rules)
+
+    def planes(self, image: NDArray, name: str = "image") -> NDArray[np.float32]:
+        """Gray values (C, H, W) in [0, 1] of an image (H, W, C).
+
+        Raises:
+            UserError: another shape.
+        """
+        if image.ndim != 3 or image.shape[2] != len(self.rules):
+            raise UserError(f"{name}: has shape {image.shape}; (H, W, {len(self.rules)}) is needed, channels last")
+        return np.stack([rule(image[..., k], f"{name}, channel {k}") for k, rule in enumerate(self.rules)])
+
+
+def gray_rules(rules: Iterable[GrayRule]) -> GrayRule | GrayRules:
+    """The rule of an image whose channels have these rules."""
+    rules = tuple(rules)
+    return rules[0] if len(rules) == 1 else GrayRules(rules)
 
 
 def to_gray(image: NDArray) -> NDArray[np.float32]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,15 @@ from PIL import Image
 from ..errors import UserError
 from ..files import replace_file
 from . import decode
+from .channels import Channel
+
+READING = ("page", "channel", "axes")
+"""Keys of an item that say which part of its file the image is."""
 
 
-def read_image(path: str | os.PathLike[str], page: int | None = None, channel: int | None = None) -> NDArray:
+def read_image(
+    path: str | os.PathLike[str], page: int | None = None, channel: Channel = None, axes: str | None = None
+) -> NDArray:
     """Pixels of an image as viewers display them: (H, W) or (H, W, C) with C = 2 (gray, alpha), 3 (RGB) or 4 (RGBA).
 
     Palettes are converted to colours, WhiteIsZero is inverted, and the EXIF rotation is applied. Values and dtype are
@@ -26,29 +35,38 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, channel: i
     Args:
         path: PNG, TIFF, JPEG or BMP file.
         page: page of a multi-page TIFF, from 0. None only for files of one page.
-        channel: channel to read, from 0; required for files whose channels are not colours.
+        channel: channel to read, from 0; required for files whose channels are not colours. Several channels, colours
+            or not, give (H, W, C) in their order.
+        axes: the axes of a TIFF that does not name them, or wrongly, such as "CYX".
 
     Raises:
         UserError: as `decode.decode`, or NaN or Inf among the pixels.
     """
     path = Path(path)
-    checked = _checked.take(_key(path, page, channel, False))
-    return _decode_image(path, page, channel) if checked is None else checked
+    checked = _checked.take(_key(path, page, channel, False, axes))
+    return _decode_image(path, page, channel, axes) if checked is None else checked
 
 
-def check_image(path: str | os.PathLike[str], page: int | None = None, channel: int | None = None) -> NDArray:
+def read_item(item: Mapping[Any, Any]) -> NDArray:
+    """Pixels of the image of an item: a dictionary with its path, `image`, and `READING` where needed."""
+    return read_image(item["image"], **{key: item[key] for key in READING if key in item})
+
+
+def check_image(
+    path: str | os.PathLike[str], page: int | None = None, channel: Channel = None, axes: str | None = None
+) -> NDArray:
     """Decode an image to check it, keep it for the next `read_image`, and return it.
 
     Raises:
         UserError: as `read_image`.
     """
-    image = _decode_image(Path(path), page, channel)
-    _checked.keep(_key(Path(path), page, channel, False), image)
+    image = _decode_image(Path(path), page, channel, axes)
+    _checked.keep(_key(Path(path), page, channel, False, axes), image)
     return image
 
 
-def _decode_image(path: Path, page: int | None, channel: int | None) -> NDArray:
-    image = decode.decode(path, page, channel, mask=False)
+def _decode_image(path: Path, page: int | None, channel: Channel, axes: str | None) -> NDArray:
+    image = decode.decode(path, page, channel, mask=False, axes=axes)
     if image.dtype.kind not in "buif" or image.ndim not in (2, 3) or image.size == 0:
         raise UserError(f"{path}: has shape {image.shape} and type {image.dtype}; give a 2D gray or colour image")
     if image.dtype.kind == "f" and not np.isfinite(image).all():
@@ -113,12 +131,12 @@ def _single_value(mask: NDArray, path: Path) -> NDArray:
     return values[..., 0]
 
 
-def _key(path: Path, page: int | None, channel: int | None, mask: bool) -> tuple[Any, ...]:
+def _key(path: Path, page: int | None, channel: Channel, mask: bool, axes: str | None = None) -> tuple[Any, ...]:
     try:
         state = path.stat()
     except OSError:
         return (path,)  # decoding raises the error
-    return path.absolute(), state.st_mtime_ns, state.st_size, page or 0, channel, mask
+    return path.absolute(), state.st_mtime_ns, state.st_size, page or 0, channel, mask, axes
 
 
 class _Checked:
@@ -154,19 +172,31 @@ def require_shape(mask: NDArray, path: Path, image_path: Path, shape: tuple[int,
         )
 
 
-def count_pages(path: str | os.PathLike[str]) -> int:
+def count_pages(path: str | os.PathLike[str], axes: str | None = None) -> int:
     """Number of pages of an image file: 1 unless it is a multi-page TIFF; channels do not count as pages.
 
     Raises:
         UserError: as `read_image`.
     """
-    return decode.count_pages(Path(path))
+    return decode.count_pages(Path(path), axes)
 
 
-def write_image(path: str | os.PathLike[str], array: NDArray) -> None:
+def count_channels(path: str | os.PathLike[str], axes: str | None = None) -> int:
+    """Number of channels of the images of a file: colours count, alpha does not.
+
+    Raises:
+        UserError: as `read_image`.
+    """
+    return decode.count_channels(Path(path), axes)
+
+
+def write_image(
+    path: str | os.PathLike[str], array: NDArray, colours: Mapping[int, tuple[int, int, int]] | None = None
+) -> None:
     """Write (H, W) or (H, W, C) pixels as PNG or TIFF, by suffix, atomically.
 
-    PNG takes bool, uint8 and 2D uint16; TIFF (deflate) takes any real dtype.
+    PNG takes bool, uint8 and 2D uint16; TIFF (deflate) takes any real dtype. With `colours` a PNG of (H, W) uint8 gets
+    a palette that shows these values in these colours (RGB, 8 bits).
 
     Raises:
         UserError: another suffix, a dtype that PNG does not support, a folder that is not writable, a full disk.
@@ -179,7 +209,24 @@ def write_image(path: str | os.PathLike[str], array: NDArray) -> None:
         raise UserError(f"{path}: PNG does not hold {array.dtype} of shape {array.shape}; use .tif")
     with replace_file(path) as temporary:
         if suffix == ".png":
-            Image.fromarray(np.ascontiguousarray(array)).save(temporary)
+            image = Image.fromarray(np.ascontiguousarray(array))
+            if colours is not None:
+                image.putpalette([part for value in range(256) for part in colours.get(value, (0, 0, 0))])
+            image.save(temporary)
         else:
             photometric = "rgb" if array.ndim == 3 else "minisblack"
             tifffile.imwrite(temporary, array, compression="zlib", photometric=photometric, metadata=None)
+
+
+def write_channels(path: str | os.PathLike[str], planes: NDArray, names: Sequence[str], axes: str = "CYX") -> None:
+    """Write channels (C, H, W), or pages of them (Z, C, H, W), as OME-TIFF that names them; complete or not at all.
+
+    Raises:
+        UserError: a folder that cannot be written, a full disk.
+    """
+    channels = {"Name": list(names)}
+    # An identifier of the content: the same pixels give the same file.
+    digest = hashlib.sha256(np.ascontiguousarray(planes).tobytes()).digest()
+    metadata = {"axes": axes, "Channel": channels, "UUID": str(uuid.UUID(bytes=digest[:16]))}
+    with replace_file(Path(path)) as temporary:
+        tifffile.imwrite(temporary, planes, ome=True, photometric="minisblack", compression="zlib", metadata=metadata)

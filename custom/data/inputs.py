@@ -5,11 +5,14 @@ from __future__ import annotations
 import glob
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import SomeFailedError, UserError
-from .image_io import check_image, count_pages
+from .channels import GRAY, Channel, as_channel, check_axes, count_of
+from .image_io import check_image, count_channels, count_pages
 from .pairs import list_images
 
 
@@ -18,7 +21,7 @@ class InputImages:
     """One item, ``{"image": path, "page": number}``, for every page of every readable image, and the errors of the
     others."""
 
-    items: list[dict[str, str | int]] = field(default_factory=list)
+    items: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
     def report(self, output_dir: str | os.PathLike[str] | None = None) -> None:
@@ -32,16 +35,29 @@ class InputImages:
             )
 
 
-def find_images(source: str | os.PathLike[str], channel: int | None = None) -> InputImages:
+def find_images(
+    source: str | os.PathLike[str],
+    channel: int | Sequence[int] | None = None,
+    axes: str | None = None,
+    channels: Sequence[str] = GRAY,
+) -> InputImages:
     """Find images and decode each once, so that unreadable ones are found before the work begins.
 
     Args:
         source: an image file, a folder (without its subfolders) or a glob pattern.
-        channel: channel to read, from 0, of files whose channels are not colours.
+        channel: channel to read, from 0, of files whose channels are not colours; a list for a model of several.
+        axes: the axes of TIFF files that do not name them, such as "CYX".
+        channels: names of the channels that the model takes.
 
     Raises:
-        UserError: nothing is found or nothing found is readable, or two files would have outputs of the same name.
+        UserError: nothing is found or nothing found is readable, two files would have outputs of the same name, or
+            `channel` names another number of channels.
     """
+    chosen, axes = as_channel(channel), check_axes(axes)
+    if chosen is not None and count_of(chosen) != len(channels):
+        raise UserError(
+            f"--channel {channel}: the model takes {named_channels(channels)}; give {len(channels)} of an image's"
+        )
     files = _files(Path(source))
     if not files:
         raise UserError(f"{source}: no image there; give an image file, a folder with images or a glob in quotes")
@@ -52,17 +68,42 @@ def find_images(source: str | os.PathLike[str], channel: int | None = None) -> I
     found = InputImages()
     for file in files:
         try:
-            pages = range(count_pages(file))
+            pages = range(count_pages(file, axes))
+            taken = chosen if chosen is not None else every_channel(file, axes, channels)
             for page in pages:
-                check_image(file, page, channel)
+                check_image(file, page, taken, axes)
         except UserError as error:
             found.failed.append(" ".join(str(error).splitlines()))
         else:
-            chosen = {} if channel is None else {"channel": channel}
-            found.items += [{"image": str(file), "page": page, **chosen} for page in pages]
+            reading = {key: value for key, value in (("channel", taken), ("axes", axes)) if value is not None}
+            found.items += [{"image": str(file), "page": page, **reading} for page in pages]
     if not found.items:
         raise UserError(f"none of the {len(files)} inputs can be read; the first: {found.failed[0]}")
     return found
+
+
+def every_channel(file: Path, axes: str | None, channels: Sequence[str]) -> Channel:
+    """All channels of a file, as `read_image` takes them; None where one is wanted, which colours may become.
+
+    Raises:
+        UserError: the file has another number of channels than are wanted.
+    """
+    if len(channels) == 1:
+        return None
+    count = count_channels(file, axes)
+    if count == len(channels):
+        return tuple(range(count))
+    wanted = f"{len(channels)} are wanted ({', '.join(channels)})"
+    if count > len(channels):
+        raise UserError(f"{file}: has {count} channels, {wanted}; choose with --channel")
+    pages = count_pages(file, axes)
+    advice = f"; if its {pages} pages are channels, say so: --axes CYX" if count == 1 and pages > 1 else ""
+    raise UserError(f"{file}: has {count} channel{'s' * (count > 1)}, {wanted}{advice}")
+
+
+def named_channels(channels: Sequence[str]) -> str:
+    """Number and names of channels, for a message."""
+    return f"{len(channels)} channel{'s' * (len(channels) > 1)} ({', '.join(channels)})"
 
 
 def _files(source: Path) -> list[Path]:

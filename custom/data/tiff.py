@@ -18,6 +18,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .channels import Channel
 
 SUFFIXES = (".tif", ".tiff")
 ORIENTATION = 274
@@ -39,22 +40,23 @@ _last = _LastStack()
 
 
 @contextmanager
-def open_planes(path: Path) -> Iterator[NDArray[Any]]:
+def open_planes(path: Path, axes: str | None = None) -> Iterator[NDArray[Any]]:
     """The `tifffile.TiffPage` of each page and channel of a file: objects (pages, channels).
 
-    Axes of OME-TIFF and ImageJ are respected: C counts channels, all other axes (Z, T or unnamed) count pages.
+    Axes of OME-TIFF and ImageJ are respected: C counts channels, all other axes (Z, T or unnamed) count pages. `axes`
+    (see `check_axes`) overrides them.
 
     Raises:
-        UserError: truncated, corrupt, or pages of different sizes or types.
+        UserError: truncated, corrupt, pages of different sizes or types, or not of these axes.
     """
     state = path.stat()
-    key = (os.fspath(path), state.st_mtime_ns, state.st_size, os.getpid())
+    key = (os.fspath(path), state.st_mtime_ns, state.st_size, os.getpid(), axes)
     if _last.key == key and _last.planes is not None:
         yield _last.planes
         return
     file = tifffile.TiffFile(path)
     try:
-        planes = _planes(file, path)
+        planes = _planes(file, path, axes)
         yield planes
     except BaseException:
         file.close()
@@ -85,7 +87,7 @@ def require_alike(pages: Iterable[tifffile.TiffPage], path: Path) -> None:
         raise UserError(f"{path}: its pages differ in size or type; save them as single files")
 
 
-def _planes(file: tifffile.TiffFile, path: Path) -> NDArray[Any]:
+def _planes(file: tifffile.TiffFile, path: Path, axes: str | None) -> NDArray[Any]:
     require_all_pages(file, path)
     pages = [page for page in map(methodcaller("aspage"), file.pages) if not page.is_reduced]  # no previews
     if not pages:
@@ -99,7 +101,9 @@ def _planes(file: tifffile.TiffFile, path: Path) -> NDArray[Any]:
     leading = [(name, size) for name, size in zip(series.axes, series.shape, strict=True) if name not in pages[0].axes]
     ordered = list(series.pages)
     if math.prod(size for _, size in leading) != len(pages) or len(ordered) != len(pages) or None in ordered:
-        return _objects(pages, (len(pages), 1))
+        ordered, leading = pages, [("", len(pages))]
+    if axes is not None:
+        leading = _named(axes, leading, pages, path)
     names = [name for name, _ in leading]
     grid = _objects(list(map(methodcaller("aspage"), ordered)), tuple(size for _, size in leading))
     if "C" not in names or pages[0].samplesperpixel > 1:  # a stack of colour images has no other channels
@@ -108,21 +112,45 @@ def _planes(file: tifffile.TiffFile, path: Path) -> NDArray[Any]:
     return grid.reshape(-1, grid.shape[-1])
 
 
+def _named(axes: str, leading: list[tuple[str, int]], pages: list[Any], path: Path) -> list[tuple[str, int]]:
+    """Names and sizes of the axes of pages, with the names that `axes` gives them."""
+    first, _, last = axes.partition("YX")
+    samples = pages[0].samplesperpixel
+    letters = first if samples == 1 or last else first.replace("C", "")  # planar samples are channels, too
+    if last and samples == 1:
+        raise UserError(f"{path}: has one value a pixel, so that axes {axes} do not hold; give C before YX")
+    if len(letters) <= 1:
+        leading = [("", len(pages))] if letters else []
+    if len(letters) != len(leading) or (not letters and len(pages) > 1):
+        raise UserError(f"{path}: has {len(pages)} pages, which axes {axes} do not explain; give one letter an axis")
+    return [(name, size) for name, (_, size) in zip(letters, leading, strict=True)]
+
+
 def _objects(pages: list[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     grid = np.empty(len(pages), object)
     grid[:] = pages
     return grid.reshape(shape)
 
 
-def count_pages(path: Path) -> int:
+def count_pages(path: Path, axes: str | None = None) -> int:
     """Number of images of the file, each with all of its channels."""
-    with open_planes(path) as planes:
+    with open_planes(path, axes) as planes:
         return len(planes)
 
 
-def read_page(path: Path, page: int | None, channel: int | None, mask: bool) -> NDArray:
-    """Pixels (H, W) or (H, W, C) of one page, as viewers display them or, for a mask, its values."""
-    with open_planes(path) as planes:
+def count_channels(path: Path, axes: str | None = None) -> int:
+    """Number of channels of the images of the file, without alpha."""
+    with open_planes(path, axes) as planes:
+        first = planes[0, 0]
+        return planes.shape[1] if planes.shape[1] > 1 else _samples(first) - _has_alpha(first)
+
+
+def read_page(path: Path, page: int | None, channel: Channel, mask: bool, axes: str | None = None) -> NDArray:
+    """Pixels (H, W) or (H, W, C) of one page, as viewers display them or, for a mask, its values.
+
+    Several channels are read as they are stored, without a palette.
+    """
+    with open_planes(path, axes) as planes:
         count, channels = planes.shape
         if page is None and count > 1:
             raise UserError(f"{path}: has {count} pages; choose one by `page`, or split the file into one per page")
@@ -130,6 +158,9 @@ def read_page(path: Path, page: int | None, channel: int | None, mask: bool) -> 
             raise UserError(f"{path}: has no page {page}; its pages are 0 to {count - 1}")
         first = planes[page or 0, 0]
         samples = first.samplesperpixel
+        if isinstance(channel, tuple):
+            array = _stacked(planes[page or 0], channel, path)
+            return orient(array, first.tags.valueof(ORIENTATION, 1))
         chosen = check_channel(path, channel, channels if channels > 1 else samples, is_colour(first))
         plane = planes[page or 0, chosen or 0] if channels > 1 else first
         check_complete(plane, path)
@@ -140,6 +171,24 @@ def read_page(path: Path, page: int | None, channel: int | None, mask: bool) -> 
             array = array[..., chosen]
         array = _mask_values(array, plane, path) if mask else as_shown(array, plane)
     return orient(array, plane.tags.valueof(ORIENTATION, 1))
+
+
+def _stacked(planes: NDArray[Any], chosen: tuple[int, ...], path: Path) -> NDArray:
+    """The chosen channels (H, W, C) of one image, from the pages of its channels or from one of several samples."""
+    count = len(planes) if len(planes) > 1 else _samples(planes[0])
+    for channel in chosen:
+        check_channel(path, channel, count, colour=True)
+    arrays = []
+    for page in [planes[channel] for channel in chosen] if len(planes) > 1 else planes[:1]:
+        check_complete(page, path)
+        array = page.asarray()
+        if page.axes.startswith("S"):
+            array = np.moveaxis(array, 0, -1)
+        arrays.append(array if page.colormap is not None and len(planes) > 1 else as_shown(array, page))
+    if len(planes) > 1:
+        return np.stack(arrays, axis=-1)
+    array = arrays[0]
+    return (array if array.ndim == 3 else array[..., None])[..., list(chosen)]
 
 
 def check_channel(path: Path, channel: int | None, count: int, colour: bool) -> int | None:
@@ -163,6 +212,18 @@ def is_colour(page: tifffile.TiffPage) -> bool:
     if page.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR):
         return page.samplesperpixel in (3, 4)
     return page.samplesperpixel == 2 and bool(page.extrasamples)
+
+
+def _samples(page: tifffile.TiffPage) -> int:
+    """Values of a pixel as it is shown, alpha included."""
+    return 3 if page.colormap is not None else page.samplesperpixel
+
+
+def _has_alpha(page: tifffile.TiffPage) -> bool:
+    """Whether the last sample of a pixel is alpha, and not a channel of which the file says nothing."""
+    unspecified = tifffile.EXTRASAMPLE.UNSPECIFIED
+    declared = bool(page.extrasamples) and page.extrasamples[-1] != unspecified
+    return is_colour(page) and page.samplesperpixel in (2, 4) and (declared or page.samplesperpixel == 4)
 
 
 def check_complete(page: tifffile.TiffPage, path: Path) -> None:

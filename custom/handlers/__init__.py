@@ -7,6 +7,7 @@ from .console import EpochLine
 from .early_stop import ResumableEarlyStop
 from .finite_loss import FiniteLoss
 from .metrics import (
+    DiceHandler,
     IoUHandler,
     PixelErrorHandler,
     RandErrorHandler,
@@ -26,6 +27,7 @@ from .validation import Validation
 
 __all__ = [
     "BestModelSaver",
+    "DiceHandler",
     "EpochLine",
     "EpochSeed",
     "FiniteLoss",

@@ -9,6 +9,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from torch import nn
 
+from ..classes import class_keys
 from ..inferers.geometry import unwrap
 from ..model import Model, Score, write_model
 from .checkpoint import is_first_rank, save
@@ -21,8 +22,9 @@ SCORES = ("pixel_error", "iou")
 class BestModelSaver:
     """Handler of an evaluator: writes `model.json` and weights whenever the key metric is the best so far.
 
-    The model's threshold is that of the pixel error on the validation images. The evaluator keeps track of the best
-    epoch, which :class:`TrainingCheckpoint` saves and restores.
+    The threshold of a model of two classes is that of the pixel error on the validation images; of more classes it
+    stays 0.5, which gives the likeliest. The evaluator keeps track of the best epoch, which
+    :class:`TrainingCheckpoint` saves and restores.
 
     Args:
         network: the network, bare or wrapped for distributed training.
@@ -73,11 +75,11 @@ class BestModelSaver:
         model = self.model.model_copy(deep=True)
         model.training["epoch"] = epoch
         where = f"{model.training.get('validation_images', 0)} validation images of {model.data_source}, one pass"
-        model.scores = [
-            Score(measure=name, value=float(metrics[name]), on=where)
-            for name in ("pixel_error", "iou")
-            if name in metrics
-        ]
+        names = list(SCORES)
+        if len(model.classes) > 2:
+            keys = class_keys([part.name for part in model.classes])
+            names += [f"{score}_{key}" for score in SCORES for key in keys]
+        model.scores = [Score(measure=name, value=float(metrics[name]), on=where) for name in names if name in metrics]
         if "pixel_error_threshold" in metrics:
             threshold = round(float(metrics["pixel_error_threshold"]), 6)
             model.postprocessing.threshold = min(max(threshold, LOWEST), HIGHEST)

@@ -21,9 +21,11 @@ class EpochLine:
     Args:
         evaluator: evaluator of the validation.
         optimizer: optimizer whose learning rate is reported.
+        classes: number of classes; the IoU of more than two is their mean.
     """
 
-    def __init__(self, evaluator: Engine, optimizer: Optimizer) -> None:
+    def __init__(self, evaluator: Engine, optimizer: Optimizer, classes: int = 2) -> None:
+        self.names = VALIDATION if classes == 2 else {**VALIDATION, "iou": "mean IoU"}
         self.evaluator = evaluator
         self.optimizer = optimizer
         self.logger = logging.getLogger("training")
@@ -44,7 +46,7 @@ class EpochLine:
         validation: Any = self.evaluator.state
         if validation.epoch == state.epoch:
             scores = validation.metrics
-            parts += [f"{words} {scores[name]:.4f}" for name, words in VALIDATION.items() if name in scores]
+            parts += [f"{words} {scores[name]:.4f}" for name, words in self.names.items() if name in scores]
             if validation.best_metric_epoch == state.epoch:
                 parts[-1] += " (best so far)"
         parts.append(f"learning rate {self.optimizer.param_groups[0]['lr']:.2g}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from monai.handlers import IgniteMetricHandler
 
 from ..constants import IGNORED, IGNORED_INSTANCE
-from ..metrics.cumulative import IoU, PixelError, RandError, Seg, StackMetric, VInfo, VRand, WarpingError
+from ..metrics.cumulative import Dice, IoU, PixelError, RandError, Seg, StackMetric, VInfo, VRand, WarpingError
 
 
 class StackMetricHandler(IgniteMetricHandler):
@@ -40,16 +40,27 @@ class StackMetricHandler(IgniteMetricHandler):
 
 
 class PixelErrorHandler(StackMetricHandler):
-    """Pixel error of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
+    """Pixel error of ISBI 2012 over all images of a run; `y_pred` is a prediction, see `custom.classes`.
+
+    With the names of more than two classes it is the mean over them, with that of each class beside it.
+    """
 
     def __init__(
-        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
+        self,
+        output_transform: Callable = lambda x: x,
+        save_details: bool = True,
+        ignore: int = IGNORED,
+        classes: Sequence[str] = (),
     ) -> None:
-        super().__init__(PixelError(ignore), output_transform, save_details)
+        super().__init__(PixelError(ignore, classes), output_transform, save_details)
 
 
 class IoUHandler(StackMetricHandler):
-    """Foreground IoU at one threshold over all images of a run; `y_pred` is the foreground probability."""
+    """IoU at one threshold over all images of a run; `y_pred` is a prediction, see `custom.classes`.
+
+    Of two classes it is that of the foreground, with that of the background beside it if the classes are named; of
+    more, the mean over them, with that of each class beside it.
+    """
 
     def __init__(
         self,
@@ -57,12 +68,27 @@ class IoUHandler(StackMetricHandler):
         save_details: bool = True,
         ignore: int = IGNORED,
         threshold: float = 0.5,
+        classes: Sequence[str] = (),
     ) -> None:
-        super().__init__(IoU(ignore, threshold), output_transform, save_details)
+        super().__init__(IoU(ignore, threshold, classes), output_transform, save_details)
+
+
+class DiceHandler(StackMetricHandler):
+    """Dice coefficient, mean over the classes and of each, over all images of a run; arguments as of `IoUHandler`."""
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        output_transform: Callable = lambda x: x,
+        save_details: bool = True,
+        ignore: int = IGNORED,
+        threshold: float = 0.5,
+    ) -> None:
+        super().__init__(Dice(classes, ignore, threshold), output_transform, save_details)
 
 
 class RandErrorHandler(StackMetricHandler):
-    """Foreground Rand error of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
+    """Foreground Rand error of ISBI 2012 over all images of a run; of the foreground of the prediction `y_pred`."""
 
     def __init__(
         self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
@@ -71,7 +97,7 @@ class RandErrorHandler(StackMetricHandler):
 
 
 class VRandHandler(StackMetricHandler):
-    """V_rand of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
+    """V_rand of ISBI 2012 over all images of a run; of the foreground of the prediction `y_pred`."""
 
     def __init__(
         self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
@@ -80,7 +106,7 @@ class VRandHandler(StackMetricHandler):
 
 
 class VInfoHandler(StackMetricHandler):
-    """V_info of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
+    """V_info of ISBI 2012 over all images of a run; of the foreground of the prediction `y_pred`."""
 
     def __init__(
         self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
@@ -89,7 +115,7 @@ class VInfoHandler(StackMetricHandler):
 
 
 class WarpingErrorHandler(StackMetricHandler):
-    """Warping error of ISBI 2012 over all images of a run; `y_pred` is the foreground probability."""
+    """Warping error of ISBI 2012 over all images of a run; of the foreground of the prediction `y_pred`."""
 
     def __init__(
         self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED

@@ -11,6 +11,8 @@ from monai.engines.utils import IterationEvents
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from ..classes import foreground_of
+from ..constants import IGNORED
 from ..networks.valid_unet import center_crop
 
 MAX_SIDE = 256  # of one picture in a strip of a validation image
@@ -50,6 +52,15 @@ def validation_strip(image: Tensor, label: Tensor, probability: Tensor) -> Tenso
     return torch.cat(parts, dim=-1).clamp(0, 1)
 
 
+def _planes(shown: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, label and probability of foreground to show, each (1, H, W): of several channels the mean, of several
+    classes brighter ones for higher numbers."""
+    image, label, pred = (torch.as_tensor(shown[key]).cpu() for key in ("image", "label", "pred"))
+    classes = max(len(pred), 2)
+    label = label if classes == 2 else torch.where(label == IGNORED, IGNORED, label / (classes - 1))
+    return image.mean(dim=0, keepdim=True) if len(image) > 1 else image, label, foreground_of(pred)
+
+
 class TrainingPictures:
     """Handler of a trainer: writes :func:`training_strip` of the last batch at an interval.
 
@@ -70,7 +81,8 @@ class TrainingPictures:
         # The trainer decollates: batch and output are lists with one dictionary an image.
         state: Any = trainer.state
         shown = {**state.batch[0], "pred": state.output[0]["pred"]}
-        strip = training_strip(*(torch.as_tensor(shown[key]).cpu() for key in ("image", "label", "weight", "pred")))
+        planes = _planes(shown)
+        strip = training_strip(planes[0], planes[1], torch.as_tensor(shown["weight"]).cpu(), planes[2])
         with SummaryWriter(self.log_dir, filename_suffix=".pictures") as writer:
             writer.add_image("training: image | label | weight | probability", strip.numpy(), state.epoch)
 
@@ -96,9 +108,7 @@ class ValidationPictures:
         state: Any = evaluator.state
         for batch, output in zip(state.batch, state.output, strict=True):
             if len(self.strips) < MAX_IMAGES:
-                shown = {**batch, **output}
-                keys = ("image", "label", "pred")
-                self.strips.append(validation_strip(*(torch.as_tensor(shown[key]).cpu() for key in keys)))
+                self.strips.append(validation_strip(*_planes({**batch, **output})))
 
     def __call__(self, evaluator: Engine) -> None:
         with SummaryWriter(self.log_dir, filename_suffix=".pictures") as writer:

@@ -14,7 +14,9 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
+from ..classes import classes_of
 from ..constants import IGNORED
+from ..data.channels import as_picture
 from ..data.datalist import Datalist
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class RunReport:
 
     Args:
         output_dir: folder of the run.
-        validator: the evaluator; its outputs have ``pred`` (1, H, W), the foreground probability, its batches (or
+        validator: the evaluator; its outputs have ``pred``, a prediction (see `custom.classes`), its batches (or
             outputs) ``label`` (1, H, W), classes.
         data: the data set.
         settings: settings to show, by name.
@@ -63,6 +65,7 @@ class RunReport:
         self.facts: dict[str, Any] | None = None
         self.earlier: Curves = {}
         self.curves: Curves = {}
+        self.class_scores: dict[str, float] = {}
 
     def attach(self, trainer: Engine) -> None:
         """Follow the trainer and its validator."""
@@ -119,14 +122,15 @@ class RunReport:
             self.images += 1
             if self.images > MAX_IMAGES:
                 continue
-            image, label, probability = (
-                torch.as_tensor({**batch, **output}[key]).detach().float().cpu().numpy()[0]
+            planes, (label,), prediction = (
+                torch.as_tensor({**batch, **output}[key]).detach().float().cpu().numpy()
                 for key in ("image", "label", "pred")
             )
             name = Path(str(batch["image"].meta["filename_or_obj"])).name
             classes = np.where(label == IGNORED, -1, label).astype(np.int64)
-            mask = (probability > 0.5).astype(np.int64)
-            self.rows.append(self.table.add(Picture(name, image, probability, mask, classes, {})))
+            mask = classes_of(prediction)[0].astype(np.int64)
+            probability = prediction if len(prediction) > 1 else prediction[0]
+            self.rows.append(self.table.add(Picture(name, as_picture(planes), probability, mask, classes, {})))
 
     def note_scores(self, validator: Engine) -> None:
         """Add points to the curves of the validation, and the scores of its images to the table."""
@@ -136,11 +140,13 @@ class RunReport:
                 self._note(name, state.epoch, float(value))
         if self.is_due and self.table is not None:
             self.shown_epoch = state.epoch
+            prefixes = ("pixel_error_", "iou_") if len(self.data.class_names) > 2 else ()
+            self.class_scores = {name: float(x) for name, x in state.metrics.items() if name.startswith(prefixes)}
             for name, values in getattr(state, "metric_details", {}).items():
                 # Each process has its own images, but the scores of all of them.
                 if len(values) == self.images:
                     for row, value in zip(self.rows, values, strict=False):
-                        row["scores"][name] = float(value)
+                        row["scores"][name] = float(np.nanmean(value))
             self.table.sort()
 
     def write_if_due(self, trainer: Engine) -> None:
@@ -173,7 +179,15 @@ class RunReport:
         title = f"{self.run.name} on {self.data.about.get('name', self.data.folder)}"
         commands = read_record(self.run).get("commands", [])
         page = Report(
-            title, "validation", self.table, self._all_curves(), self.facts, self.settings, commands, progress
+            title,
+            "validation",
+            self.table,
+            self._all_curves(),
+            self.facts,
+            self.settings,
+            commands,
+            progress,
+            self.class_scores,
         )
         write_page(page, self.run / "report.html")
 

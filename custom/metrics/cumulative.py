@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -12,8 +12,18 @@ from monai.metrics import CumulativeIterationMetric
 from monai.utils import evenly_divisible_all_gather
 from numpy.typing import NDArray
 
+from ..classes import class_keys, classes_of, foreground_of
 from ..constants import FOREGROUND, IGNORED, IGNORED_INSTANCE
-from .iou import iou_counts, iou_of_counts
+from .classes import (
+    ClassScore,
+    ForegroundScore,
+    class_dices,
+    class_ious,
+    class_pixel_counts,
+    class_pixel_errors,
+    overlap_counts,
+)
+from .iou import iou_of_counts
 from .pixel_error import pixel_counts, pixel_error_of_counts
 from .rand import rand_counts, rand_error_of_counts
 from .second_protocol import v_info_scores, v_of_scores, v_rand_scores
@@ -21,14 +31,16 @@ from .seg import SegScore, seg_counts, seg_of_counts
 from .sweep import THRESHOLDS, Score
 from .warping import warping_counts, warping_error_of_counts
 
+AnyScore: TypeAlias = Score | SegScore | ClassScore
+
 
 class StackMetric(CumulativeIterationMetric):
     """Base of the measures that score all images of a run as one stack.
 
-    Call it with `y_pred`, the foreground probability, and `y`, the class indices, both (B, 1, H, W) or lists of
-    (1, H, W) of any sizes. Class 1 is foreground; pixels of class `ignore` are left out. Its buffer holds the counts of
-    each image, so that ranks of a distributed run may see different numbers of images, even none; use a sampler that
-    repeats no image.
+    Call it with `y_pred`, a prediction (B, 1, H, W) or (B, K, H, W) as in `custom.classes`, and `y`, the class indices
+    (B, 1, H, W); or with lists of images of any sizes. Foreground is class 1, with more than two classes all but 0;
+    pixels of class `ignore` are left out. Its buffer holds the counts of each image, so that ranks of a distributed run
+    may see different numbers of images, even none; use a sampler that repeats no image.
 
     Args:
         counts: function of label, prediction and validity of one image, all (H, W); returns counts of shape `shape`.
@@ -40,14 +52,14 @@ class StackMetric(CumulativeIterationMetric):
     def __init__(
         self,
         counts: Callable[[NDArray, NDArray, NDArray], NDArray],
-        reduce: Callable[[NDArray], Score | SegScore],
+        reduce: Callable[[NDArray], AnyScore],
         shape: tuple[int, ...],
         ignore: int,
     ) -> None:
         super().__init__()
         self.counts, self.reduce, self.shape, self.ignore = counts, reduce, shape, ignore
 
-    def score(self) -> Score | SegScore:
+    def score(self) -> AnyScore:
         """The result for all images seen by all ranks since the last reset, see `reduce`."""
         return self.reduce(self.gathered())
 
@@ -67,14 +79,17 @@ class StackMetric(CumulativeIterationMetric):
         return buffer
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        if y is None or y_pred.ndim != 4 or y_pred.shape[1] != 1 or y_pred.shape != y.shape:
+        if y is None or y_pred.ndim != 4 or y_pred.shape[1] == 2 or y.shape != (len(y_pred), 1, *y_pred.shape[2:]):
             shapes = f"{tuple(y_pred.shape)} and {None if y is None else tuple(y.shape)}"
             raise ValueError(f"y_pred and y have shapes {shapes}: give both as (B, 1, H, W) or lists of (1, H, W)")
-        counts = [self._image(p, r) for p, r in zip(_numpy(y_pred[:, 0]), _numpy(y[:, 0]), strict=True)]
+        counts = [self._image(p, r) for p, r in zip(_numpy(y_pred), _numpy(y[:, 0]), strict=True)]
         return torch.from_numpy(np.stack(counts).astype(np.float64))
 
     def _image(self, prediction: NDArray, reference: NDArray) -> NDArray:
-        return self.counts(reference == FOREGROUND, prediction, reference != self.ignore)
+        """Counts of one image, from a prediction (1, H, W) or (K, H, W) and class indices (H, W)."""
+        valid = reference != self.ignore
+        truth = reference == FOREGROUND if len(prediction) == 1 else (reference != 0) & valid
+        return self.counts(truth, foreground_of(prediction)[0], valid)
 
     def _sync(self) -> None:
         if self._buffers is None:  # a rank without images has to take part in the gathering, too
@@ -90,18 +105,74 @@ def _numpy(images: torch.Tensor) -> NDArray:
 
 
 class PixelError(StackMetric):
-    """Pixel error of ISBI 2012, see `pixel_error`."""
+    """Pixel error of ISBI 2012, see `pixel_error`; of more than two classes, of each against the others, and the mean.
 
-    def __init__(self, ignore: int = IGNORED) -> None:
-        super().__init__(pixel_counts, pixel_error_of_counts, (len(THRESHOLDS), 3), ignore)
+    Args:
+        ignore: see `StackMetric`.
+        classes: names of the classes; two may be left out.
+    """
+
+    def __init__(self, ignore: int = IGNORED, classes: Sequence[str] = ()) -> None:
+        self.several = len(classes) > 2
+        shape = (len(THRESHOLDS), 3)
+        if self.several:
+            reduce = partial(class_pixel_errors, names=classes)
+            super().__init__(class_pixel_counts, reduce, (len(classes), *shape), ignore)
+        else:
+            super().__init__(pixel_counts, pixel_error_of_counts, shape, ignore)
+
+    def _image(self, prediction: NDArray, reference: NDArray) -> NDArray:
+        if not self.several:
+            return super()._image(prediction, reference)
+        return self.counts(reference, prediction, reference != self.ignore)
 
 
-class IoU(StackMetric):
-    """Foreground IoU at one threshold, see `iou`."""
+class _Overlap(StackMetric):
+    """Base of the measures that compare masks: pixels of each class in label and mask, and in label or mask."""
 
-    def __init__(self, ignore: int = IGNORED, threshold: float = 0.5) -> None:
-        counts = partial(iou_counts, threshold=threshold)
-        super().__init__(counts, partial(iou_of_counts, threshold=threshold), (2,), ignore)
+    def __init__(
+        self, reduce: Callable[[NDArray], AnyScore], ignore: int, threshold: float, classes: Sequence[str]
+    ) -> None:
+        count = max(len(classes), 2)
+        super().__init__(partial(overlap_counts, classes=count), reduce, (count, 2), ignore)
+        self.threshold, self.several = threshold, count > 2
+
+    def _image(self, prediction: NDArray, reference: NDArray) -> NDArray:
+        valid = reference != self.ignore
+        if self.several:
+            return self.counts(reference, classes_of(prediction, self.threshold)[0], valid)
+        # A foreground probability counts from above the threshold on, as in the pixel error.
+        return self.counts(reference == FOREGROUND, prediction[0].astype(float) > self.threshold, valid)
+
+
+class IoU(_Overlap):
+    """IoU at one threshold: of the foreground of two classes, see `iou`, with that of the background beside it if the
+    classes have names; of more classes, of each, and their mean.
+
+    Args:
+        ignore: see `StackMetric`.
+        threshold: on the probability of foreground.
+        classes: names of the classes; two may be left out.
+    """
+
+    def __init__(self, ignore: int = IGNORED, threshold: float = 0.5, classes: Sequence[str] = ()) -> None:
+        reduce = partial(class_ious, names=classes) if len(classes) > 2 else self._of_two
+        self.background = f"{class_keys(classes)[0]}" if len(classes) == 2 else None
+        super().__init__(reduce, ignore, threshold, classes)
+
+    def _of_two(self, counts: NDArray) -> Score:
+        foreground = iou_of_counts(counts[:, 1], self.threshold)
+        if self.background is None:
+            return foreground
+        background = iou_of_counts(counts[:, 0], self.threshold)
+        return ForegroundScore(**vars(foreground), others={self.background: background.value})
+
+
+class Dice(_Overlap):
+    """Dice coefficient of each class, and their mean; for arguments see `IoU`."""
+
+    def __init__(self, classes: Sequence[str], ignore: int = IGNORED, threshold: float = 0.5) -> None:
+        super().__init__(partial(class_dices, names=classes), ignore, threshold, classes)
 
 
 class RandError(StackMetric):
@@ -143,4 +214,4 @@ class Seg(StackMetric):
         super().__init__(seg_counts, seg_of_counts, (2,), ignore)
 
     def _image(self, prediction: NDArray, reference: NDArray) -> NDArray:
-        return self.counts(reference, prediction, reference != self.ignore)
+        return self.counts(reference, prediction[0], reference != self.ignore)

@@ -14,6 +14,7 @@ from .curves import Curves
 MEASURES: dict[str, tuple[str, bool, str]] = {
     "seg": ("SEG", True, "mean overlap (Jaccard index) of the reference objects; an object that is not found counts 0"),
     "iou": ("IoU", True, "overlap of the foreground of label and prediction"),
+    "dice": ("Dice", True, "2 x overlap / (label + prediction), mean of the classes"),
     "pixel_error": ("pixel error", False, "1 - F score of the foreground pixels, at the best threshold"),
     "rand_error": ("Rand error", False, "share of pixel pairs wrongly joined or parted: sensitive to merged objects"),
     "warping_error": (

@@ -50,8 +50,8 @@ class ImageTable:
             picture = _with_components(picture)
         row: dict[str, Any] = {
             "name": picture.name,
-            "height": picture.gray.shape[0],
-            "width": picture.gray.shape[1],
+            "height": picture.prediction.shape[0],
+            "width": picture.prediction.shape[1],
             "labelled": picture.label is not None,
             "scores": {name: float(value) for name, value in picture.scores.items() if np.isfinite(value)},
             "uncertainty": float(uncertainty(picture.probability).mean()),
@@ -62,8 +62,8 @@ class ImageTable:
         }
         if picture.label is not None:
             row["wrong"] = float(picture.wrong.sum() / max(1, picture.valid.sum()))
-            self.pixels += pixel_counts(picture.label > 0, picture.probability, picture.valid)
-            self.bins += calibration_sums(picture.probability[picture.valid], picture.label[picture.valid] > 0)
+            self.pixels += pixel_counts(picture.label > 0, picture.foreground, picture.valid)
+            self.bins += calibration_sums(picture.foreground[picture.valid], picture.label[picture.valid] > 0)
             if self.objects or self.components:
                 errors = object_errors(picture.label, picture.prediction, picture.valid)
                 counts = Counter(error.kind for error in errors)
@@ -93,7 +93,7 @@ class ImageTable:
     def measures(self) -> list[str]:
         """Names of the measures that the rows have, the main one first."""
         names = {name: None for row in self.rows for name in row["scores"]}
-        return sorted(names, key=lambda name: ["seg", "pixel_error", "iou", *names].index(name))
+        return sorted(names, key=lambda name: ["seg", "pixel_error", "iou", "dice", *names].index(name))
 
 
 def badness(row: dict[str, Any]) -> tuple[bool, float]:

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ..constants import IGNORED
 from ..data.datalist import SPLITS, Datalist
-from ..data.image_io import read_image, read_mask
+from ..data.image_io import read_item, read_mask
 from ..data.labels import parse_class_mask, parse_instance_mask
 from ..data.leaks import content_of
 
@@ -60,7 +60,7 @@ def dataset_facts(data: Datalist) -> dict[str, Any]:
 
 
 def _image_facts(item: dict[str, Any]) -> dict[str, Any]:
-    image = read_image(item["image"])
+    image = read_item(item)
     facts: dict[str, Any] = {
         "content": content_of(image),
         "size": f"{image.shape[0]} x {image.shape[1]}",

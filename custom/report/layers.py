@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.measure import block_reduce
 
+from ..classes import foreground_of
+
 IGNORED = 2**24 - 1  # in a label layer; the largest value of three bytes
 LONGEST_SIDE = 1024
 CROP_SIDE = 384
@@ -24,8 +26,8 @@ class Picture:
 
     Attributes:
         name: file name.
-        gray: (H, W) in [0, 1].
-        probability: (H, W) in [0, 1], of the foreground.
+        gray: (H, W) in [0, 1]; (H, W, 3) of several channels, see `as_picture`.
+        probability: (H, W) in [0, 1], of the foreground; (K, H, W) of more than two classes.
         prediction: (H, W) whole numbers, 0 background: objects, or classes.
         label: (H, W) whole numbers, 0 background, -1 ignored: objects, or classes; None without a reference.
         scores: measures by name.
@@ -39,20 +41,34 @@ class Picture:
     scores: dict[str, float]
 
     @property
+    def foreground(self) -> NDArray:
+        """Probability of foreground (H, W)."""
+        return self.probability if self.probability.ndim == 2 else foreground_of(self.probability)[0]
+
+    @property
     def valid(self) -> NDArray[np.bool_]:
         """Where the label is not ignored, (H, W)."""
-        return np.ones(self.gray.shape, bool) if self.label is None else self.label >= 0
+        return np.ones(self.prediction.shape, bool) if self.label is None else self.label >= 0
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
-        """Where foreground of label and prediction differ, (H, W)."""
+        """Where foreground of label and prediction differ, or their class if there are more than two, (H, W)."""
         if self.label is None:
-            return np.zeros(self.gray.shape, bool)
+            return np.zeros(self.prediction.shape, bool)
+        if self.probability.ndim == 3:
+            return (self.label != self.prediction) & self.valid
         return ((self.label > 0) != (self.prediction > 0)) & self.valid
 
 
 def uncertainty(probability: NDArray) -> NDArray[np.float64]:
-    """Entropy of the two classes in bits, (H, W): 0 where the network is sure, 1 where the probability is 0.5."""
+    """Entropy of the classes in bits, (H, W): 0 where the network is sure, 1 where one of two has probability 0.5.
+
+    Args:
+        probability: (H, W) of the foreground, or (K, H, W) of more than two classes.
+    """
+    if probability.ndim == 3:
+        p = np.clip(probability.astype(np.float64), 1e-12, 1)
+        return -(p * np.log2(p)).sum(axis=0)
     p = np.clip(probability.astype(np.float64), 1e-12, 1 - 1e-12)
     return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
 
@@ -64,7 +80,7 @@ def make_views(picture: Picture) -> list[dict[str, Any]]:
     ``width``, and a data URI for each of its ``layers``. Gray values and probability are averaged over ``step`` x
     ``step`` pixels, label and prediction are subsampled.
     """
-    height, width = picture.gray.shape
+    height, width = picture.prediction.shape
     step = -(-max(height, width) // LONGEST_SIDE)
     views = [_view(picture, 0, 0, height, width, step)]
     if step > 1:
@@ -93,7 +109,7 @@ def _view(picture: Picture, top: int, left: int, height: int, width: int, step: 
     window = np.s_[top : top + height, left : left + width]
     layers = {
         "gray": _as_uri(_eight_bits(picture.gray[window], step), quality=85),
-        "probability": _as_uri(_eight_bits(picture.probability[window], step)),
+        "probability": _as_uri(_eight_bits(picture.foreground[window], step)),
         "prediction": _as_uri(_three_bytes(picture.prediction[window], step)),
     }
     if picture.label is not None:
@@ -104,8 +120,8 @@ def _view(picture: Picture, top: int, left: int, height: int, width: int, step: 
 
 def _eight_bits(plane: NDArray, step: int) -> NDArray[np.uint8]:
     if step > 1:
-        pad = [(0, -side % step) for side in plane.shape]
-        plane = block_reduce(np.pad(plane, pad, mode="edge"), (step, step), np.mean)
+        pad = [(0, -side % step) for side in plane.shape[:2]] + [(0, 0)] * (plane.ndim - 2)
+        plane = block_reduce(np.pad(plane, pad, mode="edge"), (step, step, 1)[: plane.ndim], np.mean)
     return np.rint(255 * np.clip(plane, 0, 1)).astype(np.uint8)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..classes import class_keys
 from ..files import replace_file
 from . import charts
 from .advice import MEASURES, remarks
@@ -21,6 +22,7 @@ from .content import KINDS, ImageTable, calibration_error, threshold_curves
 from .curves import Curves
 
 FOLDER = Path(__file__).parent
+CLASS_MEASURES = ("pixel_error", "iou", "dice")
 PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scipy", "scikit-image")
 
 
@@ -78,6 +80,9 @@ def render(report: Report) -> str:
     )
     script = (FOLDER / "viewer.js").read_text(encoding="utf-8")
     table, labelled = report.table, report.table.bins[2].any()
+    names = report.facts["classes"] if report.facts else []
+    classes = names if len(names) > 2 else None
+    by_class = class_scores(names, report.scores)
     error = calibration_error(table.bins)
     return environment.get_template("page.html.j2").render(
         report=report,
@@ -94,11 +99,29 @@ def render(report: Report) -> str:
         reliability=charts.reliability_chart(table.bins, error) if labelled else None,
         calibration_error=error,
         versions=versions(),
+        classes=classes,
+        class_scores=by_class,
+        class_measures=[name for name in CLASS_MEASURES if any(name in scores for scores in by_class.values())],
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data={"rows": table.rows, "objects": table.objects, "components": table.components},
+        data={"rows": table.rows, "objects": table.objects, "components": table.components, "classes": classes},
     )
+
+
+def class_scores(names: Sequence[str], scores: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Scores of each class by measure, from `scores` by MEASURE_CLASS; empty where there are none.
+
+    Of two classes the scores without a class are those of the second.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for index, (name, key) in enumerate(zip(names, class_keys(names), strict=True)):
+        own = {measure: scores[f"{measure}_{key}"] for measure in CLASS_MEASURES if f"{measure}_{key}" in scores}
+        if found and len(names) == 2 and index == 1:
+            own = {measure: scores[measure] for measure in found[names[0]] if measure in scores}
+        if own:
+            found[name] = own
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -101,7 +101,8 @@ async function decodeView(source) {
     const truth = made.labelValues, found = made.predictionValues;
     const isWrong = (missed) => (i) => {
       if (truth[i] === IGNORED) return null;
-      return (missed ? truth[i] > 0 && !found[i] : !truth[i] && found[i] > 0) ? [255, 255, 255, 255] : null;
+      const notFound = content.classes ? truth[i] !== found[i] : !found[i];
+      return (missed ? truth[i] > 0 && notFound : !truth[i] && found[i] > 0) ? [255, 255, 255, 255] : null;
     };
     made.missed = paint(width, height, isWrong(true));
     made.invented = paint(width, height, isWrong(false));
@@ -255,11 +256,23 @@ function tell(event) {
   const v = Math.floor((y - view.top) / view.step), u = Math.floor((x - view.left) / view.step);
   if (v < 0 || u < 0 || v >= layers.height || u >= layers.width) return;
   const i = v * layers.width + u;
-  const name = (value) => (value === IGNORED ? "ignored" : value === 0 ? "background" : content.components ? "foreground" : value);
+  const known = content.classes ?? ["background"];
+  const name = (value) => (value === IGNORED ? "ignored" : known[value] ?? (content.components ? "foreground" : value));
   const parts = [`row ${y}, column ${x}`, `gray ${(layers.grayValues[4 * i] / 255).toFixed(2)}`,
     `probability ${(layers.probabilityValues[4 * i] / 255).toFixed(2)}`, `predicted: ${name(layers.predictionValues[i])}`];
   if (layers.labelValues) parts.push(`label: ${name(layers.labelValues[i])}`);
   byId("status").textContent = parts.join(" · ");
+}
+
+function addLegend() {
+  for (const [number, name] of (content.classes ?? []).entries()) {
+    if (number === 0) continue;
+    const item = document.createElement("span"), swatch = document.createElement("span");
+    swatch.className = "swatch";
+    swatch.style.background = `rgb(${colourOf(number)})`;
+    item.append(swatch, ` ${name} `);
+    byId("legend").append(item);
+  }
 }
 
 // ---- what is shown ----
@@ -412,6 +425,7 @@ for (const heading of document.querySelectorAll("#table thead th")) {
 for (const button of document.querySelectorAll("#table .show")) {
   button.addEventListener("click", () => show(Number(button.closest("tr").dataset.row)));
 }
+addLegend();
 new ResizeObserver(draw).observe(canvas);
 const first = content.rows.findIndex((candidate) => candidate.views.length > 0);
 if (first >= 0) show(first);

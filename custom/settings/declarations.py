@@ -24,6 +24,7 @@ def setting(meaning: str, unit: str = "", of: str = "", **limits: Any) -> Any:
 
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Channel = Annotated[int, Field(ge=0)]
 
 
 def _device(name: str) -> str:
@@ -142,7 +143,11 @@ class Inferring(Objects, Common):
     """Settings of `inferring`."""
 
     dataset_dir: str = setting("images to segment: a file, a folder or a pattern such as `images/*.tif`", min_length=1)
-    channel: int | None = setting("channel to read, from 0; none: images have one channel, or colours", ge=0)
+    channel: Channel | Annotated[list[Channel], Field(min_length=1)] | None = setting(
+        "channel of images that have several, from 0, or a list of them; none: all"
+    )
+    palette: bool = setting("PNG masks get a palette that shows each class in a colour")
+    axes: str | None = setting("what the pages of a TIFF are that does not say it, such as CYX")
     model: str = setting("model to segment with: a name in `bundle/models`, or a folder", min_length=1)
     threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
     orientations: int = setting("rotations and flips averaged", ge=1, le=8)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from typing import Literal, get_args
 
 import numpy as np
+import torch
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type
@@ -14,6 +15,7 @@ from scipy import ndimage
 from skimage.morphology import h_maxima
 from skimage.segmentation import expand_labels, watershed
 
+from ..classes import foreground_of
 from ..errors import UserError
 from .arguments import check_choice, check_range
 from .instances import EIGHT_NEIGHBOURS, check_single, near_another, to_plane
@@ -146,7 +148,8 @@ class ProbabilityToInstances(Transform):
     def __call__(self, probability: NdarrayOrTensor) -> NdarrayOrTensor:
         """
         Args:
-            probability: foreground probability (1, H, W) in [0, 1], any float type; a mask of 0 and 1 will do too.
+            probability: foreground probability (1, H, W) in [0, 1], any float type; a mask of 0 and 1 will do too. Of
+                more than two classes, the probabilities (K, H, W) of all, see `custom.classes.foreground_of`.
 
         Returns:
             Instance ids (1, H, W) int32 in the container of the input: 0 background, cells consecutive from 1.
@@ -155,6 +158,8 @@ class ProbabilityToInstances(Transform):
             TypeError: neither a NumPy array nor a tensor.
             UserError: wrong shape, or a value outside [0, 1] (or NaN).
         """
+        several = isinstance(probability, np.ndarray | torch.Tensor) and probability.ndim == 3 and len(probability) > 2
+        probability = foreground_of(probability) if several else probability
         plane = to_plane(probability, "probability")
         low, high = plane.min(), plane.max()
         if not (low >= -ROUNDING and high <= 1 + ROUNDING):

@@ -26,7 +26,7 @@ FEWEST = 2
 ALIKE: dict[str, Callable[[Model], Any]] = {
     "classes": lambda model: [(part.name, part.value) for part in model.classes],
     "channels": lambda model: model.channels,
-    "percentiles of gray values": lambda model: model.gray_values.percentiles,
+    "percentiles of gray values": lambda model: [one.percentiles for one in model.gray_values_by_channel()],
     "working scale": lambda model: model.scale,
     "orientations": lambda model: model.orientations,
     "input and output sizes": lambda model: [

@@ -9,7 +9,7 @@ The first three hold the network as it was trained: gray values of H x W pixels 
 --whole_image they hold all that inference does, as the BioImage.IO package always does: the image is mirrored, rescaled
 and turned inside, and out comes a probability for every pixel. Batch, height and width are free in all of them; what
 is not admissible is refused, but for ONNX, where the metadata state the sizes. Every file is run and compared with the
-network before it gets its name.
+network before it gets its name, and names the channels that go in and the classes that come out.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from custom.files import replace_file
 from .. import command
 from ..model_options import add_authors_option, add_model_options, model_from
 from . import bioimageio, onnx, torch_export, torchscript
+from .about import about
 from .sizes import sizes_of
 from .whole_image import WholeImage, whole_image_sizes
 
@@ -86,9 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.format == "bioimageio":
             bioimageio.write_package(model, path, options.name, options.image)
         elif options.whole_image:
-            FORMATS[options.format].write(whole, whole_image_sizes(whole), path)
+            FORMATS[options.format].write(whole, whole_image_sizes(whole), path, about(model))
         else:
-            FORMATS[options.format].write(network, sizes_of(network), path)
+            FORMATS[options.format].write(network, sizes_of(network), path, about(model))
     print(f"{options.output}: written and checked")
     if model.scale != 1 and not options.whole_image and options.format != "bioimageio":
         print(f"note: the network expects images scaled by {model.scale:g}; with --whole_image the file does that")

@@ -15,8 +15,8 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
-from custom.data.gray import GrayRule
 from custom.data.image_io import read_image
+from custom.data.inputs import every_channel, named_channels
 from custom.data.mirror import mirror_window
 from custom.data.synthetic_tissue import draw_tissue
 from custom.errors import UserError
@@ -24,6 +24,7 @@ from custom.files import sha256_of
 from custom.model import Model
 
 from . import onnx, torchscript
+from .about import about
 from .sizes import InputSizes, in_channels
 from .whole_image import WholeImage, whole_image_sizes
 
@@ -41,7 +42,7 @@ README = """# {name}
 
 {description}
 
-The input is one gray image of any bit depth; its percentiles {low:g} and {high:g} become 0 and 1. The output has one
+The input is {input} of any bit depth; {whose} percentiles {low:g} and {high:g} become 0 and 1. The output has one
 channel of probabilities for each class ({classes}), of the size of the image. The image is mirrored inside the model,
 so nothing has to be padded. {inside}
 
@@ -49,8 +50,8 @@ so nothing has to be padded. {inside}
 
 ## Validation
 
-Compare the probabilities with annotated images of your own that the model was not trained on: threshold the last
-channel at {threshold:g}, and look at pixel error and at split and merged objects before you rely on counts or areas.
+Compare the probabilities with annotated images of your own that the model was not trained on: {decide},
+and look at pixel error and at split and merged objects before you rely on counts or areas.
 
 {intended_use}
 
@@ -74,26 +75,25 @@ def write_package(model: Model, path: Path, name: str | None, image: Path | None
     """Write the package: weights as TorchScript and ONNX, test tensors, cover, documentation, `rdf.yaml`.
 
     Args:
-        model: of one gray channel.
+        model: of one channel or several.
         path: the zip file.
         name: of the package; None: the model's.
         image: shows what the model is for, on the cover and as the test input; None: a drawn micrograph.
 
     Raises:
-        UserError: the network takes several channels, the model names no authors, the name is none that the
-            specification allows, the image cannot be read.
+        UserError: the channels are scaled by different percentiles, the model names no authors, the name is none that
+            the specification allows, the image cannot be read or has other channels.
     """
     network, name = model.network(), name or f"U-Net {model.name}"
     if not re.fullmatch(r"[A-Za-z0-9_\- ()]{5,128}", name):
         raise UserError(f"--name {name}: use letters, digits, spaces, (), _ and -, 5 to 128 characters")
-    if in_channels(network) != 1:
-        raise UserError(f"the network takes {in_channels(network)} channels; a bioimageio package holds gray images")
     if not model.authors:
         raise UserError(f"model {model.name} names no authors; say whose work it is with --authors")
+    percentiles_of(model)
     whole = WholeImage(network, model.scale, model.orientations).eval()
     with TemporaryDirectory(prefix=".package-", dir=path.parent) as temporary:
         folder = Path(temporary)
-        _write_files(folder, whole, model.gray_rule(), image)
+        _write_files(folder, whole, model, image)
         text = readme(whole, model, name)
         (folder / "README.md").write_text(text, encoding="utf-8")
         description = describe(folder, whole, model, name)
@@ -109,17 +109,25 @@ def readme(whole: WholeImage, model: Model, name: str) -> str:
     inside = [f"It is rescaled by {model.scale:g} and back."] if model.scale != 1 else []
     if model.orientations > 1:
         inside.append(f"The mean over {model.orientations} orientations is taken.")
+    several = len(model.channels) > 1
+    low, high = percentiles_of(model)
     return README.format(
         name=name,
         description=model.description,
-        low=model.gray_values.percentiles[0],
-        high=model.gray_values.percentiles[1],
+        input=f"an image of {named_channels(model.channels)}" if several else "one gray image",
+        whose="of each channel the" if several else "its",
+        low=low,
+        high=high,
         classes=", ".join(part.name for part in model.classes),
         inside=" ".join(inside),
         tiles=(TILES if can_be_tiled(whole) else WHOLE).format(
             step=sizes.step, halo=whole.tile_halo, smallest=sizes.smallest
         ),
-        threshold=model.postprocessing.threshold,
+        decide=(
+            f"threshold the last channel at {model.postprocessing.threshold:g}"
+            if len(model.classes) == 2
+            else "take the likeliest class of each pixel"
+        ),
         intended_use=model.intended_use,
         data_source=model.data_source,
         license=model.license,
@@ -139,18 +147,31 @@ def package_sizes(whole: WholeImage) -> InputSizes:
     return InputSizes(in_channels(whole), 2 * whole.tile_halo + whole.divisor, whole.divisor)
 
 
-def example_image(whole: WholeImage, rule: GrayRule, image: Path | None) -> NDArray[np.float32]:
-    """A gray image (H, W), 0 to 255, of an admissible size with H < W; mirrored where the file is too small."""
+def percentiles_of(model: Model) -> tuple[float, float]:
+    """The percentiles that become 0 and 1; `UserError` if they differ between channels."""
+    values = model.gray_values_by_channel()
+    if len({one.percentiles for one in values}) > 1:
+        raise UserError(f"model {model.name}: scales its channels by different percentiles; a package has them alike")
+    return values[0].percentiles
+
+
+def example_image(whole: WholeImage, model: Model, image: Path | None) -> NDArray[np.float32]:
+    """Gray values (C, H, W), 0 to 255, of an admissible size with H < W; mirrored where the file is too small."""
     rows = 2 * whole.tile_halo + 3 * whole.divisor
     size = (rows, rows + 4 * whole.divisor)
-    gray = draw_tissue(np.random.default_rng(0), size)[0] if image is None else read_image(image)
-    return np.round(255 * mirror_window(rule(gray), (0, 0), size))
+    if image is None:
+        drawn = [draw_tissue(np.random.default_rng(seed), size)[0] for seed in range(len(model.channels))]
+        pixels = drawn[0] if len(drawn) == 1 else np.stack(drawn, axis=-1)
+    else:
+        pixels = read_image(image, channel=every_channel(image, None, model.channels))
+    planes = model.gray_rule().planes(pixels, str(image))
+    return np.round(255 * np.stack([mirror_window(plane, (0, 0), size) for plane in planes]))
 
 
-def scale(gray: NDArray[np.float32], percentiles: Sequence[float]) -> NDArray[np.float32]:
-    """What `preprocessing` does to one image."""
-    low, high = np.percentile(gray, percentiles)
-    return ((gray - low) / (high - low + EPSILON)).clip(0, 1).astype(np.float32)
+def scale(planes: NDArray[np.float32], percentiles: Sequence[float]) -> NDArray[np.float32]:
+    """What `preprocessing` does to one image, (H, W) or (C, H, W)."""
+    low, high = np.percentile(planes, percentiles, axis=(-2, -1), keepdims=True)
+    return ((planes - low) / (high - low + EPSILON)).clip(0, 1).astype(np.float32)
 
 
 def preprocessing(percentiles: Sequence[float]) -> list[dict[str, Any]]:
@@ -160,20 +181,20 @@ def preprocessing(percentiles: Sequence[float]) -> list[dict[str, Any]]:
     return [{"id": "scale_range", "kwargs": kwargs}, {"id": "clip", "kwargs": {"min": 0.0, "max": 1.0}}]
 
 
-def _write_files(folder: Path, whole: WholeImage, rule: GrayRule, image: Path | None) -> None:
+def _write_files(folder: Path, whole: WholeImage, model: Model, image: Path | None) -> None:
     """Weights in both formats, test tensors and cover."""
     # The test of the files takes smaller images than the package declares, which no tool has to know.
     sizes = whole_image_sizes(whole, whole.divisor if can_be_tiled(whole) else 1)
-    torchscript.write(whole, sizes, folder / "weights.pt")
-    onnx.write(whole, sizes, folder / "weights.onnx")
-    gray = example_image(whole, rule, image)
+    torchscript.write(whole, sizes, folder / "weights.pt", about(model))
+    onnx.write(whole, sizes, folder / "weights.onnx", about(model))
+    planes = example_image(whole, model, image)
     with torch.no_grad():
-        output = whole(torch.from_numpy(scale(gray, rule.percentiles))[None, None]).numpy()
-    np.save(folder / "test_input.npy", gray[None, None])
+        output = whole(torch.from_numpy(scale(planes, percentiles_of(model)))[None]).numpy()
+    np.save(folder / "test_input.npy", planes[None])
     np.save(folder / "test_output.npy", output)
-    height = gray.shape[0]
+    height = planes.shape[1]
     # Image and probability side by side, 2 x 1 as the specification likes it.
-    halves = [gray[:, :height], 255 * output[0, -1, :, :height]]
+    halves = [planes[0, :, :height], 255 * output[0, -1, :, :height]]
     Image.fromarray(np.concatenate(halves, axis=1).astype(np.uint8)).save(folder / "cover.png")
 
 
@@ -202,10 +223,10 @@ def describe(folder: Path, whole: WholeImage, model: Model, name: str) -> dict[s
         "inputs": [
             {
                 "id": "image",
-                "axes": [{"type": "batch"}, {"type": "channel", "channel_names": ["gray"]}, rows_in, columns_in],
+                "axes": [{"type": "batch"}, {"type": "channel", "channel_names": model.channels}, rows_in, columns_in],
                 "data": {"type": "float32"},
                 "pad": {"mode": "reflect"},
-                "preprocessing": preprocessing(model.gray_values.percentiles),
+                "preprocessing": preprocessing(percentiles_of(model)),
                 "test_tensor": _file(folder / "test_input.npy"),
             }
         ],

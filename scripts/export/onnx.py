@@ -15,10 +15,11 @@ SUFFIX = ".onnx"
 OPSET = 18
 
 
-def write(network: nn.Module, sizes: InputSizes, path: Path) -> None:
+def write(network: nn.Module, sizes: InputSizes, path: Path, about: dict[str, str]) -> None:
     """Export with free batch, H and W, write one file, and check it under onnxruntime.
 
-    The input is called `image`, the output `output`. ONNX cannot refuse a size: the rule stands in the metadata.
+    The input is called `image`, the output `output`. ONNX cannot refuse a size: the rule stands in the metadata, with
+    what `about` says of channels and classes.
     """
     # Otherwise the exporter warns of torchvision's operators, which no network here has.
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
@@ -33,7 +34,7 @@ def write(network: nn.Module, sizes: InputSizes, path: Path) -> None:
         verbose=False,
     )
     assert program is not None  # it is None for the older exporter alone
-    program.model.metadata_props["input_sizes"] = sizes.rule
+    program.model.metadata_props.update({"input_sizes": sizes.rule, **about})
     program.model.doc_string = sizes.rule
     program.save(str(path), external_data=False)
     require_equal(_session(path), network, sizes, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .about import ABOUT, as_json
 from .size_check import SizeChecked
 from .sizes import InputSizes, require_equal
 
@@ -14,10 +15,10 @@ PACKAGES: tuple[str, ...] = ()
 SUFFIX = ".pt2"
 
 
-def write(network: nn.Module, sizes: InputSizes, path: Path) -> None:
-    """Export with free batch, H and W, write it, and check what was written."""
+def write(network: nn.Module, sizes: InputSizes, path: Path, about: dict[str, str]) -> None:
+    """Export with free batch, H and W, write it with `about` as an extra file, and check what was written."""
     program = torch.export.export(
         SizeChecked(network, sizes).eval(), (sizes.example(),), dynamic_shapes=sizes.dynamic_shapes()
     )
-    torch.export.save(program, path)
+    torch.export.save(program, path, extra_files={ABOUT: as_json(about)})
     require_equal(torch.export.load(path).module(), network, sizes, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .about import ABOUT, as_json
 from .size_check import SizeChecked
 from .sizes import InputSizes, require_equal
 
@@ -14,7 +15,7 @@ PACKAGES: tuple[str, ...] = ()
 SUFFIX = ".ts"
 
 
-def write(network: nn.Module, sizes: InputSizes, path: Path) -> None:
-    """Script the network, write it, and check what was written."""
-    torch.jit.script(SizeChecked(network, sizes)).save(str(path))
+def write(network: nn.Module, sizes: InputSizes, path: Path, about: dict[str, str]) -> None:
+    """Script the network, write it with `about` as an extra file, and check what was written."""
+    torch.jit.script(SizeChecked(network, sizes)).save(str(path), _extra_files={ABOUT: as_json(about)})
     require_equal(torch.jit.load(str(path)), network, sizes, path)

@@ -14,12 +14,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from custom.data.datalist import MOST_CLASSES, SPLITS, read_dataset
+from custom.data.datalist import SPLITS, read_dataset
 from custom.data.labels import LabelKind
 from custom.data.synthetic import make_synthetic
 
 from .. import command as shared
 from . import ctc, folder, isbi2012
+from .channels import Channels
 from .sources import find_sources
 from .splits import Split
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         lines = arguments.run(arguments)
-    dataset = read_dataset(arguments.output, check=False, most_classes=MOST_CLASSES)
+    dataset = read_dataset(arguments.output, check=False)
     counts = ", ".join(f"{len(getattr(dataset, split))} {split}" for split in SPLITS)
     print(f"{arguments.output}: {dataset.about['name']}, {counts}")
     print(f"terms: {dataset.about['licence']}\nreference: {dataset.about['reference']}")
@@ -45,7 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = shared.make_parser("scripts.prepare_data", __doc__)
     commands = parser.add_subparsers(required=True, metavar="{synthetic,isbi2012,dic-hela,phc-u373,folder}")
 
-    command = _command(commands, "synthetic", "the built-in set, drawn from a seed", _synthetic)
+    command = _command(commands, "synthetic", "a built-in set, drawn from a seed", _synthetic)
+    command.add_argument(
+        "--kind",
+        choices=("tissue", "cells"),
+        default="tissue",
+        help="electron micrographs, or fluorescence of three classes in two channels",
+    )
     command.add_argument("--seed", type=int, default=0, help="another seed draws another set")
 
     command = _command(commands, "isbi2012", "ISBI 2012 EM challenge", _isbi2012)
@@ -109,8 +116,10 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
         "--invert", action="store_true", help="of two classes, the smaller mask value is the foreground"
     )
     command.add_argument(
-        "--channel", type=int, metavar="N", help="of images with several channels, take this one, from 0"
+        "--channel", type=int, nargs="+", metavar="N", help="of images with several channels, take these, from 0"
     )
+    command.add_argument("--channels", nargs="+", metavar="NAME", help="names of several channels to keep")
+    command.add_argument("--axes", help="what the pages of a TIFF are that does not say it, such as CYX or ZCYX")
     command.add_argument("--validation_fraction", type=float, default=0.2, help="share to validate on")
     command.add_argument("--test_fraction", type=float, default=0.0, help="share to test on")
     command.add_argument(
@@ -124,7 +133,7 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
 
 
 def _synthetic(arguments: argparse.Namespace) -> list[str]:
-    make_synthetic(arguments.output, arguments.seed)
+    make_synthetic(arguments.output, arguments.seed, kind=arguments.kind)
     return []
 
 
@@ -149,7 +158,7 @@ def _folder(arguments: argparse.Namespace) -> list[str]:
         kind,
         arguments.ignore,
         arguments.invert,
-        arguments.channel,
+        Channels(arguments.channels, arguments.channel, arguments.axes),
         Split(
             arguments.validation_fraction,
             arguments.test_fraction,

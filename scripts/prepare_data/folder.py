@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from custom.data.channels import Channel
 from custom.data.image_io import check_image, count_pages, read_image
 from custom.data.labels import LabelFormat, LabelKind
 from custom.errors import UserError
 
+from .channels import Channels
 from .labels import Label, Values, open_label
 from .overview import CONTACT_SHEET, Overview, chosen, skipped_line
 from .sources import MICROSCOPE_FORMATS, Source, Sources
@@ -31,16 +33,17 @@ class Pair:
     image: Path
     label: Label
     page: int
-    channel: int | None
+    channel: Channel
+    axes: str | None
 
     def check(self, values: Values | None) -> NDArray:
         """Read both, and return the mask (H, W). Raises UserError if something is wrong with them."""
-        image = check_image(self.image, self.page, self.channel)
+        image = check_image(self.image, self.page, self.channel, self.axes)
         return self.label.check(self.page, image.shape, values)
 
     def read(self, values: Values | None) -> tuple[NDArray, NDArray]:
         """Image (H, W) or (H, W, C) and mask (H, W)."""
-        image = read_image(self.image, self.page, self.channel)
+        image = read_image(self.image, self.page, self.channel, self.axes)
         return image, self.label.read(self.page, image.shape, values)
 
 
@@ -50,7 +53,7 @@ def prepare(
     kind: LabelKind | None = None,
     ignore: int | None = None,
     invert: bool = False,
-    channel: int | None = None,
+    channels: Channels = Channels(),  # noqa: B008 (frozen)
     split: Split = Split(),  # noqa: B008 (frozen)
 ) -> list[str]:
     """Write the data set, one file per image or page: PNG for 8 bits (and 16 bits gray), TIFF for the rest.
@@ -61,7 +64,7 @@ def prepare(
         kind: what mask values mean; None: two classes, if there are two values, and objects, if objects were drawn.
         ignore: mask value of pixels that count in no loss and no metric.
         invert: whether, of two classes, the smaller value is the foreground.
-        channel: which one to take, from 0, of images with several channels.
+        channels: which ones to take of images with several channels.
         split: what is held out.
 
     Returns:
@@ -70,7 +73,7 @@ def prepare(
     Raises:
         UserError: as `new_dataset`; unreadable files; labels whose kind has to be said.
     """
-    pairs = [page for source in sources.pairs for page in _pages(source, channel)]
+    pairs = [page for source in sources.pairs for page in _pages(source, channels)]
     _require_names(pairs)
     splits = assign([pair.image for pair in pairs], split)
     categories = _categories(pairs)
@@ -89,8 +92,8 @@ def prepare(
         "reference": "not given",
         "channel": "gray value",
     }
-    overview = Overview(label_format, chosen(len(pairs)))
-    with new_dataset(output, about, label_format, names) as writer:
+    overview = Overview(label_format, chosen(len(pairs)), channels.gray_rule())
+    with new_dataset(output, about, label_format, names, channels.names) as writer:
         for pair, name in zip(pairs, splits, strict=True):
             image, mask = pair.read(drawn)
             overview.add(f"{pair.name} ({name})", image, mask, pair.label.path)
@@ -101,12 +104,13 @@ def prepare(
     return [*overview.lines(), *([skipped] if skipped else []), look]
 
 
-def _pages(source: Source, channel: int | None) -> Iterator[Pair]:
-    pages, label = count_pages(source.image), open_label(source.label, source.image)
+def _pages(source: Source, channels: Channels) -> Iterator[Pair]:
+    channel = channels.of(source.image)
+    pages, label = count_pages(source.image, channels.axes), open_label(source.label, source.image)
     label.check_pages(pages)
     for page in range(pages):
         name = f"{source.prefix}{source.image.stem}" + ("" if pages == 1 else f"_{page:03d}")
-        yield Pair(name, source.image, label, page, channel)
+        yield Pair(name, source.image, label, page, channel, channels.axes)
 
 
 def _categories(pairs: list[Pair]) -> list[str] | None:

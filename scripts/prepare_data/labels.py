@@ -42,6 +42,7 @@ class Label:
         if own != count:
             raise UserError(
                 f"{self.path}: has {own} pages, its image {self.image.name} has {count}; give a mask for each page"
+                + ("; if the image's pages are channels, say so: --axes CYX" if own == 1 else "")
             )
 
     def check(self, page: int, shape: tuple[int, ...], values: Values | None = None) -> NDArray:

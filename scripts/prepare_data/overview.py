@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
-from custom.constants import FOREGROUND, IGNORED, IGNORED_INSTANCE
-from custom.data.gray import to_gray
+from custom.constants import IGNORED, IGNORED_INSTANCE
+from custom.data.channels import as_picture
+from custom.data.gray import GrayRule, GrayRules
 from custom.data.labels import LabelFormat, instance_classes, parse_class_mask, parse_instance_mask
 
 CONTACT_SHEET = "contact_sheet.png"
@@ -28,10 +29,12 @@ class Overview:
     Args:
         label_format: meaning of mask values.
         shown: numbers of the images on the contact sheet.
+        rule: from pixels to gray values.
     """
 
     label_format: LabelFormat
     shown: frozenset[int]
+    rule: GrayRule | GrayRules = GrayRule()  # noqa: RUF009 (frozen)
     shares: list[float] = field(default_factory=list)
     objects: list[int] = field(default_factory=list)
     tiles: list[Image.Image] = field(default_factory=list)
@@ -45,9 +48,9 @@ class Overview:
         else:
             classes = parse_class_mask(mask, self.label_format, path)
             regions = np.where(classes == IGNORED, -1, classes.astype(np.int32))
-            count = ndimage.label(classes == FOREGROUND)[1]
+            count = ndimage.label((classes != 0) & (classes != IGNORED))[1]
         if len(self.shares) in self.shown:
-            self.tiles.append(_tile(name, to_gray(image), regions))
+            self.tiles.append(_tile(name, as_picture(self.rule.planes(image)), regions))
         counted = classes != IGNORED
         self.shares.append(float((classes[counted] != 0).mean()) if counted.any() else 0.0)
         self.objects.append(count)
@@ -81,13 +84,12 @@ def chosen(count: int) -> frozenset[int]:
     return frozenset(np.linspace(0, count - 1, min(count, _SHOWN)).round().astype(int).tolist())
 
 
-def _tile(name: str, gray: NDArray[np.float32], regions: NDArray[np.int32]) -> Image.Image:
+def _tile(name: str, picture: NDArray[np.float32], regions: NDArray[np.int32]) -> Image.Image:
     """A small picture with outlines of regions and, in blue, what is ignored; its name above."""
-    scale = (_SIDE - 4) / max(gray.shape)
-    size = tuple(max(1, round(side * scale)) for side in gray.shape[::-1])
-    picture = np.asarray(Image.fromarray(np.round(gray * 255).astype(np.uint8)).resize(size))
+    scale = (_SIDE - 4) / max(regions.shape)
+    size = tuple(max(1, round(side * scale)) for side in regions.shape[::-1])
+    coloured = np.array(Image.fromarray(np.round(picture * 255).astype(np.uint8)).resize(size).convert("RGB"))
     small = np.asarray(Image.fromarray(regions).resize(size, Image.Resampling.NEAREST))
-    coloured = np.repeat(picture[..., None], 3, axis=2)
     coloured[small < 0] = coloured[small < 0] // 2 + np.array(_IGNORED, np.uint8) // 2
     coloured[find_boundaries(small, mode="inner")] = _OUTLINE
     tile = Image.new("RGB", (_SIDE, size[1] + _TITLE + 4))

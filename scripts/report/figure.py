@@ -10,18 +10,17 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from custom.constants import IGNORED
-from custom.data import read_image, to_gray
 from custom.report.curves import learning_curve
 
-from .run_files import prediction_file, read_classes
+from .run_files import read_classes, read_picture
 
 ERROR_COLOURS = {"missed": (0.90, 0.35, 0.10), "invented": (0.10, 0.45, 0.90)}
 
 
 def error_overlay(gray: NDArray, label: NDArray, mask: NDArray) -> NDArray:
     """The image in colours (H, W, 3): foreground missed and foreground invented; pixels of label 255 stay gray."""
-    picture = np.repeat(gray[..., None], 3, axis=2)
-    for name, wrong in (("missed", (label == 1) & ~mask), ("invented", (label == 0) & mask)):
+    picture = gray.copy() if gray.ndim == 3 else np.repeat(gray[..., None], 3, axis=2)
+    for name, wrong in (("missed", (label > 0) & (label != IGNORED) & ~mask), ("invented", (label == 0) & mask)):
         picture[wrong] = 0.35 * picture[wrong] + 0.65 * np.array(ERROR_COLOURS[name])
     return picture
 
@@ -88,20 +87,19 @@ def draw_report(
 def draw_row(row: NDArray, rank: str, item: dict, segmentations: Path, scores: dict[str, float]) -> None:
     """Image, label, probability, mask and errors of one image."""
     name = Path(item["image"])
-    gray = to_gray(read_image(name))
-    label = read_classes(item)
-    probability = read_image(segmentations / "probabilities" / f"{name.stem}.tif")
-    mask = read_image(prediction_file(name, segmentations, objects=False)) > 0
+    picture = read_picture(item, segmentations, False, scores)
+    label, mask = read_classes(item), picture.prediction > 0
+    highest = max(1, len(picture.probability) - 1) if picture.probability.ndim == 3 else 1
     shown = {key: scores[key] for key in ("pixel_error", "iou", "seg") if key in scores}
     text = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in shown.items())
     pictures = {
-        f"{rank}: {name.name}": gray,
-        "label": np.where(label == IGNORED, 0.5, label),
-        "probability": probability,
-        f"mask: {text}": mask,
-        "orange: missed, blue: invented": error_overlay(gray, label, mask),
+        f"{rank}: {name.name}": picture.gray,
+        "label": np.where(label == IGNORED, 0.5, label / highest),
+        "probability": picture.foreground,
+        f"mask: {text}": picture.prediction / highest if highest > 1 else mask,
+        "orange: missed, blue: invented": error_overlay(picture.gray, label, mask),
     }
-    for axis, (title, picture) in zip(row, pictures.items(), strict=True):
-        axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    for axis, (title, shown_picture) in zip(row, pictures.items(), strict=True):
+        axis.imshow(shown_picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axis.set_title(title, fontsize=8)
         axis.axis("off")

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from custom.data import read_image, read_mask, to_gray
+from custom.data import GrayRule, read_image, read_item, read_mask
+from custom.data.channels import as_picture, count_of
+from custom.data.gray import gray_rules
+from custom.data.image_io import count_channels
 from custom.data.labels import instance_classes, parse_class_mask, parse_instance_mask
 from custom.errors import UserError
 from custom.handlers.save import MASK_SUFFIXES
@@ -36,11 +39,11 @@ def overall_scores(run: Path, split: str) -> dict[str, float]:
 
 
 def _read_table(file: Path) -> list[tuple[str, float]]:
-    """Name and first value of each row, NaN for the title of a column."""
+    """Name and last value of each row, the mean if there are several; NaN for the titles."""
     try:
         with file.open(newline="", encoding="utf-8") as lines:
             rows = [row for row in csv.reader(lines) if row]
-        return [(row[0], float("nan" if row[0] == "filename" else row[1])) for row in rows]
+        return [(row[0], float("nan" if row[0] == "filename" else row[-1])) for row in rows]
     except (OSError, ValueError, IndexError, csv.Error) as error:
         raise UserError(f"{file}: not a table of scores ({error}); evaluate again") from error
 
@@ -67,7 +70,9 @@ def read_picture(item: dict[str, Any], segmentations: Path, objects: bool, score
         UserError: a file is missing, or has another size than the image.
     """
     path = Path(item["image"])
-    gray = to_gray(read_image(path))
+    pixels = read_item(item)
+    rule = gray_rules([GrayRule()] * count_of(item.get("channel")))
+    gray = as_picture(rule.planes(pixels, str(path)))
     files = {
         "probability": segmentations / "probabilities" / f"{path.stem}.tif",
         "prediction": prediction_file(path, segmentations, objects),
@@ -78,11 +83,20 @@ def read_picture(item: dict[str, Any], segmentations: Path, objects: bool, score
             raise UserError(
                 f"{file}: missing; segment the images of the split with --save \"['mask','probability','instance']\""
             )
-        planes[name] = read_mask(file) if name == "prediction" else read_image(file)
-        if planes[name].shape != gray.shape:
+        planes[name] = read_mask(file) if name == "prediction" else read_probability(file)
+        if planes[name].shape[-2:] != gray.shape[:2]:
             raise UserError(f"{file}: is {planes[name].shape}, the image {path} is {gray.shape}; segment that image")
     label = read_label(item) if "label" in item else None
-    return Picture(path.name, gray, planes["probability"], planes["prediction"].astype(np.int64), label, scores)
+    prediction = planes["prediction"].astype(np.int64)
+    if planes["probability"].ndim == 3 and not objects and "label_format" in item:
+        prediction = parse_class_mask(planes["prediction"], item["label_format"], files["prediction"]).astype(np.int64)
+    return Picture(path.name, gray, planes["probability"], prediction, label, scores)
+
+
+def read_probability(file: Path) -> NDArray:
+    """A file of probabilities: (H, W) of the foreground, or (K, H, W) of more than two classes."""
+    count = count_channels(file)
+    return read_image(file) if count == 1 else np.moveaxis(read_image(file, channel=tuple(range(count))), -1, 0)
 
 
 def prediction_file(image: Path, segmentations: Path, objects: bool) -> Path:

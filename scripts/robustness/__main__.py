@@ -12,6 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from custom.data.gray import GrayRule
+from custom.data.inputs import named_channels
+from custom.errors import UserError
 from custom.files import require_writable
 from custom.segmenter import Segmenter
 
@@ -38,8 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = model_from(given)
     examples = read_examples(given.dataset, given.split)
     require_writable(given.output)
+    gray = model.gray_rule()
+    if not isinstance(gray, GrayRule):
+        raise UserError(f"model {model.name}: takes {named_channels(model.channels)}; images of one are changed here")
     segmenter = Segmenter(model)
-    judge = Judge(segmenter.probability, model.gray_rule(), segmenter.to_instances)
+    judge = Judge(segmenter.probability, gray, segmenter.to_instances)
     plain, shifts = measure(judge, examples, PERTURBATIONS)
     name = "1 - pixel error" if examples[0].instances is None else "SEG"
     write_report(name, plain, shifts, given.output)

@@ -5,9 +5,9 @@
     python -m scripts.segment_volume IN OUT --model em --scheduler tcp://host:8786
 
 IN is a TIFF stack, a Zarr array or an OME-Zarr image (0.4 or 0.5) of slices, rows and columns. OUT becomes an OME-Zarr
-image (0.4 by default): foreground probabilities, float32, with the mask under labels/mask, both as pyramids of
-compressed chunks. Pixel size and unit are those of IN. Unfinished results are in OUT.part; --resume continues a run
-that was killed, block by block.
+image (0.4 by default): foreground probabilities, float32 (of more than two classes, a channel for each), with the mask
+under labels/mask, both as pyramids of compressed chunks. Pixel size and unit are those of IN. Unfinished results are in
+OUT.part; --resume continues a run that was killed, block by block.
 
 With --instances there are cells, too, under labels/instances: by the model's post-processing, in each slice those of
 the whole slice, with an id of their own in the volume. With --link_z a cell has the id of the cell in the slice before
@@ -21,6 +21,7 @@ its own percentiles, as in training and inference.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -30,11 +31,13 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from custom.data.channels import Channel, as_channel, check_axes, count_of
+from custom.data.inputs import named_channels
 from custom.errors import UserError
 from custom.files import new_folder, require_space, require_writable
 from custom.inferers import bfloat16_is_fast
 from custom.inferers.geometry import geometry_of
-from custom.model import to_json
+from custom.model import ClassInfo, Model, to_json
 
 from .. import command
 from ..model_options import add_model_options, model_from
@@ -55,7 +58,10 @@ def make_parser() -> command.Parser:
     parser.add_argument("source", type=Path, metavar="IN", help="TIFF stack, Zarr array or OME-Zarr image")
     parser.add_argument("target", type=Path, metavar="OUT", help="a new folder for the OME-Zarr image")
     add_model_options(parser)
-    parser.add_argument("--channel", type=int, help="which channel, from 0, if the volume has several")
+    parser.add_argument(
+        "--channel", type=int, nargs="+", metavar="N", help="which channel (or several), from 0, if the volume has more"
+    )
+    parser.add_argument("--axes", help="what the axes are where the file does not say it, such as CZYX")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
     parser.add_argument("--ome_zarr", choices=("0.4", "0.5"), default="0.4", help="version of the output")
     parser.add_argument("--instances", action="store_true", help="cells too, by the model's post-processing")
@@ -88,7 +94,8 @@ def make_job(options: argparse.Namespace, volume: Volume) -> Job:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     job = Job(
         source=str(options.source.absolute()),
-        channel=options.channel,
+        channel=channels_of(options, volume, model),
+        axes=check_axes(options.axes),
         target=str(part_of(options.target).absolute()),
         model=to_json(model),
         model_folder=str(model.folder.absolute()) if model.folder else "",
@@ -102,6 +109,31 @@ def make_job(options: argparse.Namespace, volume: Volume) -> Job:
     if job.instances:
         instances.require_memory(job)
     return job
+
+
+def open_volume(options: argparse.Namespace) -> Volume:
+    """The volume, by the first of the channels that are asked for."""
+    several = options.channel is None and len(model_from(options).channels) > 1
+    first = 0 if several else options.channel and options.channel[0]
+    return Volume(options.source, first, check_axes(options.axes))
+
+
+def channels_of(options: argparse.Namespace, volume: Volume, model: Model) -> Channel:
+    """The channels of the volume that the model is to see.
+
+    Raises:
+        UserError: the volume has others than the model takes, or `--channel` names another number of them.
+    """
+    wanted = named_channels(model.channels)
+    chosen = as_channel(options.channel)
+    if chosen is None and len(model.channels) > 1:
+        if volume.channels != len(model.channels):
+            advice = "choose with --channel" if volume.channels > 1 else "name its axes with --axes, such as CZYX"
+            raise UserError(f"{volume.path}: channels: {volume.channels}, the model takes {wanted}; {advice}")
+        return tuple(range(volume.channels))
+    if count_of(chosen) != len(model.channels):
+        raise UserError(f"--channel: the model takes {wanted}; give {len(model.channels)} of the volume's")
+    return chosen
 
 
 def part_of(path: Path) -> Path:
@@ -128,7 +160,12 @@ def require_target(path: Path, resume: bool) -> None:
 def size_of(job: Job) -> int:
     """Bytes of the result, uncompressed."""
     voxels = sum(z * h * w for z, h, w in target.level_shapes(job.shape, chunk_of(job.block)))
-    return voxels * target.bytes_per_voxel(job.instances)
+    return voxels * target.bytes_per_voxel(job.instances, classes_of(job))
+
+
+def classes_of(job: Job) -> list[ClassInfo]:
+    """The classes of the job's model."""
+    return [ClassInfo(**part) for part in json.loads(job.model)["classes"]]
 
 
 def identity(job: Job) -> dict[str, Any]:
@@ -140,7 +177,8 @@ def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any], version:
     """Make the empty target and its journal beside the final name, atomically."""
     with new_folder(path) as folder:
         chunk = chunk_of(job.block)
-        target.create(folder, job.shape, chunk, volume.scale, volume.unit, version, job.instances)
+        sizes = job.shape, chunk, volume.scale, volume.unit
+        target.create(folder, *sizes, version, job.instances, classes_of(job))
         if job.instances:
             instances.create(folder, job, chunk)
         Journal(folder / JOURNAL).start(header)
@@ -158,7 +196,7 @@ def run(options: argparse.Namespace) -> None:
         UserError: see the functions above; or the disk is full half-way.
     """
     require_target(options.target, options.resume)
-    volume = Volume(options.source, options.channel)
+    volume = open_volume(options)
     job = make_job(options, volume)
     require_writable(options.target.absolute().parent)
     part = part_of(options.target)

@@ -10,13 +10,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from custom.classes import as_prediction, classes_of
+from custom.data.channels import Channel
+from custom.data.gray import GrayRule
 from custom.inferers import OverlapTileInferer
 from custom.model import Model
 
-from .gray import GraySlice, gray_slice
+from .classes import mask_values
+from .gray import ChannelSlice, GraySlice, channel_slice, gray_slice
 from .source import Volume
 from .target import MASK, PROBABILITY, open_level
 
@@ -39,7 +44,7 @@ class Job:
 
     Args:
         source: path of the volume.
-        channel: see `Volume`.
+        channel: see `Volume`; of a model of several channels, which of the volume's they are.
         target: folder of the arrays, made by `target.create`.
         model: `model.json` as text: weights by their checksum, and how the model is used.
         model_folder: where its weights lie.
@@ -49,10 +54,11 @@ class Job:
         bfloat16: whether the network runs under bfloat16 autocast.
         instances: whether there are instances, cells of single slices.
         link_z: whether cells of neighbouring slices that overlap have one id.
+        axes: see `Volume`.
     """
 
     source: str
-    channel: int | None
+    channel: Channel
     target: str
     model: str
     model_folder: str
@@ -62,6 +68,7 @@ class Job:
     bfloat16: bool
     instances: bool = False
     link_z: bool = False
+    axes: str | None = None
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, slice by slice."""
@@ -88,12 +95,16 @@ def segment_block(job: Job, block: Block) -> Block:
             memory_budget=job.memory, orientations=model.orientations, amp=job.bfloat16, scale=model.scale
         )
         logits = inferer.predict_roi(_slice(job, block.z), network, (rows, columns))[0]
-        probability = 1 - torch.softmax(logits, dim=0)[0]
+        prediction = as_prediction(torch.softmax(logits, dim=0)).cpu().numpy()
+        window = (block.z, rows, columns)
         target = Path(job.target)
-        open_level(target, PROBABILITY, 0)[block.z, rows, columns] = probability.cpu().numpy()
-        open_level(target, MASK, 0)[block.z, rows, columns] = (
-            (probability >= model.postprocessing.threshold).byte().cpu().numpy()
-        )
+        probability = open_level(target, PROBABILITY, 0)
+        if len(prediction) == 1:
+            probability[window] = prediction[0]
+        else:
+            probability[(slice(None), *window)] = prediction
+        classes = classes_of(prediction, model.postprocessing.threshold)[0].astype(np.uint8)
+        open_level(target, MASK, 0)[window] = mask_values(model.classes)[classes]
     return block
 
 
@@ -111,11 +122,13 @@ def _model(description: str, folder: str) -> tuple[Model, nn.Module]:
 
 
 @lru_cache(maxsize=1)
-def _volume(source: str, channel: int | None) -> Volume:
-    return Volume(Path(source), channel)
+def _volumes(source: str, channel: Channel, axes: str | None) -> list[Volume]:
+    channels = channel if isinstance(channel, tuple) else (channel,)
+    return [Volume(Path(source), one, axes) for one in channels]
 
 
 @lru_cache(maxsize=4)
-def _slice(job: Job, z: int) -> GraySlice:
+def _slice(job: Job, z: int) -> GraySlice | ChannelSlice:
     rule = model_of(job)[0].gray_rule()
-    return gray_slice(_volume(job.source, job.channel), z, rule)
+    volumes = _volumes(job.source, job.channel, job.axes)
+    return gray_slice(volumes[0], z, rule) if isinstance(rule, GrayRule) else channel_slice(volumes, z, rule)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from custom.data.gray import GrayRule, as_float, scale
+from custom.data.gray import GrayRule, GrayRules, as_float, scale
 
 from .order_statistics import order_statistics
 from .source import Volume
@@ -34,6 +35,27 @@ class GraySlice:
         """A window (1, h, w), indexed as `[0, :, rows, columns]`."""
         window = self.volume.read(self.z, index[-2], index[-1])
         return scale(window.astype(self.low.dtype), self.low, self.high)[None]
+
+
+@dataclass(frozen=True)
+class ChannelSlice:
+    """One slice of several channels as an image (1, C, H, W), each of them a `GraySlice`."""
+
+    channels: tuple[GraySlice, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return 1, len(self.channels), *self.channels[0].shape[2:]
+
+    def __getitem__(self, index: Any) -> NDArray[np.float32]:
+        """A window (C, h, w), asked for as `[0, :, rows, columns]`."""
+        return np.concatenate([channel[index] for channel in self.channels])
+
+
+def channel_slice(volumes: Sequence[Volume], z: int, rules: GrayRules) -> ChannelSlice:
+    """A slice of the volumes of several channels, each by its own rule."""
+    pairs = zip(volumes, rules.rules, strict=True)
+    return ChannelSlice(tuple(gray_slice(volume, z, rule) for volume, rule in pairs))
 
 
 def gray_slice(volume: Volume, z: int, rule: GrayRule) -> GraySlice:

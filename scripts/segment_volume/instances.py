@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from custom.blockwise.components import MOST_CELLS, components_in_blocks, windows
+from custom.classes import foreground_of
 from custom.errors import UserError
 from custom.files import replace_file
 from custom.transforms import ProbabilityToInstances
@@ -74,7 +75,7 @@ def segment_slice(job: Job, z: int) -> int:
     folder = Path(job.target)
     post = model_of(job)[0].postprocessing
     rule = ProbabilityToInstances(**post.model_dump(exclude={"fitted_on"}))
-    probability = _Slice(target.open_level(folder, target.PROBABILITY, 0, "r"), z)
+    probability = _Foreground(target.open_level(folder, target.PROBABILITY, 0, "r"), z)
     out = _Slice(target.open_level(folder, WORKING, 0), z)
     if rule.method == "components":
         scratch = _Slice(target.open_level(folder, target.INSTANCES, 0), z)
@@ -163,3 +164,12 @@ class _Slice:
 
     def __setitem__(self, window: tuple[slice, slice], values: NDArray) -> None:
         self.array[(self.z, *window)] = values
+
+
+class _Foreground(_Slice):
+    """Probability of foreground in one slice of probabilities (Z, H, W) or, of several classes, (K, Z, H, W)."""
+
+    def __getitem__(self, window: tuple[slice, slice]) -> NDArray:
+        if self.array.ndim == 3:
+            return super().__getitem__(window)
+        return foreground_of(self.array[(slice(None), self.z, *window)])[0]

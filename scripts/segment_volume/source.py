@@ -33,8 +33,10 @@ class Volume:
     Args:
         path: TIFF, Zarr array, or OME-Zarr image (0.4 or 0.5; its full resolution is read).
         channel: which channel, from 0, of a volume that has several.
+        axes: what the axes of the array are, such as "ZCYX", where the file does not say it or not rightly.
 
     Attributes:
+        channels: how many the volume has.
         shape: (Z, H, W) in pixels; Z is 1 for a single image.
         dtype: of the values read.
         pixel_dtype: of the pixels before colours became brightness.
@@ -45,7 +47,7 @@ class Volume:
             chunks of more than `LARGEST_CHUNK` bytes.
     """
 
-    def __init__(self, path: Path, channel: int | None = None) -> None:
+    def __init__(self, path: Path, channel: int | None = None, axes: str | None = None) -> None:
         self.path = path
         self.scale = (1.0, 1.0, 1.0)
         self.unit: str | None = None
@@ -53,7 +55,7 @@ class Volume:
         if not path.exists():
             raise UserError(f"{path}: no such volume; {ADVICE}")
         try:
-            array, axes = self._open_tiff() if path.name.lower().endswith(tiff.SUFFIXES) else self._open_zarr()
+            array, stated = self._open_tiff() if path.name.lower().endswith(tiff.SUFFIXES) else self._open_zarr()
         except UserError:
             raise
         except Exception as error:  # each reader has exceptions of its own
@@ -63,7 +65,10 @@ class Volume:
         if stored.kind not in "buif" or stored.itemsize > 8:
             raise UserError(f"{path}: has values of type {array.dtype}; give gray values, integer or float")
         colour = self._page is not None and tiff.is_colour(self._page)
-        self._axes = _choose(path, axes, array.shape, channel, colour)
+        if axes is not None and len(axes) != len(array.shape):
+            raise UserError(f"{path}: has shape {array.shape}, so axes {axes} do not hold; give one letter for each")
+        self._axes = _choose(path, (axes or stated).lower(), array.shape, channel, colour)
+        self.channels = self._axes.channels
         lengths = [1 if axis is None else array.shape[axis] for axis in (self._axes.z, self._axes.y, self._axes.x)]
         self.shape: tuple[int, int, int] = (lengths[0], lengths[1], lengths[2])
         empty = self._shown(
@@ -153,6 +158,7 @@ class _Axes:
     x: int
     colour: int | None
     fixed: dict[int, int]
+    channels: int
 
     def index(self, z: int, rows: slice, columns: slice) -> tuple[Any, ...]:
         """Index of a window in the array."""
@@ -187,7 +193,7 @@ def _choose(path: Path, axes: str, shape: tuple[int, ...], channel: int | None, 
     fixed = {i: 0 for i in others if i not in stack}
     if channels is not None and channels != colours:
         fixed[channels] = channel or 0
-    return _Axes(stack[0] if stack else None, axes.index("y"), axes.index("x"), colours, fixed)
+    return _Axes(stack[0] if stack else None, axes.index("y"), axes.index("x"), colours, fixed, count)
 
 
 def _one_line(error: Exception) -> str:

@@ -1,7 +1,12 @@
-"""The result as OME-Zarr 0.4 or 0.5: the probability as an image, mask and instances as its labels, all as pyramids."""
+"""The result as OME-Zarr 0.4 or 0.5: the probability as an image, mask and instances as its labels, all as pyramids.
+
+Of two classes the image is the probability of the second, (Z, H, W), and the mask is 0 and 1; of more, the image has a
+channel for each class, (K, Z, H, W), and the mask has their values.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,19 +17,25 @@ from numcodecs import Blosc
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
+from custom.model import ClassInfo
+
+from .classes import TWO, channels_of, describe_channels, describe_values, mask_values
+
 Version = Literal["0.4", "0.5"]
 PROBABILITY, MASK, INSTANCES = "", "labels/mask", "labels/instances"
-_DTYPES = {PROBABILITY: np.float32, MASK: np.uint8, INSTANCES: np.uint32}
 
 
-def layers(instances: bool) -> list[str]:
-    """What the result consists of: groups of the OME-Zarr image."""
-    return [PROBABILITY, MASK, INSTANCES] if instances else [PROBABILITY, MASK]
+def layers(instances: bool, classes: Sequence[ClassInfo] = TWO) -> dict[str, np.dtype]:
+    """What the result consists of: groups of the OME-Zarr image, and their types."""
+    types = {PROBABILITY: np.dtype(np.float32), MASK: mask_values(classes).dtype}
+    return types | ({INSTANCES: np.dtype(np.uint32)} if instances else {})
 
 
-def bytes_per_voxel(instances: bool) -> int:
+def bytes_per_voxel(instances: bool, classes: Sequence[ClassInfo] = TWO) -> int:
     """Bytes of the result for a voxel of a level, uncompressed; with instances there is a working copy of them."""
-    return sum(np.dtype(_DTYPES[name]).itemsize for name in layers(instances)) + (4 if instances else 0)
+    types = layers(instances, classes)
+    further = math.prod(channels_of(classes)) - 1
+    return sum(dtype.itemsize for dtype in types.values()) + further * types[PROBABILITY].itemsize + 4 * instances
 
 
 def level_shapes(shape: Sequence[int], chunk: int) -> list[tuple[int, int, int]]:
@@ -44,6 +55,7 @@ def create(
     unit: str | None,
     version: Version = "0.4",
     instances: bool = False,
+    classes: Sequence[ClassInfo] = TWO,
 ) -> None:
     """Make the empty arrays and their metadata; chunks of (1, chunk, chunk) pixels, Zstandard.
 
@@ -55,17 +67,22 @@ def create(
         unit: of `scale`, in the words of OME-NGFF; None where it is not known.
         version: of OME-Zarr. 0.4 is Zarr version 2, which most desktop programs open; 0.5 is Zarr version 3.
         instances: whether there will be instances.
+        classes: of the model.
     """
     root = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
     shapes = level_shapes(shape, chunk)
     labels = root.create_group("labels")
-    names = layers(instances)
-    _describe(labels, {"labels": [name.removeprefix("labels/") for name in names if name != PROBABILITY]}, version)
-    for name in names:
+    types = layers(instances, classes)
+    _describe(labels, {"labels": [name.removeprefix("labels/") for name in types if name != PROBABILITY]}, version)
+    for name, dtype in types.items():
         group = root if name == PROBABILITY else root.create_group(name)
+        channels = channels_of(classes) if name == PROBABILITY else ()
         for level, level_shape in enumerate(shapes):
-            _create_array(group, str(level), level_shape, chunk, _DTYPES[name], version)
-        _describe(group, _metadata(name, len(shapes), scale, unit, version), version)
+            _create_array(group, str(level), (*channels, *level_shape), chunk, dtype, version)
+        metadata = _metadata(name, len(shapes), scale, unit, version)
+        if len(classes) > 2 and name != INSTANCES:
+            metadata = (describe_channels if name == PROBABILITY else describe_values)(metadata, classes)
+        _describe(group, metadata, version)
 
 
 def create_working_array(path: Path, shape: Sequence[int], chunk: int) -> None:
@@ -75,17 +92,17 @@ def create_working_array(path: Path, shape: Sequence[int], chunk: int) -> None:
 
 
 def _create_array(group: zarr.Group, name: str, shape: Sequence[int], chunk: int, dtype: Any, version: Version) -> None:
-    chunks = (1, min(chunk, shape[1]), min(chunk, shape[2]))
-    group.create_array(name, shape=tuple(shape), chunks=chunks, dtype=dtype, **_storage(version))
+    chunks = (*(1 for _ in shape[:-2]), min(chunk, shape[-2]), min(chunk, shape[-1]))
+    group.create_array(name, shape=tuple(shape), chunks=chunks, dtype=dtype, **_storage(version, "czyx"[-len(shape) :]))
 
 
-def _storage(version: Version) -> dict[str, Any]:
+def _storage(version: Version, axes: str) -> dict[str, Any]:
     if version == "0.4":
         # Nested folders, as OME-Zarr 0.4 demands.
         key = {"name": "v2", "separator": "/"}
         return {"compressors": Blosc(cname="zstd", clevel=3, shuffle=Blosc.BITSHUFFLE), "chunk_key_encoding": key}
     codec = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
-    return {"compressors": codec, "dimension_names": ("z", "y", "x")}
+    return {"compressors": codec, "dimension_names": tuple(axes)}
 
 
 def _describe(group: zarr.Group, content: dict[str, Any], version: Version) -> None:
@@ -152,10 +169,10 @@ def level_paths(path: Path, name: str) -> list[str]:
 
 
 def _fill(below: Any, here: Any, reduce: Callable[[NDArray], NDArray]) -> None:
-    depth, height, width = here.shape
-    _, rows, columns = here.chunks
-    for z in range(depth):
+    *planes, height, width = here.shape
+    rows, columns = here.chunks[-2:]
+    for plane in np.ndindex(*planes):
         for top in range(0, height, rows):
             for left in range(0, width, columns):
-                block = below[z, 2 * top : 2 * (top + rows), 2 * left : 2 * (left + columns)]
-                here[z, top : top + rows, left : left + columns] = reduce(block)
+                block = below[*plane, 2 * top : 2 * (top + rows), 2 * left : 2 * (left + columns)]
+                here[*plane, top : top + rows, left : left + columns] = reduce(block)

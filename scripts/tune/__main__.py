@@ -52,8 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             "image cannot be estimated"
         )
     require_writable(given.output)
-    segmenter, gray = Segmenter(model), model.gray_rule()
-    search = Search([segmenter.probability(gray(example.pixels, example.name)) for example in examples], instances)
+    segmenter, rule = Segmenter(model), model.gray_rule()
+    planes = (rule.planes(example.pixels, example.name) for example in examples)
+    search = Search([segmenter.probability(one) for one in planes], instances)
     outcome = run_search(search, setting_of(model), [example.name for example in examples])
     write_report(outcome, search, given.output)
     print((given.output / "tune.md").read_text(encoding="utf-8"))

@@ -142,17 +142,23 @@ def test_stacks_are_refused_in_lists(folder: Path) -> None:
         read_dataset(folder)
 
 
-def test_three_classes_are_read_where_they_can_be_used(folder: Path) -> None:
+def test_three_classes_are_in_the_order_of_the_file(folder: Path) -> None:
     _edit(folder, labels={"0": "membrane", "255": "cell", "7": "mitochondrion"})
-    with pytest.raises(UserError, match=r"dataset\.json: declares 3 classes; at most 2"):
+    dataset = read_dataset(folder)
+    assert (dataset.label_format.values, dataset.class_names) == ((0, 255, 7), ("membrane", "cell", "mitochondrion"))
+
+
+@pytest.mark.parametrize("value", ["-1", "65536"])
+def test_classes_have_values_that_masks_can_hold(folder: Path, value: str) -> None:
+    _edit(folder, labels={"0": "membrane", "255": "cell", value: "mitochondrion"})
+    with pytest.raises(UserError, match=r"are mask values of 8 or 16 bits; give 0 to 65535"):
         read_dataset(folder)
-    assert read_dataset(folder, most_classes=3).label_format.values == (0, 255, 7)
 
 
 def test_256_classes_leave_no_value_for_ignored_pixels(folder: Path) -> None:
     _edit(folder, labels={str(value): f"class {value}" for value in range(256)})
     with pytest.raises(UserError, match=r"declares 256 classes; 255 at most are possible"):
-        read_dataset(folder, most_classes=1000)
+        read_dataset(folder)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

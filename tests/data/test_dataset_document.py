@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from custom.data import read_dataset, write_image
+from custom.data import read_dataset, write_channels, write_image
 from custom.data.pairs import LABEL_ENDINGS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "dataset.md").read_text(encoding="utf-8")
@@ -29,11 +29,23 @@ def test_the_example_is_a_data_set(tmp_path: Path) -> None:
     dataset = read_dataset(tmp_path)
     assert dataset.label_format.values == (0, 255)
     assert dataset.label_format.ignore == 128
-    assert set(content) == set(re.findall(r"^\| `?(\w+)", TEXT, re.MULTILINE)) - {"key"} | {
+    assert set(content) == set(re.findall(r"^\| `(\w+)", TEXT, re.MULTILINE)) - {"channels", "axes"} | {
         "licence",
         "reference",
         "channel",
     }
+
+
+def test_the_example_of_channels(tmp_path: Path) -> None:
+    example = re.search(r'^"channels": .*$', TEXT, re.MULTILINE)
+    assert example is not None
+    planes = np.random.default_rng(0).integers(0, 255, (3, 20, 31), dtype=np.uint8)
+    write_channels(tmp_path / "a.tif", planes, "abc")
+    write_image(tmp_path / "a.png", planes[0] % 2)
+    content = {"name": "x", "label_kind": "classes", "labels": {"0": "a", "1": "b"}, "validation": []}
+    content |= {"training": [{"image": "a.tif", "label": "a.png"}]}
+    (tmp_path / "dataset.json").write_text(json.dumps({**content, **json.loads(f"{{{example[0]}}}")}))
+    assert read_dataset(tmp_path).channel_names == ("DNA", "actin")
 
 
 def test_the_endings_are_named() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from skimage.filters import threshold_otsu
 
-from custom.data import ensure_synthetic, make_synthetic, read_dataset, read_image, synthetic
+from custom.data import LoadMicroscopyd, ensure_synthetic, make_synthetic, read_dataset, read_image, synthetic
 from custom.data.synthetic_tissue import draw_tissue
 from custom.errors import UserError
 
@@ -101,3 +101,21 @@ def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folders == [tmp_path / "set"] * 2
     assert [file.name for file in tmp_path.iterdir()] == ["set"]
     assert len(read_dataset(folders[0]).training) == 1
+
+
+def test_cells_need_both_channels(tmp_path: Path) -> None:
+    """Three classes in two channels; debris is as bright as a nucleus, a nucleus as dark as the ground."""
+    make_synthetic(tmp_path / "set", seed=3, size=SIZE, counts={"training": 2}, kind="cells")
+    data = read_dataset(tmp_path / "set")
+    assert data.class_names == ("background", "cytoplasm", "nucleus")
+    assert data.channel_names == ("DNA", "tubulin")
+    item = LoadMicroscopyd()(data.training[0])
+    (dna, tubulin), label = item["image"].numpy(), item["label"].numpy()[0]
+    assert label.shape == SIZE
+    assert set(np.unique(label)) == {0, 1, 2}
+    mean = {name: [plane[label == k].mean() for k in range(3)] for name, plane in (("dna", dna), ("tubulin", tubulin))}
+    assert min(mean["dna"][2] - mean["dna"][0], mean["tubulin"][1] - mean["tubulin"][0]) > 0.3
+    assert abs(mean["tubulin"][2] - mean["tubulin"][0]) < 0.15
+    assert (dna[label == 0] > np.percentile(dna[label == 2], 20)).sum() > 20
+    with pytest.raises(UserError, match="kind 'brain': give one of tissue, cells"):
+        make_synthetic(tmp_path / "other", kind="brain")  # type: ignore[arg-type]

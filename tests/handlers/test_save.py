@@ -10,8 +10,10 @@ import tifffile
 import torch
 from PIL import Image
 
+from custom.data import read_image, read_mask
 from custom.errors import UserError
 from custom.handlers import SegmentationSaver
+from custom.model import ClassInfo
 
 
 def output(height: int, width: int, offset: int = 0) -> dict:
@@ -19,8 +21,8 @@ def output(height: int, width: int, offset: int = 0) -> dict:
     return {"pred": (pixels % 2).float(), "probability": pixels / pixels.max(), "instance": pixels.int()}
 
 
-def meta(path, page: int = 0) -> dict:
-    return {"filename_or_obj": str(path), "page": torch.tensor(page)}
+def meta(path, page: int = 0, pages: int = 1) -> dict:
+    return {"filename_or_obj": str(path), "page": torch.tensor(page), "pages": torch.tensor(pages)}
 
 
 @pytest.fixture
@@ -46,10 +48,46 @@ def test_mask_probability_and_instances(image, tmp_path):
     np.testing.assert_array_equal(instances, predicted["instance"][0])
 
 
-def test_class_indices_for_more_classes(image, tmp_path):
-    predicted = {"pred": torch.tensor([[[0.0, 1.0, 2.0]]])}
-    SegmentationSaver(tmp_path / "out", ".tif", mask_scale=1).save(meta(image), predicted)
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out/masks/cell 1.tif"), [[0, 1, 2]])
+CLASSES = [ClassInfo(name=name, value=value) for name, value in {"ground": 3, "body": 200, "core": 7}.items()]
+
+
+def test_values_of_more_classes(image, tmp_path):
+    predicted = {"pred": torch.tensor([[[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]])}
+    SegmentationSaver(tmp_path / "out", classes=CLASSES).save(meta(image), predicted)
+    mask = Image.open(tmp_path / "out/masks/cell 1.png")
+    assert mask.mode == "L"
+    np.testing.assert_array_equal(mask, [[3, 200, 7], [7, 200, 3]])
+    wide = [*CLASSES[:2], ClassInfo(name="core", value=300)]
+    SegmentationSaver(tmp_path / "wide", ".tif", classes=wide).save(meta(image), predicted)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "wide/masks/cell 1.tif"), [[3, 200, 300], [300, 200, 3]])
+
+
+def test_a_palette_shows_classes_in_colours_and_keeps_their_values(image, tmp_path):
+    predicted = {"pred": torch.tensor([[[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]])}
+    SegmentationSaver(tmp_path / "out", classes=CLASSES, palette=True).save(meta(image), predicted)
+    np.testing.assert_array_equal(read_mask(tmp_path / "out/masks/cell 1.png"), [[3, 200, 7], [7, 200, 3]])
+    colours = np.asarray(Image.open(tmp_path / "out/masks/cell 1.png").convert("RGB"))
+    assert not colours[0, 0].any()
+    assert len({tuple(colour) for colour in colours[0].tolist()}) == 3
+    for arguments in ({"mask_suffix": ".tif"}, {"classes": [*CLASSES, ClassInfo(name="wide", value=300)]}):
+        with pytest.raises(UserError, match="palette: needs masks in .png and class values up to 255"):
+            SegmentationSaver(tmp_path, palette=True, **arguments)
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_probabilities_of_more_classes_are_named_channels(tmp_path, pages):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.zeros((pages, 5, 7), np.uint8), photometric="minisblack")
+    probability = torch.rand(pages, 3, 5, 7)
+    saver = SegmentationSaver(tmp_path / "out", keys=["probability"], classes=CLASSES)
+    for page in range(pages):
+        saver.save(meta(path, page, pages), {"probability": probability[page]})
+    written = tmp_path / "out/probabilities/stack.tif"
+    for page in range(pages):
+        read = read_image(written, page, (0, 1, 2))
+        np.testing.assert_array_equal(np.moveaxis(read, -1, 0), probability[page])
+    with tifffile.TiffFile(written) as file:
+        assert all(f'Name="{part.name}"' in file.ome_metadata for part in CLASSES)
 
 
 def test_more_objects_than_16_bits_hold(image, tmp_path):
@@ -66,7 +104,7 @@ def test_pages_come_back_as_pages(tmp_path):
     pages = [output(5, 7, offset) for offset in range(3)]
     for number, predicted in enumerate(pages):
         assert not (tmp_path / "out/masks/stack.tif").exists()
-        saver.save(meta(stack, number), predicted)
+        saver.save(meta(stack, number, 3), predicted)
     expected = np.stack([page["pred"][0] * 255 for page in pages])
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out/masks/stack.tif"), expected)
 

@@ -76,6 +76,24 @@ def test_random_labels_without_instances(shape):
     assert_equals_definition(label, ndimage.label(label)[0])
 
 
+@pytest.mark.parametrize("shape", [(37, 53), (270, 31)])
+@pytest.mark.parametrize("given", [False, True])
+def test_several_classes(shape, given):
+    """w_c of all classes, and the border term on class 0 between parts of any others, as the formula says."""
+    random = np.random.RandomState(4)
+    label = random.choice([0, 1, 2, 3, 255], shape, p=[0.6, 0.15, 0.1, 0.1, 0.05])
+    label[:9, :7] = [[1] * 3 + [2] * 4] * 9  # two classes that touch are one part of the foreground
+    foreground = (label > 0) & (label < 255)
+    cells = random.randint(1, 6, shape) * foreground if given else ndimage.label(foreground)[0]
+    counts = np.array([(label == k).sum() for k in range(4)])
+    balance = np.where(label < 255, (counts.max() / counts)[np.minimum(label, 3)], 0)
+    border = np.where(label == 0, naive_border(cells, 10, 5), 0)
+    weight = WeightMap()(label[None], cells[None] if given else None)[0]
+    np.testing.assert_allclose(weight, balance + border, rtol=1e-5, atol=2e-5)
+    assert len(np.unique(balance)) == 5
+    assert border.max() > 5
+
+
 def test_cells_are_4_connected():
     label = np.zeros((9, 14), np.uint8)
     label[2:4, 2:4] = label[4:6, 4:6] = 1  # touch at a corner: two cells

@@ -256,7 +256,7 @@ def test_missing_packages_are_named(name, model, tmp_path, capsys, monkeypatch):
 
 
 def test_nothing_is_left_of_an_export_that_fails(model, tmp_path, capsys, monkeypatch):
-    def half(network, sizes, path):
+    def half(network, sizes, path, about):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 

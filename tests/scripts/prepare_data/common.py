@@ -18,7 +18,7 @@ GENERATOR = np.random.default_rng(0)
 
 def prepare(*arguments: str | Path) -> Datalist:
     assert main([str(argument) for argument in arguments]) == 0
-    return read_dataset(arguments[arguments.index("--output") + 1], most_classes=255)
+    return read_dataset(arguments[arguments.index("--output") + 1])
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from custom.data import LoadMicroscopyd, read_dataset, read_image, write_image
+from custom.data import LoadMicroscopyd, read_dataset, read_image, read_item, write_image
 from custom.data.datalist import Datalist
 from scripts.prepare_data.__main__ import main
 
@@ -251,3 +251,28 @@ def test_one_channel_of_several(own, capsys):
     dataset = prepare(own, "--channel", "2")
     for item in dataset.training + dataset.validation:
         np.testing.assert_array_equal(read_image(item["image"]), channels[Path(item["image"]).stem][2])
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"), [(("a", "b", "c"), (0, 1, 2)), (("a", "b", "--channel", "2", "0"), (2, 0))]
+)
+def test_several_channels_are_kept_under_their_names(own, capsys, options, kept):
+    channels = {name: gray(3, *SHAPE) for name in ("ape", "bee", "cat", "dog")}
+    for name, array in channels.items():
+        (own / "images" / f"{name}.png").unlink()
+        tifffile.imwrite(own / "images" / f"{name}.tif", array, photometric="minisblack", metadata=None)
+    said = refusal(own, capsys, "--channels", *options)
+    assert "channels, say so: --axes CYX" in said
+    dataset = prepare(own, "--channels", *options, "--axes", "CYX")
+    assert dataset.channel_names == options[: len(kept)]
+    for item in dataset.training + dataset.validation:
+        expected = np.moveaxis(channels[Path(item["image"]).stem][list(kept)], 0, -1)
+        np.testing.assert_array_equal(read_item(item), expected)
+    assert read_image(own.parent / "out" / "contact_sheet.png").std() > 0
+
+
+def test_names_for_another_number_of_channels(own, capsys):
+    assert "--channel: has 1 numbers; name as many channels" in refusal(
+        own, capsys, "--channels", "a", "b", "--channel", "1"
+    )
+    assert "has 1 channel, 2 are wanted (a, b)" in refusal(own, capsys, "--channels", "a", "b")
