@@ -1,1 +1,1 @@
-"""Run the experiments and write the table of what each reached."""
+"""Run the experiments and write the table of their scores."""

@@ -1,9 +1,9 @@
-"""Run experiments and folds one after another, and write the table of what each reached.
+"""Run experiments and folds one after another, and write the table of their scores.
 
     python -m scripts.reproduce --budget compact
     python -m scripts.reproduce --budget quick --only paper_em notebook --folds 5
 
-What is done is skipped and what was interrupted goes on, so the same line can be given again at any time.
+Finished runs are skipped and interrupted ones continued, so that the same command can be repeated at any time.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def plan(experiments: Sequence[Experiment], budget: Path, folds: int, data: Path
     """The runs: for EM the last of five blocks of sections, or all five; for cells the prepared split in time.
 
     Raises:
-        UserError: a data set is not there; the message says how to prepare it.
+        UserError: a data set is missing; the message says how to prepare it.
     """
     for name in sorted({experiment.data for experiment in experiments}):
         if not (data / name / FILE_NAME).is_file():
             line = f"python -m scripts.prepare_data {PREPARE[name]} --output {data / name}"
-            raise UserError(f"{data / name} is no prepared data set; make it with `{line}`")
+            raise UserError(f"{data / name} is not a prepared data set; make it with `{line}`")
     planned = []
     for experiment in experiments:
         source, folder = data / experiment.data, runs / budget.stem / experiment.name
@@ -50,10 +50,10 @@ def plan(experiments: Sequence[Experiment], budget: Path, folds: int, data: Path
 
 
 def reproduce(runs: Sequence[Run], output: Path) -> int:
-    """Execute runs and keep the table in `output` up to date; the number of runs that failed.
+    """Execute runs and keep the table in `output` up to date; returns the number of failed runs.
 
     Raises:
-        UserError: a run was begun with other options (told before anything is run), or another process is at it.
+        UserError: a run was begun with other options (checked before all runs), or another process executes it.
     """
     for run in runs:
         run.read()
@@ -73,7 +73,7 @@ def reproduce(runs: Sequence[Run], output: Path) -> int:
 
 
 def choose(only: Sequence[str] | None) -> list[Experiment]:
-    """The experiments of these names, or all; UserError for a name that none has."""
+    """The experiments of these names, or all; UserError for an unknown name."""
     experiments = read_experiments()
     names = [experiment.name for experiment in experiments]
     unknown = sorted(set(only or []) - set(names))
@@ -82,11 +82,11 @@ def choose(only: Sequence[str] | None) -> list[Experiment]:
     return [experiment for experiment in experiments if not only or experiment.name in only]
 
 
-@command.entry_point("the same command goes on where this one stopped")
+@command.entry_point("the same command continues")
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 if all runs are done, 1 if one failed."""
     parser = command.make_parser("scripts.reproduce", __doc__)
-    parser.add_argument("--budget", choices=budgets(), required=True, help="how far each experiment is trained")
+    parser.add_argument("--budget", choices=budgets(), required=True, help="length of the trainings")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="experiments (default: all)")
     parser.add_argument("--folds", type=int, choices=range(1, FOLDS + 1), default=1, help="how many of the 5 EM folds")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder with the prepared data sets")

@@ -1,4 +1,4 @@
-"""What is run: the overlays that have a title, and the budgets that fit them to the time at hand."""
+"""The experiments, which are overlays with a title, and the budgets, which set the length of their trainings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Experiment:
     Args:
         name: of the row.
         overlays: config files that follow `train.json`.
-        title: what it is, for the reader of the table.
+        title: description in the table.
         data: name of the folder of the prepared data set.
         published: score by measure, where the source gives one.
     """
@@ -37,10 +37,10 @@ class Experiment:
 
 
 def merged(files: tuple[Path, ...]) -> dict[str, Any]:
-    """The config of these files, as it stands.
+    """The merged config of these files, without evaluation.
 
     Raises:
-        UserError: a file is not a config, or an overlay overrides an id that is not there.
+        UserError: a file is not a config, or an overlay overrides an unknown id.
     """
     try:
         config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in files])
@@ -76,7 +76,7 @@ def budgets(configs: Path = CONFIGS) -> dict[str, Path]:
 
 
 def fingerprint(files: tuple[Path, ...], dataset_dir: Path) -> str:
-    """SHA-256 of what a training depends on: the merged config without its description, and the lists of images."""
+    """SHA-256 of the merged config without its description, and of the lists of images."""
     config = {key: value for key, value in merged(files).items() if key != "experiment"}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     digest.update((dataset_dir / FILE_NAME).read_bytes())

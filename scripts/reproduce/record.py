@@ -72,12 +72,12 @@ def thin_out(steps: list[int], values: list[float]) -> list[list[float | None]]:
 
 
 def finite(value: float) -> float | None:
-    """The number, or None for the NaN of a training that diverged, which JSON does not know."""
+    """The number, or None for the NaN of a diverged training, which JSON does not support."""
     return float(value) if np.isfinite(value) else None
 
 
 def training_seconds(folder: Path) -> float:
-    """Time from the first to the last training step, summed over the times that the training was taken up."""
+    """Time from the first to the last training step, summed over the sessions of a resumed training."""
     total = 0.0
     for file in sorted(folder.glob("events.out.tfevents.*")):
         events = EventAccumulator(str(file), size_guidance={"scalars": 0}).Reload()

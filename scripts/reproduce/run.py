@@ -1,4 +1,4 @@
-"""One run: an experiment at a budget on a fold, trained and scored by command lines, with a record of what is done."""
+"""One run: an experiment at a budget on a fold, trained and scored by command lines, with a record of its steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCK = "reproduce.lock"
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON that is complete or not there."""
+    """Write JSON atomically."""
     with replace_file(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -34,7 +34,7 @@ def shell_line(line: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment at a budget (an overlay) on one fold; its files lie in `folder`."""
+    """An experiment at a budget (an overlay) on one fold; its files are in `folder`."""
 
     experiment: Experiment
     budget: Path
@@ -44,7 +44,7 @@ class Run:
 
     @property
     def run_state(self) -> Path:
-        """File that says how far the run has come."""
+        """File with the finished steps of the run."""
         return self.folder / "run_state.json"
 
     @property
@@ -53,7 +53,7 @@ class Run:
         return (TRAIN, *self.experiment.overlays, self.budget)
 
     def commands(self) -> dict[str, list[str]]:
-        """Arguments of `python`, by the step that they do."""
+        """Arguments of `python` by step."""
         trained = {"dataset_dir": self.dataset_dir, "output_dir": self.folder, "resume": "true"}
         scored = {"dataset_dir": self.dataset_dir, "model": self.folder, "split": "validation"}
         return {
@@ -75,21 +75,21 @@ class Run:
             return {"commands": commands, "content": content, "done": [], "hardware": [], "failed": None}
         run_state: dict[str, Any] = read_json(self.run_state)
         if run_state["commands"] != commands:
-            raise UserError(f"{self.folder} was begun with other options; delete it to begin anew")
+            raise UserError(f"{self.folder} was begun with other options; delete it to start again")
         if run_state.get("content") != content:
             raise UserError(
                 f"{self.folder}: a config ({', '.join(file.name for file in self.configs)}) or the list of images "
-                "changed since it was begun; delete it to begin anew, or undo the change"
+                "changed since it was begun; delete it to start again, or undo the change"
             )
         return run_state
 
     def execute(self) -> dict[str, Any]:
-        """Do the steps that are not done yet; the run_state says which were done, and why a step failed.
+        """Do the unfinished steps; returns the state with the finished steps, and why a step failed.
 
         Raises:
-            UserError: another process is at this run, or it was begun with something else (see :meth:`read`).
+            UserError: another process executes this run, or it was begun with other options (see :meth:`read`).
         """
-        # A training locks its folder itself: if this process is killed and its training goes on, no other joins it.
+        # A training locks its folder itself, because it may go on after this process was killed.
         with lock(self.folder, LOCK):
             run_state = self.read()
             for step, line in self.commands().items():
@@ -107,7 +107,7 @@ class Run:
         return run_state
 
     def _step(self, step: str, line: list[str]) -> str | None:
-        """Run one command line, its output in `STEP.log`; None, or the line that says what was wrong."""
+        """Run one command line, with output to `STEP.log`; returns None or the error line."""
         log = self.folder / f"{step}.log"
         print(shell_line(line), f"  # output: {log}", sep="\n", flush=True)
         with log.open("a", encoding="utf-8") as output:

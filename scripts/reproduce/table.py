@@ -61,12 +61,12 @@ def read_records(path: Path) -> list[Record]:
     try:
         records: list[Record] = json.loads(path.read_text(encoding="utf-8"))["records"]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no table of results ({error}); delete it to write a new one") from error
+        raise UserError(f"{path} is not a table of results ({error}); delete it to write a new one") from error
     return records
 
 
 def merge(old: Sequence[Record], new: Sequence[Record]) -> list[Record]:
-    """All records, new ones in the place of old ones of the same run, in the order of experiments and budgets."""
+    """All records, with old ones of the same run replaced, in the order of experiments and budgets."""
     by_run = {(r["experiment"], r["budget"], r["fold"]): r for r in (*old, *new)}
     names, lengths = [experiment.name for experiment in read_experiments()], ["quick", "compact", "full"]
 

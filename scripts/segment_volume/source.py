@@ -27,8 +27,8 @@ ADVICE = "give a TIFF stack, a Zarr array or an OME-Zarr image of slices, rows a
 class Volume:
     """A volume (Z, H, W) of which windows of single slices are read, as `custom.data.read_image` reads whole pages.
 
-    Axes that the file calls C, and samples that are no colours, are channels; any other long axis beside rows and
-    columns are the slices. Colours and palettes become brightness, WhiteIsZero is inverted.
+    Axes named C, and samples that are not colours, are channels; the other axis beside rows and columns that is longer
+    than 1 are the slices. Colours and palettes become brightness, WhiteIsZero is inverted.
 
     Args:
         path: TIFF, Zarr array, or OME-Zarr image (0.4 or 0.5; its full resolution is read).
@@ -43,7 +43,7 @@ class Volume:
         scale: size of a pixel along each axis, in `unit` (1 and None where the file does not say).
 
     Raises:
-        UserError: nothing readable there, no volume, several channels and none chosen, slices at several time points,
+        UserError: not readable, not a volume, none chosen of several channels, slices at several time points,
             chunks of more than `LARGEST_CHUNK` bytes.
     """
 
@@ -151,7 +151,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class _Axes:
-    """Which axes of an array are slices, rows, columns and colours, and the number taken of each other one."""
+    """The axes of slices, rows, columns and colours of an array, and the index on each other axis."""
 
     z: int | None
     y: int
@@ -167,7 +167,7 @@ class _Axes:
         return tuple(parts[axis] for axis in range(len(parts)))
 
     def in_order(self, window: NDArray) -> NDArray:
-        """Rows, columns and colours of what the index gave."""
+        """Transpose a window to rows, columns and colours."""
         kept = [axis for axis in (self.y, self.x, self.colour) if axis is not None]
         return window.transpose([sorted(kept).index(axis) for axis in kept])
 

@@ -1,4 +1,4 @@
-"""Who segments the blocks: this process, or the workers of a Dask cluster."""
+"""Segmentation of blocks by this process, or by the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def each(
 
 
 def segment_here(job: Job, blocks: Iterable[Block]) -> Iterator[Block]:
-    """Segment one block after the other, and give each when it is done."""
+    """Segment one block after the other; yields each when it is done."""
     for block in blocks:
         yield segment_block(job, block)
 
@@ -62,7 +62,7 @@ def _each_on_cluster(
         if not workers:
             raise UserError(f"--scheduler {scheduler}: has no workers; start some from the folder of this project")
         waiting = iter(items)
-        # Some more than the workers can do at once, so that none waits; not all, because there may be millions.
+        # Slightly more than the workers can do at once, so that none waits; not all, since there may be millions.
         first = islice(waiting, 2 * sum(worker["nthreads"] for worker in workers.values()) + 2)
         running = as_completed(client.submit(function, job, item, pure=False) for item in first)
         for future in running:

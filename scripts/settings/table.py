@@ -29,9 +29,9 @@ Made by `python -m scripts.settings --markdown` from `custom/settings/declaratio
 
 Each is an id of a configuration: set it on the command line (`--max_epochs 50`, `--network_def#dropout 0`) or in an
 overlay (`"max_epochs": 50`). `evaluating` reads the configuration of the training too and knows its settings. `none`,
-`true` and `false` mean what they say, in any case. Every other part of a configuration can be set in the same way, such
-as `--optimizers#adamw#weight_decay 0.01`: its arguments are those of the class that its `_target_` names. What nothing
-refers to, what a class does not take and what is of another type is refused before data are read.
+`true` and `false` are recognised in any case. Every other part of a configuration can be set in the same way, such as
+`--optimizers#adamw#weight_decay 0.01`: its arguments are those of the class that its `_target_` names. Unused ids,
+unknown arguments and values of another type are rejected before data are read.
 
 A default that begins with `$` or `@` is computed from other ids.
 """
@@ -52,7 +52,7 @@ class Row:
 
 def rows() -> list[Row]:
     """All settings in the order of their declarations."""
-    from monai.bundle import ConfigParser  # takes seconds, which --help need not wait for
+    from monai.bundle import ConfigParser  # takes seconds, and --help does not need it
 
     configs = {
         run: ConfigParser(ConfigParser.load_config_files([str(CONFIGS / file) for file in files]))
@@ -67,7 +67,7 @@ def rows() -> list[Row]:
 
 
 def text(shown: Iterable[Row]) -> str:
-    """Two lines a setting."""
+    """Two lines per setting."""
     lines = []
     for row in shown:
         unit = f" ({row.setting.unit})" if row.setting.unit else ""

@@ -1,8 +1,8 @@
-"""Copy a model in half precision, half the size, under a name of its own.
+"""Copy a model in half precision, half the size, under another name.
 
     python -m scripts.ship_model --model runs/mine --name cells_of_our_lab --authors "A. Person" --output models
 
-OUTPUT/NAME is then a model that every command takes, to hand on or to keep beside the shipped ones in bundle/models.
+OUTPUT/NAME is a model for all commands, to share or to keep beside the shipped ones in bundle/models.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def ship(model: Model, folder: Path) -> Model:
     halved = {name: value.half() for name, value in model.state().items()}
     overflown = [name for name, value in halved.items() if not value.isfinite().all()]
     if overflown:
-        raise UserError(f"{model.weights_path()}: {overflown[0]} has values that half precision does not hold")
+        raise UserError(f"{model.weights_path()}: {overflown[0]} has values beyond the range of half precision")
     return write_model(folder, model, halved)
 
 
