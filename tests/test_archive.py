@@ -1,4 +1,4 @@
-"""Archives from elsewhere: what could do harm is refused before anything is written."""
+"""Malicious archives are refused before anything is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled loops work where no compiled code can be kept, as in a read-only checkout."""
+"""Compiled functions work where they cannot be cached, as in a read-only checkout."""
 
 from __future__ import annotations
 

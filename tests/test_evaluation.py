@@ -1,4 +1,4 @@
-"""Scores are of labelled pixels of the split that was asked for, and of this evaluation."""
+"""Scores are of labelled pixels of the requested split, and not of an earlier evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Complete under the final name, or not there."""
+"""Atomic writing of files and folders, and checksums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""Locks of folders against other processes."""
 
 from __future__ import annotations
 

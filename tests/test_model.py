@@ -1,4 +1,4 @@
-"""A model is read as it was written, or refused with one line that names the file."""
+"""Models are read as written, or refused with one line that names the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be the same when a training is resumed."""
+"""Settings that must be the same when a training is resumed."""
 
 from __future__ import annotations
 

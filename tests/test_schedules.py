@@ -1,4 +1,4 @@
-"""One cycle as PyTorch has it, a cycle by the clock, and further cycles."""
+"""One cycle as in PyTorch, a cycle compressed to a time limit, and further cycles."""
 
 from __future__ import annotations
 

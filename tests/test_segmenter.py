@@ -1,4 +1,4 @@
-"""`Segmenter` answers as `inferring` does, for arrays, files and lists of them."""
+"""`Segmenter` gives the results of `inferring`, for arrays, files and lists of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configs have what MONAI asks of a bundle, and say twice only what MONAI forces them to, equally."""
+"""The configs meet the requirements of MONAI bundles, and duplicated values are consistent."""
 
 from __future__ import annotations
 

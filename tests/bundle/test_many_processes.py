@@ -1,4 +1,4 @@
-"""Two processes (gloo, as on machines without GPUs) train together and score as one does, images in uneven shares."""
+"""Two processes (gloo, as on machines without GPUs) train together and give the scores of one process, also with uneven shares of images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training as a user runs it: repeated, killed, resumed, prolonged, refused."""
+"""Training from the command line: repeated, killed, resumed, extended, refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training, evaluation and inference as a user runs them, from the command line."""
+"""Training, evaluation and inference from the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However a file is damaged, it is read or refused in one line that names it; and what is read has the file's shape."""
+"""Damaged files are read or refused in one line that names the file; what is read has the shape of the file."""
 
 from __future__ import annotations
 

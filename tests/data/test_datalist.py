@@ -1,4 +1,4 @@
-"""`dataset.json` is read, and whatever is wrong with a data set is one line before any training."""
+"""Reading of `dataset.json`, and one-line errors for invalid data sets."""
 
 from __future__ import annotations
 

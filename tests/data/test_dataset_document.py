@@ -1,4 +1,4 @@
-"""The example and the rules of `docs/dataset.md` are those of the code."""
+"""The example and the rules of `docs/dataset.md` agree with the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One rule turns pixels into gray values, whatever the dtype; a model's contrast keeps blank images blank."""
+"""Conversion to gray values for all dtypes; the contrast of a model keeps blank images blank."""
 
 from __future__ import annotations
 

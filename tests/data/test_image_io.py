@@ -1,4 +1,4 @@
-"""Every usual format gives the same pixels; nothing half-written stays."""
+"""All common formats give the same pixels; partial files are not left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file, a folder or a glob; broken files are told, never fatal alone."""
+"""A file, a folder or a glob; unreadable files are listed and do not stop the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors as the project wants them: (1, H, W), gray values in [0, 1], class indices, instance ids."""
+"""Loaded tensors: (1, H, W), gray values in [0, 1], class indices, instance ids."""
 
 from __future__ import annotations
 

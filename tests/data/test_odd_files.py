@@ -1,4 +1,4 @@
-"""Damaged and odd files: shown as viewers show them, or refused in one line that names the file."""
+"""Damaged and unusual files: read as viewers display them, or refused in one line that names the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What belongs together by name."""
+"""Pairing of images and labels by name."""
 
 from __future__ import annotations
 

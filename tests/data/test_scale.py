@@ -1,4 +1,4 @@
-"""The working grid: its ends are the image's ends, and every image pixel lies between two of its pixels."""
+"""The working grid: its ends coincide with those of the image, and every image pixel is between two of its pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The built-in set: made in seconds, the same from the same seed, and not to be solved by a threshold."""
+"""The built-in data set: reproducible from its seed, and not solvable by a threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command line in the documents is understood; some run as they stand, on a toy data set."""
+"""All documented command lines are valid; some are run unchanged, on a toy data set."""
 
 from __future__ import annotations
 

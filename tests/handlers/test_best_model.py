@@ -1,4 +1,4 @@
-"""The best model is written with the threshold and scores of its validation, whole or not at all."""
+"""The best model is written with the threshold and scores of its validation, atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints hold what was, are whole or absent, and say what does not fit."""
+"""Checkpoints restore the whole state, are written atomically, and errors name what does not fit."""
 
 from __future__ import annotations
 

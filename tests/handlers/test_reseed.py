@@ -1,4 +1,4 @@
-"""The draws of an epoch depend on seed and epoch alone."""
+"""The random numbers of an epoch depend only on seed and epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions come back under the input's name, with its exact height and width."""
+"""Predictions are saved under the input's name, with its exact height and width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One clock for all processes, an end that is an end of an epoch."""
+"""One clock for all processes, and an end like that of an epoch."""
 
 from __future__ import annotations
 

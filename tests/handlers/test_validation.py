@@ -1,4 +1,4 @@
-"""When there is a validation, and what a training says."""
+"""When validations happen, and what a training logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training step's forward pass: precision by switch, gradients intact."""
+"""Forward pass of a training step: precision and gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions in tiles are those of the whole image."""
+"""Tiled predictions equal those of the whole image."""
 
 from __future__ import annotations
 

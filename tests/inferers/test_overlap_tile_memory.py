@@ -1,4 +1,4 @@
-"""What an overlap-tile inferer reads and keeps: tiles, batches, arrays on disk."""
+"""Memory of the overlap-tile inferer: tiles, batches, arrays on disk."""
 
 from __future__ import annotations
 

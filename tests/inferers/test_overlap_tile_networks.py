@@ -1,4 +1,4 @@
-"""Networks of every kind in an overlap-tile inferer: wrapped, compiled, foreign."""
+"""Wrapped, compiled and other networks in an overlap-tile inferer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inference at a working scale: exact size, no shift, no seams, and about the same answer for the same picture."""
+"""Inference at a working scale: exact size, no shift, no seams, and similar results for the same picture."""
 
 from __future__ import annotations
 

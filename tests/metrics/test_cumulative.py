@@ -1,4 +1,4 @@
-"""Cumulative metrics: batches, lists and ranks give what the pure functions give for the whole stack."""
+"""Cumulative metrics: batches, lists and ranks give the results of the pure functions for the whole stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Missed, split, merged and invented objects: known changes of a perfect answer, and what no relabelling may change."""
+"""Missed, split, merged and invented objects: known changes of a perfect segmentation, and invariance to relabelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rand pairs and information of any two label images."""
+"""Rand pairs and information of random label images."""
 
 from __future__ import annotations
 

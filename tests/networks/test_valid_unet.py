@@ -1,4 +1,4 @@
-"""The network equals its description, and what it says of its own geometry is true."""
+"""The network matches its description, and its geometry attributes are correct."""
 
 from __future__ import annotations
 

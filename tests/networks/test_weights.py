@@ -1,4 +1,4 @@
-"""Files of PyTorch weights are read only if they are whole and hold tensors alone."""
+"""Files of PyTorch weights are only read if they are complete and contain only tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a headless Chromium: it draws, sorts, zooms and leads to objects, by mouse and by keys."""
+"""The page in a headless Chromium: drawing, sorting, zooming and finding objects, by mouse and keyboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers of pictures: what a browser will decode."""
+"""Layers of pictures, as a browser decodes them."""
 
 from __future__ import annotations
 

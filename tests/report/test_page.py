@@ -1,4 +1,4 @@
-"""The page: it stands alone, and shows names as text whatever they hold."""
+"""The page is self-contained and escapes names."""
 
 from __future__ import annotations
 

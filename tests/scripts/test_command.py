@@ -1,4 +1,4 @@
-"""How commands end: one line and an exit code, whatever happens."""
+"""Commands end in one line and an exit code."""
 
 from __future__ import annotations
 

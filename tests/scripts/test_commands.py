@@ -1,4 +1,4 @@
-"""What holds for every command: help, errors in one line, names of options."""
+"""Common to all commands: help, errors in one line, names of options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every declared setting, whatever is given for it: the value that is meant, or one line that names it."""
+"""Arbitrary values for every declared setting: the intended value, or one line that names the setting."""
 
 from __future__ import annotations
 

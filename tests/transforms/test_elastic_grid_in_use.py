@@ -1,4 +1,4 @@
-"""The elastic grid among MONAI's other parts: kinds of arrays, seeds, caches, workers."""
+"""The elastic grid with MONAI: array types, seeds, caches, workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instances to two classes: no two cells ever join, and none is lost that could be kept."""
+"""Instances to two classes: cells are never joined, and not lost if they can be kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probability to instances: components, watershed, and the way back from `InstancesToClasses`."""
+"""Probability to instances: components, watershed, and the inverse of `InstancesToClasses`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where random windows lie, and what they are refused for."""
+"""Placement of random windows, and refused arguments."""
 
 from __future__ import annotations
 

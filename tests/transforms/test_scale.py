@@ -1,4 +1,4 @@
-"""Random windows and labels at a working scale: what a network is trained on is what the inferer shows it."""
+"""Random windows and labels at a working scale: training and inference show a network the same images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark on tiny sizes: its candidates agree, and its report holds them. Speeds are not asserted."""
+"""The benchmark on tiny sizes: its candidates agree, and its report lists them. Speeds are not asserted."""
 
 from __future__ import annotations
 

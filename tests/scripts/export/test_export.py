@@ -1,4 +1,4 @@
-"""Exported networks answer as the network does, at every size, and nothing half-written gets a name."""
+"""Exported networks give the results of the network at every size, and files are written atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document of results."""
+"""The report, and the command line."""
 
 from __future__ import annotations
 

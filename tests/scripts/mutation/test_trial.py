@@ -1,4 +1,4 @@
-"""Trials on a tiny repository: killed, survived, reached by no test; and children that do not end."""
+"""Trials on a tiny repository: killed, survived, not reached; and child processes that hang."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in a packaged bundle."""
+"""Contents of a packaged bundle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A packaged bundle stands alone, answers as the repository does, and passes what the model zoo checks."""
+"""A packaged bundle works without the repository, gives the same results, and passes the model zoo's checks."""
 
 from __future__ import annotations
 

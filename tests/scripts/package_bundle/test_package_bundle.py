@@ -1,4 +1,4 @@
-"""What the command refuses, and that nothing is left then."""
+"""Refused arguments, after which no partial files are left."""
 
 from __future__ import annotations
 

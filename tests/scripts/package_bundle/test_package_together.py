@@ -1,4 +1,4 @@
-"""Packaged bundles in company: two in one program, and one in two processes."""
+"""Two packaged bundles in one program, and one in two processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders as people have them: nothing is overwritten, inverted or left out without a word."""
+"""Unusual folders: nothing is silently overwritten, inverted or skipped."""
 
 from __future__ import annotations
 

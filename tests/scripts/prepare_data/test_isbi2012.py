@@ -1,4 +1,4 @@
-"""ISBI 2012: from the archive, its folder or single sections; and archives that do harm."""
+"""ISBI 2012: from the archive, its folder or single sections; and malicious archives."""
 
 from __future__ import annotations
 

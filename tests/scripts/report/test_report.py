@@ -1,4 +1,4 @@
-"""Page and figure of a run are made from what training, evaluation and inference leave behind."""
+"""Page and figure of a run from the results of training, evaluation and inference."""
 
 from __future__ import annotations
 

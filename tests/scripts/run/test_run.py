@@ -1,4 +1,4 @@
-"""What MONAI meets before any code of the bundle runs: one line each."""
+"""One-line errors for problems that MONAI would meet before any code of the bundle runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions and labels belong together by name, unless an order is asked for."""
+"""Predictions and labels are paired by name, or by order on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gray values of slices that are read in pieces are those of the project's rule for whole images."""
+"""Gray values of slices read in pieces equal those of whole images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixel size and unit go from the file into the result, anisotropic as they are."""
+"""Anisotropic pixel size and unit are copied from the file to the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A volume in blocks is segmented as whole slices are: after a kill, on a cluster, in any block size."""
+"""A volume segmented in blocks equals whole slices: after a kill, on a cluster, for any block size."""
 
 from __future__ import annotations
 

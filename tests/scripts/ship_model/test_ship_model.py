@@ -1,4 +1,4 @@
-"""A copy in half precision answers as the model does, to half precision."""
+"""A copy in half precision gives the results of the model to half precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search finds what is known to be right, and does not look at the image that it leaves out."""
+"""The search finds known optima, and does not use the image that it leaves out."""
 
 from __future__ import annotations
 
