@@ -1,4 +1,4 @@
-"""Two processes (gloo, as on machines without GPUs) train together and give the scores of one process, also with uneven shares of images."""
+"""Two processes (gloo, as without GPUs) train together and score as one, also with uneven shares of images."""
 
 from __future__ import annotations
 

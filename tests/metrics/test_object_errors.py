@@ -1,4 +1,4 @@
-"""Missed, split, merged and invented objects: known changes of a perfect segmentation, and invariance to relabelling."""
+"""Missed, split, merged and invented objects: known changes of a perfect segmentation, and invariances."""
 
 from __future__ import annotations
 
