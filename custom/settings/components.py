@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import enum
 import functools
+import importlib.util
 import inspect
 import types
 import typing
@@ -52,6 +53,8 @@ def arguments_of(parser: ConfigParser, target: Any, id: str) -> Arguments:
         raise UserError(f"{id}#_target_ is {target!r}, which cannot be imported ({error.value})") from error
     if not callable(component):
         raise UserError(f"{id}#_target_ is {target!r}: no such class or function{_neighbours(parser, target)}")
+    if target == "MLFlowHandler" and importlib.util.find_spec("mlflow") is None:
+        raise UserError("--tracking mlflow: MLflow is not installed; `pip install mlflow`, or leave the option out")
     return _parameters(component)
 
 

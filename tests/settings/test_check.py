@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -131,10 +132,15 @@ def test_an_object_from_a_program_is_left_alone(checked):
 
 
 @pytest.mark.parametrize("run", ["training", "evaluating", "inferring"])
-def test_handlers_that_monai_adds_for_tracking_pass(checked, run, tmp_path):
+def test_handlers_that_monai_adds_for_tracking_pass_if_there_is_mlflow(checked, run, monkeypatch):
     parser = checked(*RUNS[run])
     parser["save_execute_config"] = False
     ConfigWorkflow.patch_bundle_tracking(parser, DEFAULT_MLFLOW_SETTINGS)
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(UserError, match="--tracking mlflow: MLflow is not installed; `pip install mlflow`"):
+            check(parser)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     check(parser)
 
 
