@@ -52,8 +52,9 @@ def _rows(metrics: Mapping[str, float], classes: Sequence[str]) -> list[tuple[st
         threshold = f"{metrics[f'{base}_threshold']:.2f}" if f"{base}_threshold" in metrics else ""
         if threshold:
             threshold += ", the model's" if base in AT_GIVEN_THRESHOLD else ", the best here"
-        best = "" if higher is None else "1" if higher else "0"
-        score = f"{float(metrics[name]):.4f}"
+        is_count = isinstance(metrics[name], int)
+        best = "" if higher is None or is_count else "1" if higher else "0"
+        score = f"{metrics[name]:,}" if is_count else f"{float(metrics[name]):.4f}"
         rows.append((title + _of(name, base, classes), score, best, threshold, "" if name != base else meaning))
     return rows
 

@@ -51,3 +51,8 @@ def test_scores_of_each_class_and_a_measure_without_description(caplog):
     )
     assert rows[0].startswith("IoU, mean of 3 classes 0.6250 1 overlap")
     assert rows[1:] == ["IoU, big cell 0.5000 1", "IoU, dirt 0.7500 1", "mine 2.0000"]
+
+
+def test_a_count_is_a_number_without_a_best(caplog):
+    rows = table(caplog, {"seg": 0.875, "seg_objects": 1029})
+    assert rows[1] == "SEG, objects 1,029"
