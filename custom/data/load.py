@@ -18,6 +18,7 @@ from ..errors import UserError
 from .channels import count_of
 from .gray import GrayRule, GrayRules, gray_rules
 from .image_io import READING, count_pages, read_image, read_mask, require_shape
+from .inputs import every_channel
 from .labels import LabelFormat, instance_classes, parse_class_mask, parse_instance_mask
 
 
@@ -69,6 +70,9 @@ class LoadMicroscopyd(MapTransform):
         label_format: LabelFormat = item.pop("label_format", self.label_format)
         image_path = Path(item[self.image_key])
         rule = self.gray_rule or gray_rules([GrayRule()] * count_of(reading.get("channel")))
+        if "channel" not in reading and rule.channels > 1:
+            names = [f"channel {number}" for number in range(rule.channels)]
+            reading["channel"] = every_channel(image_path, reading.get("axes"), names)
         planes = rule.planes(read_image(image_path, **reading), str(image_path))
         pages = count_pages(image_path, reading.get("axes"))
         item[self.image_key] = _to_tensor(planes, image_path, page, pages)

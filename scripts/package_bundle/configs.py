@@ -62,10 +62,29 @@ def training_config(configs: Path, model: Model, experiment: str) -> Config:
         config = ConfigParser.load_config_files([str(configs / "train.json"), str(overlay)])
     except (KeyError, ValueError) as error:
         raise UserError(f"{overlay}: does not fit train.json ({error}); override ids that it has") from error
-    return {
+    config = {
         **config,
         "dataset_dir": read(configs / "train.json")["dataset_dir"],
         "network_def": full_targets(model.network_def),
+    }
+    return config if len(model.classes) == 2 and len(model.channels) == 1 else for_model(config, model)
+
+
+def for_model(config: Config, model: Model) -> Config:
+    """The training of a model of several channels or more than two classes, for images without a `dataset.json`, too.
+
+    Labels that MONAI Label brings have class indices, and its images the model's channels. The built-in set is the one
+    of three classes in two channels, which refuses a model of other numbers.
+    """
+    load = dict(config["train"]["load"])
+    if len(model.channels) > 1:
+        load["gray_rule"] = f"${PACKAGE}.data.gray.gray_rules([{PACKAGE}.data.GrayRule()] * {len(model.channels)})"
+    if len(model.classes) > 2:
+        load["label_format"] = f"${PACKAGE}.data.LabelFormat('classes', tuple(range({len(model.classes)})))"
+    return {
+        **config,
+        "dataset_dir": f"${PACKAGE}.data.ensure_synthetic('data/synthetic_cells', 'cells')",
+        "train": {**config["train"], "load": load},
     }
 
 

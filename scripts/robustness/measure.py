@@ -63,7 +63,7 @@ class Judge:
             probability = self.predict(gray)
             whole = example.instances is None
             predictions.append(probability if whole else np.asarray(self.divide(probability[None]))[0])
-            labels.append(label == 1 if whole else label)
+            labels.append((label > 0) & (label != IGNORED) if whole else label)
             valid.append(label != IGNORED if whole else label >= 0)
         if examples[0].instances is None:
             return 1 - pixel_error(labels, predictions, valid).value

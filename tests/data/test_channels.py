@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from skimage import data
 
 from custom.data import (
     GrayRule,
@@ -148,6 +149,16 @@ def test_pictures_of_channels(planes: np.ndarray) -> None:
     assert as_picture(np.concatenate([gray, gray])).shape == SHAPE
 
 
+def test_the_colours_of_a_real_section_are_kept(tmp_path: Path) -> None:
+    """A histological section that scikit-image ships: its stains differ in colour more than in brightness."""
+    pixels = data.immunohistochemistry()[:200, :260]
+    Image.fromarray(pixels).save(tmp_path / "ihc.png")
+    (item,) = find_images(tmp_path, channels=["red", "green", "blue"]).items
+    loaded = LoadMicroscopyd("image")(item)["image"].numpy()
+    np.testing.assert_array_equal(loaded, np.stack([to_gray(pixels[..., colour]) for colour in range(3)]))
+    assert np.corrcoef(loaded[0].ravel(), loaded[2].ravel())[0, 1] < 0.9
+
+
 @pytest.fixture
 def folder(tmp_path: Path, planes: np.ndarray) -> Path:
     """A data set that uses the third and the first of three channels."""
@@ -162,10 +173,10 @@ def folder(tmp_path: Path, planes: np.ndarray) -> Path:
 
 
 def test_a_data_set_names_its_channels(folder: Path) -> None:
-    data = read_dataset(folder)
-    assert data.channel_names == ("DNA", "actin")
+    dataset = read_dataset(folder)
+    assert dataset.channel_names == ("DNA", "actin")
     pixels = tifffile.imread(folder / "b.tif")[[2, 0]]
-    loaded = LoadMicroscopyd()(data.validation[0])
+    loaded = LoadMicroscopyd()(dataset.validation[0])
     assert set(loaded) == {"image", "label"}
     assert tuple(loaded["image"].shape) == (2, *SHAPE)
     assert tuple(loaded["image"].meta["spatial_shape"]) == SHAPE

@@ -39,6 +39,11 @@ class TestImages:
         Image.fromarray(MASK).save(tmp_path / "a.jpg", exif=exif)
         assert image_size(tmp_path / "a.jpg", "a") == SIZE[::-1]
 
+    def test_channels_are_no_pages(self, tmp_path):
+        planes = np.zeros((2, 5, 7), np.uint8)
+        tifffile.imwrite(tmp_path / "a.tif", planes, ome=True, photometric="minisblack", metadata={"axes": "CYX"})
+        assert image_size(tmp_path / "a.tif", "a") == (5, 7)
+
     def test_several_pages_are_refused(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, *SIZE), np.uint8), photometric="minisblack")
         with pytest.raises(RequestError, match="a: has 4 pages; send one file for each"):

@@ -35,7 +35,8 @@ def image_size(file: Path, name: str) -> tuple[int, int]:
         if file.suffix.lower() in (".tif", ".tiff"):
             with tifffile.TiffFile(file) as tiff:
                 pages = [page for page in tiff.pages if not page.is_reduced]  # type: ignore[union-attr]
-                if len(pages) != 1:
+                sizes = dict(zip(tiff.series[0].axes, tiff.series[0].shape, strict=True))
+                if len(pages) not in (1, sizes.get("C")):  # pages may be the channels of one image
                     raise RequestError(400, f"{name}: has {len(pages)} pages; send one file for each")
                 return pages[0].aspage().imagelength, pages[0].aspage().imagewidth
         with Image.open(file) as image:

@@ -1,0 +1,91 @@
+"""A packaged model of two channels and three classes: it names both, and segments as here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from custom import Segmentation, Segmenter
+from custom.data import make_synthetic, read_dataset, read_mask
+from custom.data.synthetic_cells import CHANNELS, LABELS
+from custom.describe import data_format
+from custom.model import ClassInfo, Model
+from custom.networks import build_network
+from scripts.package_bundle.__main__ import package
+from tests.models import make_model
+
+from .making import OVERLAY, alone
+
+NAME = "unet_tiny_cells"
+NETWORK = {"_target_": "ValidUNet", "features": 4, "depth": 2, "in_channels": 2, "out_channels": 3}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Model:
+    torch.manual_seed(0)
+    names = tuple(LABELS.values())
+    return make_model(
+        tmp_path_factory.mktemp("model"),
+        network_def=NETWORK,
+        network_data_format=data_format(build_network(NETWORK, "test"), names, CHANNELS),
+        classes=[ClassInfo(name=name, value=int(value)) for value, name in LABELS.items()],
+        channels=list(CHANNELS),
+    )
+
+
+@pytest.fixture(scope="module")
+def bundle(model, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    (folder / "tiny.json").write_text(json.dumps(OVERLAY))
+    return package(model, NAME, folder, str(folder / "tiny.json"))
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "cells"
+    counts = {"training": 2, "validation": 1, "test": 1}
+    return make_synthetic(folder, seed=2, size=(70, 90), counts=counts, kind="cells")
+
+
+def test_metadata_and_card_name_channels_and_classes(bundle):
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    assert metadata["image_classes"] == "2 channels (DNA, tubulin), gray values mapped to [0, 1]"
+    assert metadata["pred_classes"] == "one channel: 0 background, 1 cytoplasm, 2 nucleus"
+    inputs, outputs = (metadata["network_data_format"][key] for key in ("inputs", "outputs"))
+    assert inputs["image"]["num_channels"] == 2
+    assert outputs["pred"]["channel_def"] == {"0": "background", "1": "cytoplasm", "2": "nucleus"}
+    assert "channel 2 is nucleus" in (bundle / "docs" / "README.md").read_text()
+
+
+def test_it_segments_and_trains_alone(bundle, model, dataset, tmp_path):
+    """Trained on items without a format, as MONAI Label gives them: labels are class indices."""
+    alone(
+        f"""
+import monai.bundle
+config = {str(bundle / "configs")!r}
+monai.bundle.run(run_id="inferring", config_file=config + "/inference.json", bfloat16=False,
+                 dataset_dir={str(dataset / "test" / "image")!r}, output_dir="segmented")
+item = {{"image": {str(dataset / "training" / "image" / "00.ome.tif")!r}, "label": "indices.png"}}
+from PIL import Image
+import numpy as np
+label = np.asarray(Image.open({str(dataset / "training" / "label" / "00.png")!r}))
+Image.fromarray(label // 100).save("indices.png")
+monai.bundle.run(run_id="training", config_file=config + "/train.json", max_epochs=1, output_dir="run",
+                 dataset_dir={str(dataset)!r}, model_dir="trained", flat_weights=None,
+                 **{{"train#dataset#data": [item], "validate#dataset#data": [item]}})
+""",
+        cwd=tmp_path,
+    )
+    segment = Segmenter(model, device="cpu")
+    segment.inferer.amp = False
+    (item,) = read_dataset(dataset).test
+    found = segment(item["image"])
+    assert isinstance(found, Segmentation)
+    (written,) = (tmp_path / "segmented" / "masks").iterdir()
+    assert (read_mask(written) == found.mask).mean() > 0.999
+    trained = json.loads((tmp_path / "trained" / "model.json").read_text())
+    assert [part["name"] for part in trained["classes"]] == list(LABELS.values())
+    assert trained["channels"] == list(CHANNELS)
