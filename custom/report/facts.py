@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def dataset_facts(data: Datalist) -> dict[str, Any]:
         items = getattr(data, split)
         looked_at = items[:: -(-len(items) // MAX_IMAGES) or 1]
         with ThreadPoolExecutor(2) as pool:
-            images = list(pool.map(_image_facts, looked_at))
+            images = list(pool.map(partial(_image_facts, classes=len(data.class_names)), looked_at))
         for item, image in zip(looked_at, images, strict=True):
             if image["content"] is not None:
                 seen.setdefault(image["content"], []).append((split, Path(item["image"]).name))
@@ -59,7 +60,7 @@ def dataset_facts(data: Datalist) -> dict[str, Any]:
     }
 
 
-def _image_facts(item: dict[str, Any]) -> dict[str, Any]:
+def _image_facts(item: dict[str, Any], classes: int) -> dict[str, Any]:
     image = read_item(item)
     facts: dict[str, Any] = {
         "content": content_of(image),
@@ -77,6 +78,8 @@ def _image_facts(item: dict[str, Any]) -> dict[str, Any]:
             "objects": int(np.count_nonzero(sizes)),
             "areas": sizes[sizes > 0].tolist(),
         }
+        if classes > 2:
+            facts["shares"] = [np.count_nonzero(label == index) / known for index in range(classes)]
     return facts
 
 
@@ -95,5 +98,6 @@ def _summary(images: list[dict[str, Any]]) -> dict[str, Any]:
             "ignored": float(np.mean([image["ignored"] for image in labelled])),
             "objects": sum(image["objects"] for image in labelled),
             "area": int(np.median(areas)) if areas else 0,
+            "shares": np.mean([image.get("shares", []) for image in labelled], axis=0).tolist(),
         }
     return summary
