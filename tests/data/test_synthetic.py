@@ -50,6 +50,7 @@ def test_is_a_data_set(tmp_path: Path) -> None:
     dataset = read_dataset(make_synthetic(tmp_path / "set", 0, SIZE, SMALL))
     assert [len(split) for split in (dataset.training, dataset.validation, dataset.test)] == [2, 1, 1]
     assert dataset.class_names == ("membrane", "cell")
+    assert dataset.about["licence"] == "Apache-2.0"
     images = [read_image(item["image"]) for item in dataset.training + dataset.validation + dataset.test]
     assert all(image.shape == SIZE and image.dtype == np.uint8 for image in images)
     assert len({image.tobytes() for image in images}) == 4
