@@ -20,8 +20,8 @@ TITLE = """# Mutation testing
 Do the tests detect faults? [mutmut](https://mutmut.readthedocs.io)'s operators change one thing at a time in a file of
 `custom` (a mutant); the tests of the same name under `tests/` should then fail (the mutant is killed). Left alone are
 error messages, annotations, imports, and `strict=True` of `zip`, which is an assertion. The command
-`python -m scripts.mutation custom/losses --sample 75 --output docs/mutation.md` updates the figures of a folder: what stands
-between its two comments in this file, and nothing else.
+`python -m scripts.mutation custom/losses --sample 75 --output docs/mutation.md` updates the figures of a folder: what
+stands between its two comments in this file, and nothing else.
 """
 BEGIN, END = "<!-- figures of {} -->", "<!-- end of {} -->"
 
