@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from .errors import SomeFailedError, UserError
 
-GO_ON = "continue a training with --resume true"
+GO_ON = "run the same command again"
 
 
 class Terminated(KeyboardInterrupt):
@@ -42,12 +42,12 @@ def ending(error: BaseException, advice: str) -> tuple[str, int] | None:
 
     Args:
         error: the uncaught exception.
-        advice: for interruptions: what was saved, and how to continue.
+        advice: for interruptions that do not say themselves what was saved, and how to continue.
     """
     if isinstance(error, Terminated):
-        return f"terminated; {advice}", 143
+        return f"terminated; {str(error) or advice}", 143
     if isinstance(error, KeyboardInterrupt):
-        return f"interrupted; {advice}", 130
+        return f"interrupted; {str(error) or advice}", 130
     cause = user_error(error)
     if cause is not None:
         message = str(cause)
@@ -77,8 +77,7 @@ def user_error(error: BaseException) -> UserError | None:
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    # The KeyboardInterrupt of a training says whether there is a checkpoint.
-    end = ending(error, str(error) or GO_ON)
+    end = ending(error, GO_ON)
     if end is None:
         sys.__excepthook__(kind, error, traceback)
         return

@@ -84,6 +84,32 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
+def replace_files(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder inside `folder`, and move its files into `folder` when the block ends well.
+
+    Files of the same names are replaced, others stay. The folder is made if it is missing.
+
+    Raises:
+        UserError: the folder cannot be written or the disk is full; no file has changed then.
+    """
+    folder = Path(folder)
+    temporary: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_name(folder / "files", "")
+        temporary.mkdir()
+        with errors_name(folder, temporary):
+            yield temporary
+        for file in temporary.iterdir():
+            file.replace(folder / file.name)
+    except OSError as error:
+        raise UserError(_cannot_write(folder, error)) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
 def errors_name(path: str | os.PathLike[str], temporary: Path) -> Iterator[None]:
     """Let a `UserError` raised in the block name `path` instead of the temporary file or folder that stands for it."""
     try:

@@ -21,6 +21,7 @@ from .report import RunReport
 from .reseed import EpochSeed
 from .save import SegmentationSaver
 from .score_table import ScoreTable
+from .scores import ScoresSaver
 from .time_estimate import TimeEstimate
 from .time_limit import TimeLimit
 from .validation import Validation
@@ -38,6 +39,7 @@ __all__ = [
     "ResumableEarlyStop",
     "RunReport",
     "ScoreTable",
+    "ScoresSaver",
     "SegHandler",
     "SegmentationSaver",
     "TimeEstimate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
@@ -20,5 +21,7 @@ def write(network: nn.Module, sizes: InputSizes, path: Path, about: dict[str, st
     program = torch.export.export(
         SizeChecked(network, sizes).eval(), (sizes.example(),), dynamic_shapes=sizes.dynamic_shapes()
     )
-    torch.export.save(program, path, extra_files={ABOUT: as_json(about)})
+    content = io.BytesIO()  # as in `torchscript`
+    torch.export.save(program, content, extra_files={ABOUT: as_json(about)})
+    path.write_bytes(content.getbuffer())
     require_equal(torch.export.load(path).module(), network, sizes, path)

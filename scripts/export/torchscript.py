@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
@@ -17,5 +18,7 @@ SUFFIX = ".ts"
 
 def write(network: nn.Module, sizes: InputSizes, path: Path, about: dict[str, str]) -> None:
     """Script the network, write it with `about` as an extra file, and check what was written."""
-    torch.jit.script(SizeChecked(network, sizes)).save(str(path), _extra_files={ABOUT: as_json(about)})
+    content = io.BytesIO()  # written to a file by PyTorch, a full disk would abort the process
+    torch.jit.save(torch.jit.script(SizeChecked(network, sizes)), content, _extra_files={ABOUT: as_json(about)})
+    path.write_bytes(content.getbuffer())
     require_equal(torch.jit.load(str(path)), network, sizes, path)

@@ -17,10 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from custom.errors import UserError
 from custom.files import new_folder, require_space, require_writable, write_checksums
+from custom.handlers.checkpoint import save as save_state
 from custom.model import Model, write_model
 
 from .. import command
@@ -65,7 +64,7 @@ def package(model: Model, name: str, output_dir: Path, experiment: str | None = 
         copy_code(CODE, names_in(json.dumps(train) + "".join(texts)), temporary / code_name(name))
         state = model.state()
         write_model(temporary / "models", model, state)
-        torch.save(state, temporary / "models" / "model.pt")
+        save_state(state, temporary / "models" / "model.pt")
         export_torchscript(temporary)
         write_checksums(temporary)
         write_zip(temporary, name, archive)

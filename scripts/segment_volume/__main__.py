@@ -37,6 +37,8 @@ from custom.errors import UserError
 from custom.files import new_folder, require_space, require_writable
 from custom.inferers import bfloat16_is_fast
 from custom.inferers.geometry import geometry_of
+from custom.lock import NAME as LOCK
+from custom.lock import lock
 from custom.model import ClassInfo, Model, to_json
 
 from .. import command
@@ -199,22 +201,13 @@ def run(options: argparse.Namespace) -> None:
     volume = open_volume(options)
     job = make_job(options, volume)
     require_writable(options.target.absolute().parent)
-    part = part_of(options.target)
-    journal, header = Journal(part / JOURNAL), identity(job)
-    done = journal.finished(header) if options.resume else set()
-    blocks = list(job.blocks())
-    todo = [block for block in blocks if block not in done]
-    require_space(options.target, size_of(job) * len(todo) // len(blocks))
+    part, header = part_of(options.target), identity(job)
     try:
         if not options.resume:
+            require_space(options.target, size_of(job))
             begin(part, job, volume, header, options.ome_zarr)
-        with tqdm(total=len(blocks), initial=len(done), unit="block", disable=None) as bar:
-            for block in segment(job, todo, options.scheduler):
-                journal.add(block)
-                bar.update()
-        if job.instances:
-            instances.add_instances(job, options.scheduler)
-        target.build_pyramid(part, job.instances)
+        with lock(part):
+            segment_rest(part, job, header, options.scheduler)
         finish(part, options.target)
     except OSError as error:
         raise UserError(
@@ -222,13 +215,33 @@ def run(options: argparse.Namespace) -> None:
         ) from error
 
 
+def segment_rest(part: Path, job: Job, header: dict[str, Any], scheduler: str | None) -> None:
+    """Segment the blocks that the journal does not list yet, number the cells, and build the pyramid.
+
+    Raises:
+        UserError: the journal is of another job, or the disk has not enough space.
+    """
+    journal, blocks = Journal(part / JOURNAL), list(job.blocks())
+    done = journal.finished(header)
+    todo = [block for block in blocks if block not in done]
+    require_space(part, size_of(job) * len(todo) // len(blocks))
+    with tqdm(total=len(blocks), initial=len(done), unit="block", disable=None) as bar:
+        for block in segment(job, todo, scheduler):
+            journal.add(block)
+            bar.update()
+    if job.instances:
+        instances.add_instances(job, scheduler)
+    target.build_pyramid(part, job.instances)
+
+
 def finish(part: Path, path: Path) -> None:
-    """Remove partial files of killed workers, rename the result, and remove the journal."""
+    """Remove partial files of killed workers, rename the result, and remove journal and lock."""
     for file in part.rglob("*.partial"):
         file.unlink()
     part.rename(path)
     (path / JOURNAL).unlink()
     instances.remove(path)
+    (path / LOCK).unlink(missing_ok=True)
 
 
 @command.entry_point("go on with --resume if OUT.part is there, otherwise start again")

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     tallies = {}
     for part in PARTS:
-        if given.only in str(part):
+        if given.only in str(part) and part.examples(given.profile):
             start = time.monotonic()
             tallies[part] = tally = part.count(given.profile, given.seed)
             cases = sum(tally.kinds.values())

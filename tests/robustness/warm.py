@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,15 +51,8 @@ def call(command: str, *words: object, **options: object) -> Ending:
         words: of the command line.
         options: further words: `a=1` is `--a 1`, `a=True` is `--a`, `a=None` is nothing.
     """
-    given = [str(word) for word in words]
-    for name, value in options.items():
-        if value is not None:
-            given += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    if command in FILES:
-        files = [str(CONFIGS / file) for file in FILES[command]]
-        run = "training" if command == "finetuning" else command
-        command, given = "run", [run, "--config_file", str(files), *given]
-    main = importlib.import_module(f"scripts.{command}.__main__").main
+    module, given = words_of(command, words, options)
+    main = importlib.import_module(module).main
     out, err = io.StringIO(), io.StringIO()
     with _unchanged(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -72,7 +65,20 @@ def call(command: str, *words: object, **options: object) -> Ending:
             code = None
             err.write(traceback.format_exc())
     lines = [line for line in err.getvalue().splitlines() if not line.startswith("warning: ")]
-    return Ending((command, *given), code, out.getvalue(), "\n".join(lines))
+    return Ending((module, *given), code, out.getvalue(), "\n".join(lines))
+
+
+def words_of(command: str, words: Sequence[object], options: Mapping[str, object]) -> tuple[str, list[str]]:
+    """The module that `call` runs, and its command line."""
+    given = [str(word) for word in words]
+    for name, value in options.items():
+        if value is not None:
+            given += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    if command in FILES:
+        files = [str(CONFIGS / file) for file in FILES[command]]
+        run = "training" if command == "finetuning" else command
+        command, given = "run", [run, "--config_file", str(files), *given]
+    return f"scripts.{command}.__main__", given
 
 
 @contextlib.contextmanager

@@ -76,6 +76,15 @@ REFUSED = {
     ),
     "a preset's bare name": ({"optimizer": "sgd"}, "or a reference such as @optimizers#sgd"),
     "none for a component": ({"train#window": "none"}, "train#window is 'none'; expected a component"),
+    "a number among components": (
+        {"validate#additional_metrics#rand_error": 1},
+        "validate#additional_metrics#rand_error is 1; expected a component or a reference",
+    ),
+    "an argument that a data loader hands on": (
+        {"train#dataloader#num_worker": 2},
+        "ThreadDataLoader has no argument 'num_worker'; did you mean num_workers",
+    ),
+    "a folder of the bundle that is not there": ({"bundle_root": "nowhere"}, "bundle_root is 'nowhere'; there is no"),
     "a number for a list": ({"train#handlers": 3}, "train#handlers is 3; expected a list"),
     "a number for a part": ({"train": 3}, "train is 3; expected an object of ids"),
     "no class at all": ({"loss#_target_": 3}, "loss#_target_ is 3; expected the name of a class or function"),
@@ -115,7 +124,7 @@ MEANT = [
     ("output_dir", 12, "12"),
     ("optimizers#sgd#nesterov", "True", True),
     ("schedules#plateau#patience", "7", 7),
-    ("train#handlers#6#state_attributes", "none", None),
+    ("train#handlers#7#state_attributes", "none", None),
     ("loss", {"_target_": "DiceCELoss", "reduction": "none"}, {"_target_": "DiceCELoss", "reduction": "none"}),
 ]
 

@@ -129,3 +129,25 @@ def test_a_segmentation_of_another_size_is_refused(finished, capsys):
 def test_the_page_is_an_html_file(finished, capsys):
     assert main([*arguments(*finished), "--output", "report.png"]) == 2
     assert "give the name of an .html file" in capsys.readouterr().err
+
+
+def test_masks_may_be_tiff_and_without_them_nothing_is_written(finished, capsys):
+    run, _, segmentations = finished
+    for mask in sorted((segmentations / "masks").iterdir()):
+        write_image(mask.with_suffix(".tif"), read_image(mask))
+        mask.unlink()
+    assert main(arguments(*finished)) == 0
+    (run / "report.html").unlink()
+    (run / "report.png").unlink()
+    for mask in (segmentations / "masks").iterdir():
+        mask.unlink()
+    assert main(arguments(*finished)) == 2
+    assert "masks" in capsys.readouterr().err
+    assert sorted(file.name for file in run.iterdir() if "tfevents" not in file.name) == ["evaluation"]
+
+
+def test_a_broken_table_of_scores_is_named(finished, capsys):
+    table = finished[0] / "evaluation" / "test" / "pixel_error_raw.csv"
+    table.write_text("filename,class0\na.png,x\n")
+    assert main(arguments(*finished)) == 2
+    assert f"{table}: not a table of scores" in capsys.readouterr().err

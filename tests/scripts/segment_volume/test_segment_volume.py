@@ -21,6 +21,7 @@ import zarr
 
 from custom.data import to_gray
 from custom.inferers import OverlapTileInferer
+from custom.lock import lock
 from custom.model import write_model
 from custom.networks import ValidUNet
 from scripts.segment_volume import __main__ as segment_volume
@@ -248,6 +249,24 @@ def test_disk_that_fills_up(files, reference, tmp_path, capsys, monkeypatch):
     refused(capsys, command(files[0], output, files[1]), "go on with --resume")
     assert segment_volume.main(command(files[0], output, files[1], "--resume")) == 0
     assert equal(output, reference)
+
+
+def test_two_processes_do_not_resume_one_run(files, reference, tmp_path, capsys, monkeypatch):
+    output, part = tmp_path / "out.zarr", tmp_path / "out.zarr.part"
+    line = command(files[0], output, files[1], "--resume")
+
+    def interrupted(job, block):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(workers, "segment_block", interrupted)
+        assert segment_volume.main(command(files[0], output, files[1])) == 130
+    with lock(part):
+        refused(capsys, line, f"{part}: another process is writing to it")
+    assert segment_volume.main(line) == 0
+    assert equal(output, reference)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]
+    assert not list(output.rglob(".lock"))
 
 
 def test_broken_chunk_stops_the_run_and_can_be_restored(files, reference, tmp_path, capsys):

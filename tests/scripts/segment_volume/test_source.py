@@ -167,3 +167,11 @@ def test_nan_is_refused(tmp_path):
     array[1, 4, 4] = np.nan
     with pytest.raises(UserError, match="slice 1, .* has NaN or Inf"):
         Volume(tmp_path / "nan.zarr").read(1, slice(0, 9), slice(0, 8))
+
+
+def test_pages_of_another_size_are_not_left_out(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "mixed.tif") as writer:
+        for size in ((20, 31), (20, 31), (24, 31)):
+            writer.write(np.zeros(size, np.uint8), contiguous=False)
+    with pytest.raises(UserError, match=r"mixed\.tif: its pages differ in size or type"):
+        Volume(tmp_path / "mixed.tif")
