@@ -10,6 +10,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+OF_CLASSES = ("iou", "dice", "pixel_error")  # of more than two classes, they are means
 AT_GIVEN_THRESHOLD = ("iou", "dice")  # the others are swept, and take the best threshold on the images scored
 _HEAD = ("measure", "score", "best is", "threshold", "what it says")
 
@@ -67,6 +68,6 @@ def _base(name: str, metrics: Mapping[str, float]) -> str:
 def _of(name: str, base: str, classes: Sequence[str]) -> str:
     if name != base:
         return ", " + name.removeprefix(f"{base}_").replace("_", " ")
-    if base not in AT_GIVEN_THRESHOLD or not classes:
-        return ""
-    return f", {classes[1]}" if len(classes) == 2 else f", mean of {len(classes)} classes"
+    if len(classes) > 2 and base in OF_CLASSES:
+        return f", mean of {len(classes)} classes"
+    return f", {classes[1]}" if len(classes) == 2 and base in AT_GIVEN_THRESHOLD else ""

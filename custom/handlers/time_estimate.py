@@ -39,7 +39,9 @@ class TimeEstimate:
             self.start = time.monotonic()
         if measured > 1 and self.done == WARM_UP + measured:
             seconds = (time.monotonic() - self.start) / measured
-            self.logger.info(self.line(seconds, state.max_epochs * state.epoch_length - state.iteration))
+            steps = state.max_epochs * state.epoch_length - state.iteration
+            if steps > 0:
+                self.logger.info(self.line(seconds, steps))
 
     def line(self, seconds: float, steps: int) -> str:
         """The sentence for steps that take `seconds` each."""

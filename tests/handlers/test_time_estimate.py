@@ -41,6 +41,6 @@ def test_a_limit_that_ends_it_before(caplog, monkeypatch):
     assert "time_limit" not in said(caplog, monkeypatch, steps=20, epochs=5, time_limit=600)[0][1]
 
 
-@pytest.mark.parametrize(("steps", "expected"), [(4, []), (5, [5]), (8, [8])])
-def test_short_epochs(caplog, monkeypatch, steps, expected):
-    assert [step for step, _ in said(caplog, monkeypatch, steps=steps, epochs=3)] == expected
+@pytest.mark.parametrize(("steps", "epochs", "expected"), [(4, 3, []), (5, 3, [5]), (8, 3, [8]), (8, 1, [])])
+def test_short_epochs_and_trainings(caplog, monkeypatch, steps, epochs, expected):
+    assert [step for step, _ in said(caplog, monkeypatch, steps=steps, epochs=epochs)] == expected
