@@ -21,6 +21,7 @@ its own percentiles, as in training and inference.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -170,9 +172,14 @@ def classes_of(job: Job) -> list[ClassInfo]:
     return [ClassInfo(**part) for part in json.loads(job.model)["classes"]]
 
 
-def identity(job: Job) -> dict[str, Any]:
-    """Everything that affects the result, which has to be equal when a run is resumed; weights by their content."""
-    return {name: value for name, value in asdict(job).items() if name != "model_folder"}
+def identity(job: Job, volume: Volume) -> dict[str, Any]:
+    """Everything that affects the result, which has to be equal when a run is resumed; weights by their content, the
+    source by that of its first and last slice, down to some millions of pixels."""
+    pixels = hashlib.sha256()
+    for z in sorted({0, job.shape[0] - 1}):
+        pixels.update(np.ascontiguousarray(next(volume.bands(z))).tobytes())
+    settings = {name: value for name, value in asdict(job).items() if name != "model_folder"}
+    return {**settings, "source with pixels": pixels.hexdigest()[:16]}
 
 
 def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any], version: target.Version) -> None:
@@ -201,7 +208,7 @@ def run(options: argparse.Namespace) -> None:
     volume = open_volume(options)
     job = make_job(options, volume)
     require_writable(options.target.absolute().parent)
-    part, header = part_of(options.target), identity(job)
+    part, header = part_of(options.target), identity(job, volume)
     try:
         if not options.resume:
             require_space(options.target, size_of(job))

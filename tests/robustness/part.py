@@ -14,7 +14,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 from hypothesis.strategies import SearchStrategy
 
-LONG = 10  # as many cases in the long profile as in the quick one
+LONG = 4  # times as many cases in the long profile as in the quick one
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The campaign: few cases of each part in a minute or two, ten times as many with `-m slow`."""
+"""The campaign: few cases of each part in a minute or two, four times as many and all commands with `-m slow`."""
 
 from __future__ import annotations
 

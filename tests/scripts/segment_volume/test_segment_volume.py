@@ -269,6 +269,22 @@ def test_two_processes_do_not_resume_one_run(files, reference, tmp_path, capsys,
     assert not list(output.rglob(".lock"))
 
 
+def test_resume_after_the_source_was_replaced(files, tmp_path, capsys, monkeypatch):
+    source, output = tmp_path / "in.tif", tmp_path / "out.zarr"
+    volume = tifffile.imread(files[0])
+    tifffile.imwrite(source, volume)
+
+    def interrupted(job, block):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(workers, "segment_block", interrupted)
+        assert segment_volume.main(command(source, output, files[1])) == 130
+    tifffile.imwrite(source, volume[::-1])
+    refused(capsys, command(source, output, files[1], "--resume"), "was begun with source with pixels")
+    assert not output.exists()
+
+
 def test_broken_chunk_stops_the_run_and_can_be_restored(files, reference, tmp_path, capsys):
     source, output = tmp_path / "in.zarr", tmp_path / "out.zarr"
     array = zarr.create_array(source, shape=SHAPE, chunks=(1, 150, 210), dtype="uint16")
