@@ -7,6 +7,7 @@ from .console import EpochLine
 from .early_stop import ResumableEarlyStop
 from .finite_loss import FiniteLoss
 from .metrics import (
+    CalibrationErrorHandler,
     DiceHandler,
     IoUHandler,
     PixelErrorHandler,
@@ -28,6 +29,7 @@ from .validation import Validation
 
 __all__ = [
     "BestModelSaver",
+    "CalibrationErrorHandler",
     "DiceHandler",
     "EpochLine",
     "EpochSeed",

@@ -9,7 +9,18 @@ import numpy as np
 from monai.handlers import IgniteMetricHandler
 
 from ..constants import IGNORED, IGNORED_INSTANCE
-from ..metrics.cumulative import Dice, IoU, PixelError, RandError, Seg, StackMetric, VInfo, VRand, WarpingError
+from ..metrics.cumulative import (
+    CalibrationError,
+    Dice,
+    IoU,
+    PixelError,
+    RandError,
+    Seg,
+    StackMetric,
+    VInfo,
+    VRand,
+    WarpingError,
+)
 
 
 class StackMetricHandler(IgniteMetricHandler):
@@ -85,6 +96,15 @@ class DiceHandler(StackMetricHandler):
         threshold: float = 0.5,
     ) -> None:
         super().__init__(Dice(classes, ignore, threshold), output_transform, save_details)
+
+
+class CalibrationErrorHandler(StackMetricHandler):
+    """Expected calibration error over all images of a run; of the foreground of the prediction `y_pred`."""
+
+    def __init__(
+        self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED
+    ) -> None:
+        super().__init__(CalibrationError(ignore), output_transform, save_details)
 
 
 class RandErrorHandler(StackMetricHandler):

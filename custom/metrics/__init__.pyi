@@ -1,4 +1,4 @@
-from .cumulative import Dice, IoU, PixelError, RandError, Seg, VInfo, VRand, WarpingError
+from .cumulative import CalibrationError, Dice, IoU, PixelError, RandError, Seg, VInfo, VRand, WarpingError
 from .iou import iou
 from .object_errors import ObjectError, object_errors
 from .pixel_error import pixel_error
@@ -8,6 +8,7 @@ from .seg import seg
 from .warping import warping_error
 
 __all__ = [
+    "CalibrationError",
     "Dice",
     "IoU",
     "ObjectError",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..classes import class_keys, classes_of, foreground_of
 from ..constants import FOREGROUND, IGNORED, IGNORED_INSTANCE
+from .calibration import BINS, CalibrationScore, calibration_counts, calibration_of_counts
 from .classes import (
     ClassScore,
     ForegroundScore,
@@ -31,7 +32,7 @@ from .seg import SegScore, seg_counts, seg_of_counts
 from .sweep import THRESHOLDS, Score
 from .warping import warping_counts, warping_error_of_counts
 
-AnyScore: TypeAlias = Score | SegScore | ClassScore
+AnyScore: TypeAlias = Score | SegScore | ClassScore | CalibrationScore
 
 
 class StackMetric(CumulativeIterationMetric):
@@ -173,6 +174,13 @@ class Dice(_Overlap):
 
     def __init__(self, classes: Sequence[str], ignore: int = IGNORED, threshold: float = 0.5) -> None:
         super().__init__(partial(class_dices, names=classes), ignore, threshold, classes)
+
+
+class CalibrationError(StackMetric):
+    """Expected calibration error of the foreground's probability, see `custom.metrics.calibration`."""
+
+    def __init__(self, ignore: int = IGNORED) -> None:
+        super().__init__(calibration_counts, calibration_of_counts, (3, BINS), ignore)
 
 
 class RandError(StackMetric):

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..metrics.calibration import calibration_error
 from ..metrics.sweep import THRESHOLDS
-from .content import ImageTable, calibration_error, threshold_curves
+from .content import ImageTable, threshold_curves
 from .curves import Curves
 
 # name: title, whether higher is better, meaning
@@ -24,6 +25,7 @@ MEASURES: dict[str, tuple[str, bool, str]] = {
     ),
     "v_rand": ("V_rand", True, "agreement of the objects as pairs of pixels (ISBI 2012, second protocol)"),
     "v_info": ("V_info", True, "agreement of the objects as information (ISBI 2012, second protocol)"),
+    "calibration_error": ("calibration error", False, "probability against frequency: 0.03 is good, 0.1 is poor"),
     "val_loss": ("loss", False, "weighted cross entropy"),
 }
 WELL_CALIBRATED, BADLY_CALIBRATED = 0.03, 0.1

@@ -7,22 +7,19 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
-from monai.metrics.calibration import calibration_binning
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..metrics.calibration import BINS, calibration_sums
 from ..metrics.object_errors import KINDS, object_errors
 from ..metrics.pixel_error import pixel_counts
 from ..metrics.sweep import THRESHOLDS
 from .layers import Picture, make_views, uncertainty
 
-BINS = 10
 MAX_PICTURES = 30
 MAX_BYTES = 17_000_000  # of all pictures together; the rest of the page is small
 MAX_LISTED = 60  # objects of one image
-CHUNK = 2**20  # pixels; MONAI counts in float32
-LOWER_IS_BETTER = ("pixel_error", "rand_error", "warping_error", "val_loss")
+LOWER_IS_BETTER = ("pixel_error", "rand_error", "warping_error", "calibration_error", "val_loss")
 
 
 class ImageTable:
@@ -104,26 +101,6 @@ def badness(row: dict[str, Any]) -> tuple[bool, float]:
     if "pixel_error" in scores:
         return True, scores["pixel_error"]
     return (True, row["wrong"]) if row["labelled"] else (False, row["uncertainty"])
-
-
-def calibration_sums(probability: NDArray, foreground: NDArray) -> NDArray[np.float64]:
-    """Sum of the probabilities, number of foreground pixels and number of pixels in each of ten bins, (3, 10).
-
-    Args:
-        probability: (N,) of the foreground.
-        foreground: (N,) boolean.
-    """
-    sums = np.zeros((3, BINS))
-    for start in range(0, len(probability), CHUNK):
-        p, y = (torch.from_numpy(np.float32(a[start : start + CHUNK]))[None, None] for a in (probability, foreground))
-        mean_p, mean_y, count = (a[0, 0].double().numpy() for a in calibration_binning(p, y, num_bins=BINS))
-        sums += np.stack([np.nan_to_num(mean_p) * count, np.nan_to_num(mean_y) * count, count])
-    return sums
-
-
-def calibration_error(sums: NDArray) -> float:
-    """Expected calibration error: difference of probability and frequency in a bin, mean over the pixels."""
-    return float(np.abs(sums[0] - sums[1]).sum() / max(1, sums[2].sum()))
 
 
 def threshold_curves(counts: NDArray) -> dict[str, list[float]]:

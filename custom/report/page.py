@@ -16,9 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..classes import class_keys
 from ..files import replace_file
+from ..metrics.calibration import calibration_error
 from . import charts
 from .advice import MEASURES, remarks
-from .content import KINDS, ImageTable, calibration_error, threshold_curves
+from .content import KINDS, ImageTable, threshold_curves
 from .curves import Curves
 
 FOLDER = Path(__file__).parent

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from monai.metrics import CalibrationErrorMetric
 
 from custom.metrics import iou
 from custom.report import content
-from custom.report.content import ImageTable, calibration_error, calibration_sums, threshold_curves
+from custom.report.content import ImageTable, threshold_curves
 
 from .samples import make_picture, make_table
 
@@ -72,30 +70,6 @@ def test_the_lists_are_bounded_and_keep_every_kind():
     assert row["counts"]["invented"] > content.MAX_LISTED
     assert len(row["errors"]) <= content.MAX_LISTED
     assert {error["kind"] for error in row["errors"]} == {"missed", "invented"}
-
-
-def test_the_calibration_error_is_that_of_monai():
-    generator = torch.Generator().manual_seed(3)
-    probability = torch.rand((1, 1, 30, 41), generator=generator)
-    truth = (torch.rand((1, 1, 30, 41), generator=generator) < probability**2).float()
-    metric = CalibrationErrorMetric(num_bins=content.BINS, include_background=True)
-    metric(probability, truth)
-    sums = calibration_sums(probability.flatten().numpy(), truth.flatten().numpy() > 0)
-    assert calibration_error(sums) == pytest.approx(metric.aggregate().item(), abs=1e-6)
-
-
-def test_calibration_in_parts_is_calibration_of_the_whole(monkeypatch):
-    probability, truth = np.random.RandomState(5).rand(500), np.random.RandomState(6).rand(500) < 0.3
-    whole = calibration_sums(probability, truth)
-    monkeypatch.setattr(content, "CHUNK", 64)
-    np.testing.assert_allclose(calibration_sums(probability, truth), whole, rtol=1e-5)
-    assert whole[2].sum() == 500
-
-
-def test_probabilities_that_are_frequencies_are_calibrated():
-    probability, truth = np.full(1000, 0.25), np.arange(1000) < 250
-    assert calibration_error(calibration_sums(probability, truth)) == pytest.approx(0, abs=1e-6)
-    assert calibration_error(calibration_sums(probability, ~truth)) == pytest.approx(0.5, abs=1e-6)
 
 
 def test_the_threshold_curve_meets_the_measure_at_one_half():
