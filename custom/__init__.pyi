@@ -1,4 +1,5 @@
 from . import (
+    blockwise,
     bundle_call,
     classes,
     data,
@@ -26,6 +27,7 @@ __version__: str
 __all__ = [
     "Segmentation",
     "Segmenter",
+    "blockwise",
     "bundle_call",
     "classes",
     "data",

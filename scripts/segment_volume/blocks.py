@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from custom.blockwise.gray import GrayWindows
 from custom.classes import as_prediction, classes_of
 from custom.data.channels import Channel
 from custom.data.gray import GrayRule
@@ -21,7 +22,7 @@ from custom.inferers import OverlapTileInferer
 from custom.model import Model
 
 from .classes import mask_values
-from .gray import ChannelSlice, GraySlice, channel_slice, gray_slice
+from .gray import ChannelSlice, channel_slice, gray_slice
 from .source import Volume
 from .target import MASK, PROBABILITY, open_level
 
@@ -128,7 +129,7 @@ def _volumes(source: str, channel: Channel, axes: str | None) -> list[Volume]:
 
 
 @lru_cache(maxsize=4)
-def _slice(job: Job, z: int) -> GraySlice | ChannelSlice:
+def _slice(job: Job, z: int) -> GrayWindows | ChannelSlice:
     rule = model_of(job)[0].gray_rule()
     volumes = _volumes(job.source, job.channel, job.axes)
     return gray_slice(volumes[0], z, rule) if isinstance(rule, GrayRule) else channel_slice(volumes, z, rule)

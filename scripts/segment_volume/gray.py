@@ -1,51 +1,30 @@
-"""Conversion to gray values by slices, which need not fit into memory."""
+"""The project's rule for gray values, slice by slice, on volumes of which no slice has to fit into memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from custom.data.gray import GrayRule, GrayRules, as_float, scale
+from custom.blockwise.gray import GrayWindows, gray_limits
+from custom.data.gray import GrayRule, GrayRules
 
-from .order_statistics import order_statistics
 from .source import Volume
 
 
 @dataclass(frozen=True)
-class GraySlice:
-    """One slice as an image (1, 1, H, W) of gray values in [0, 1], read and scaled window by window.
-
-    The values are those that a `custom.data.GrayRule` gives for the whole slice.
-    """
-
-    volume: Volume
-    z: int
-    low: Any
-    high: Any
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        return 1, 1, self.volume.shape[1], self.volume.shape[2]
-
-    def __getitem__(self, index: Any) -> NDArray[np.float32]:
-        """A window (1, h, w), indexed as `[0, :, rows, columns]`."""
-        window = self.volume.read(self.z, index[-2], index[-1])
-        return scale(window.astype(self.low.dtype), self.low, self.high)[None]
-
-
-@dataclass(frozen=True)
 class ChannelSlice:
-    """One slice of several channels as an image (1, C, H, W), each of them a `GraySlice`."""
+    """One slice of several channels as an image (1, C, H, W), each of them as `gray_slice` gives it."""
 
-    channels: tuple[GraySlice, ...]
+    channels: tuple[GrayWindows, ...]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        return 1, len(self.channels), *self.channels[0].shape[2:]
+        return 1, len(self.channels), *self.channels[0].size
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
         """A window (C, h, w), asked for as `[0, :, rows, columns]`."""
@@ -58,11 +37,8 @@ def channel_slice(volumes: Sequence[Volume], z: int, rules: GrayRules) -> Channe
     return ChannelSlice(tuple(gray_slice(volume, z, rule) for volume, rule in pairs))
 
 
-def gray_slice(volume: Volume, z: int, rule: GrayRule) -> GraySlice:
-    """Measure the percentiles of a slice in one pass over its pixels (two for 32 bits, four for 64)."""
-    last = volume.shape[1] * volume.shape[2] - 1
-    ranks = [0, *(int(np.rint(last * percentile / 100)) for percentile in rule.percentiles), last]
-    values = order_statistics(lambda: volume.bands(z), volume.dtype, ranks)
-    least, low, high, most = as_float(np.array(values, volume.dtype))
-    limits = rule.limits((least, low, high, most), volume.pixel_dtype, f"{volume.path}, slice {z}")
-    return GraySlice(volume, z, *limits)
+def gray_slice(volume: Volume, z: int, rule: GrayRule) -> GrayWindows:
+    """A slice of gray values; its percentiles are measured now, its windows are read when they are asked for."""
+    size, dtypes = (volume.shape[1], volume.shape[2]), (volume.dtype, volume.pixel_dtype)
+    limits = gray_limits(partial(volume.bands, z), size, dtypes, rule, f"{volume.path}, slice {z}")
+    return GrayWindows(partial(volume.read, z), size, *limits)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import zarr
 
+from custom.blockwise.order_statistics import order_statistics
 from custom.data import GrayRule, to_gray
 from scripts.segment_volume import source
 from scripts.segment_volume.gray import gray_slice
-from scripts.segment_volume.order_statistics import order_statistics
 from scripts.segment_volume.source import Volume
 
 DTYPES = [

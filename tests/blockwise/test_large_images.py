@@ -1,0 +1,126 @@
+"""Large images are segmented as small ones are, in the memory of the image itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import tifffile
+import torch
+from monai.bundle import ConfigParser
+from PIL import Image
+from scipy import ndimage
+
+from custom.blockwise import large_images
+from custom.errors import UserError
+from custom.model import write_model
+from custom.networks import ValidUNet
+from tests.models import make_model
+
+from .test_components import assert_same_cells
+
+ROOT = Path(__file__).parents[2]
+SHAPE = (90, 131)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(3)
+    network = ValidUNet(features=4, depth=1).eval()
+    with torch.no_grad():
+        network.classify.weight *= 20
+    write_model(folder, make_model(folder, features=4, depth=1), network.state_dict())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    pixels = ndimage.gaussian_filter(np.random.default_rng(0).random((*SHAPE, 3)), (2, 2, 0))
+    pixels = (2**16 * (pixels - pixels.min()) / np.ptp(pixels)).clip(0, 2**16 - 1).astype(np.uint16)
+    tifffile.imwrite(folder / "gray.tif", pixels[..., 0])
+    Image.fromarray((pixels >> 8).astype(np.uint8)).save(folder / "colour.png")
+    tifffile.imwrite(folder / "stack.tif", np.moveaxis(pixels, -1, 0), photometric="minisblack")
+    Image.fromarray((pixels[:9, :9, 0] >> 8).astype(np.uint8)).save(folder / "small.png")
+    return folder
+
+
+def infer(model: Path, images: Path, output: Path, save: list[str], **more: object) -> list[str]:
+    """Run the bundle's inference; returns the names of the images that were segmented in blocks."""
+    parser = ConfigParser(ConfigParser.load_config_file(ROOT / "bundle" / "configs" / "inference.json"))
+    given = {"model": str(model), "dataset_dir": str(images), "output_dir": str(output), "save": save, **more}
+    for name, value in {**given, "bfloat16": False}.items():
+        parser[name] = value
+    large = parser.get_parsed_content("large")
+    large.run()
+    if len(parser.get_parsed_content("dataset")):
+        parser.get_parsed_content("evaluator").run()
+    return sorted(Path(item["image"]).name for item in large.items)
+
+
+@pytest.mark.parametrize("method", ["components", "watershed"])
+def test_answers_are_those_of_the_usual_run(method, model, images, tmp_path, monkeypatch):
+    save = ["mask", "probability", "instance"]
+    options = {"method": method, "min_size": 4, "height": 1.0, "scale": 0.8}
+    assert infer(model, images, tmp_path / "usual", save, **options) == []
+    for name, value in {"LARGE": 1000, "BLOCK": 48, "TILE": 16, "BAND": 500}.items():
+        monkeypatch.setattr(large_images, name, value)
+    assert infer(model, images, tmp_path / "blocks", save, **options) == ["colour.png", "gray.tif"]
+    files = sorted(file.relative_to(tmp_path / "usual") for file in (tmp_path / "usual").rglob("*.*"))
+    assert files == sorted(file.relative_to(tmp_path / "blocks") for file in (tmp_path / "blocks").rglob("*.*"))
+    for file in files:
+        read = tifffile.imread if file.suffix == ".tif" else lambda path: np.asarray(Image.open(path))
+        one, other = (read(tmp_path / kind / file) for kind in ("blocks", "usual"))
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        if file.parts[0] == "probabilities":
+            np.testing.assert_allclose(one, other, atol=1e-5)
+        elif file.parts[0] == "instances" and one.ndim == 2:
+            assert_same_cells(one, other)
+        else:
+            np.testing.assert_array_equal(one, other)
+    assert not list(tmp_path.rglob(".large-*"))
+
+
+def test_a_watershed_that_does_not_fit(model, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(large_images, "LARGE", 1000)
+    memory = namedtuple("memory", "available")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory(10**6))
+    with pytest.raises(UserError, match="a watershed of 90 x 131 pixels needs .* choose --method components"):
+        infer(model, images, tmp_path / "out", ["instance"], method="watershed")
+
+
+MEASURE = """
+import json, resource, sys
+import numpy as np, torch
+from monai.bundle import ConfigParser
+parser = ConfigParser(ConfigParser.load_config_file("bundle/configs/inference.json"))
+for name, value in json.loads(sys.argv[1]).items():
+    parser[name] = value
+parser.get_parsed_content("evaluator")
+before = int(next(l for l in open("/proc/self/status") if l.startswith("VmRSS")).split()[1])
+parser.get_parsed_content("large").run()
+peak = int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1])
+print(json.dumps([before // 1024, peak // 1024]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("save", [["mask"], ["mask", "probability", "instance"]])
+def test_20_000_pixels_a_side_stay_below_2_gigabytes(save, model, tmp_path):
+    tile = np.random.default_rng(0).integers(0, 255, (1000, 1000), np.uint8)
+    tifffile.imwrite(tmp_path / "huge.tif", np.tile(tile, (20, 20)), compression="zlib", tile=(1024, 1024))
+    options = {"model": str(model), "dataset_dir": str(tmp_path), "output_dir": str(tmp_path / "out"), "save": save}
+    options["method"] = "components"
+    line = [sys.executable, "-c", MEASURE, json.dumps(options)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    assert json.loads(done.stdout.splitlines()[-1])[1] < 2e9 / 2**20
