@@ -123,7 +123,7 @@ class LargeImages:
             if mask is not None:
                 only_mask = copy.copy(self.saver)
                 only_mask.keys = ("mask",)
-                only_mask.save({"filename_or_obj": str(path), "page": page}, {"pred": mask})
+                only_mask.save({"filename_or_obj": str(path), "page": page, "pages": 1}, {"pred": mask})
 
     def _blocks(self, pixels: NDArray, name: str) -> Iterator[tuple[tuple[slice, slice], dict[str, Any]]]:
         """Each block with what the transforms make of its logits."""
