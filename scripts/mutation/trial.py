@@ -63,14 +63,17 @@ class Reach:
     start_processes: set[str]
 
     def tests_for(self, mutant: Mutant) -> list[str]:
-        """Tests to try, the quickest first: those that run the mutant's function, and those that start processes.
+        """Tests to try: those that run the mutant's function, and those that start processes.
+
+        Those in the test file of the same name come first, in each group the quickest.
 
         Coverage does not see compiled functions and the module level: then those that run anything of the file.
         """
         lines = self.lines.get(mutant.file, {})
         here = range(mutant.first, mutant.last + 1) if mutant.runs_as_python else lines
         chosen = self.start_processes.union(*(lines.get(n, ()) for n in here))
-        return sorted(chosen, key=self.seconds.__getitem__)
+        own = f"test_{Path(mutant.file).stem}"
+        return sorted(chosen, key=lambda test: (Path(test.partition("::")[0]).stem != own, self.seconds[test]))
 
 
 class Trials:

@@ -70,6 +70,7 @@ def test_instances(item: dict) -> None:
     loaded = LoadMicroscopyd(label_format=LabelFormat("instances", ignore=65535))(item)
     assert loaded["instance"].dtype == torch.int32
     np.testing.assert_array_equal(loaded["instance"][0].numpy(), np.where(mask == 65535, -1, mask.astype(np.int32)))
+    assert loaded["instance"].meta["filename_or_obj"] == item["label"]
     np.testing.assert_array_equal(loaded["label"][0].numpy(), np.where(mask == 65535, 255, mask > 0))
 
 

@@ -96,6 +96,13 @@ def test_a_child_that_crashes_is_no_success(tmp_path):
     assert (ended.code, ended.value) == (70, None)
 
 
+def test_tests_of_the_file_of_the_same_name_are_tried_first():
+    tests = {"tests/x/test_other.py::a": 1.0, "tests/x/test_f.py::b": 3.0, "tests/x/test_f.py::c": 2.0}
+    mutant = Mutant("custom/x/f.py", 5, "f", 4, 6, True, "", "", "", "")
+    reach = Reach(tests, {"custom/x/f.py": {5: set(tests)}}, set())
+    assert reach.tests_for(mutant) == list(tests)[::-1]
+
+
 def test_tests_that_reach_a_function_are_tried_quickest_first():
     reach = Reach({"a": 3.0, "b": 1.0, "c": 2.0}, {"f.py": {5: {"a", "b"}, 9: {"c"}}}, set())
     in_function = Mutant("f.py", 5, "f", 4, 6, True, "", "", "", "")
