@@ -23,6 +23,7 @@ def one_line_errors() -> None:
     See `ending`. Other exceptions are bugs and keep their traceback.
     """
     sys.excepthook = _report
+    threading.excepthook = _report_thread
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
 
@@ -86,6 +87,12 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     print(line, file=sys.stderr, flush=True)
     # If the hook returned, the exit code would be 1; Python uses that of a SystemExit raised here.
     raise SystemExit(code)
+
+
+def _report_thread(args: threading.ExceptHookArgs) -> None:
+    # TensorBoard's thread hands a full disk on to the main thread, which reports it.
+    if not isinstance(args.exc_value, OSError):
+        threading.__excepthook__(args)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -99,8 +99,16 @@ class TrainingCheckpoint:
         try:
             trainer.run()
         except KeyboardInterrupt as signal:
-            advice = "continue with --resume true" if self.path.exists() else "there is no checkpoint yet, start again"
-            raise type(signal)(advice) from None
+            raise type(signal)(self._advice()) from None
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            # TensorBoard's, which does not say where.
+            folder, reason = self.path.parent, error.strerror or error
+            raise UserError(f"{folder}: cannot be written ({reason}); free some space, and {self._advice()}") from error
+
+    def _advice(self) -> str:
+        return "continue with --resume true" if self.path.exists() else "there is no checkpoint yet, start again"
 
     def _claim_folder(self) -> None:
         folder = self.path.parent

@@ -134,6 +134,16 @@ def test_an_interruption_says_how_to_continue(tmp_path):
         TrainingCheckpoint(path, {}, engine()).save(engine(max_epochs=3))
 
 
+def test_a_full_disk_names_the_folder_and_says_how_to_continue(tmp_path):
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    trainer = engine()
+    trainer.run = full
+    with pytest.raises(UserError, match=rf"^{tmp_path}: cannot be written \(No space left on device\); free some"):
+        TrainingCheckpoint(tmp_path / "checkpoint.pt", {}, engine()).run(trainer)
+
+
 def stopped_early(path, patience: int, max_epochs: int) -> tuple[int, int]:
     """Epochs at the end of a training in which nothing gets better, and of one that resumes it."""
     ends = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from . import archives, documents, faults, inputs, overrides
+from . import archives, documents, faults, inputs, masks, options, overrides
 from .part import Part
 
-PARTS: list[Part] = [*inputs.PARTS, *documents.PARTS, *overrides.PARTS, *archives.PARTS, *faults.PARTS]
+GENERATED = (inputs, masks, documents, overrides, options, archives)
+PARTS: list[Part] = [part for module in (*GENERATED, faults) for part in module.PARTS]
