@@ -46,9 +46,12 @@ class EpochLine:
         validation: Any = self.evaluator.state
         if validation.epoch == state.epoch:
             scores = validation.metrics
-            parts += [f"{words} {scores[name]:.4f}" for name, words in self.names.items() if name in scores]
-            if validation.best_metric_epoch == state.epoch:
-                parts[-1] += " (best so far)"
+            best = validation.key_metric_name if validation.best_metric_epoch == state.epoch else None
+            parts += [
+                f"{words} {scores[name]:.4f}" + (" (best so far)" if name == best else "")
+                for name, words in self.names.items()
+                if name in scores
+            ]
         parts.append(f"learning rate {self.optimizer.param_groups[0]['lr']:.2g}")
         left = state.max_epochs - state.epoch
         if left > 0:

@@ -41,7 +41,7 @@ def test_validation_at_the_interval_and_at_the_end(interval, max_epochs, stop_in
 def test_one_line_an_epoch(caplog):
     optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.025)
     trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
-    evaluator.state.best_metric_epoch = 2
+    evaluator.state.best_metric_epoch, evaluator.state.key_metric_name = 2, "pixel_error"
     trainer.state.metrics["train_loss"] = 0.5
 
     @trainer.on(Events.EPOCH_COMPLETED(every=2))
@@ -52,10 +52,10 @@ def test_one_line_an_epoch(caplog):
     EpochLine(evaluator, optimizer).attach(trainer)
     with caplog.at_level(logging.INFO, logger="training"):
         trainer.run([0], max_epochs=4)
-    scores = "pixel error 0.0625, foreground IoU 0.7500, validation loss 0.4000"
+    error, others = "pixel error 0.0625", "foreground IoU 0.7500, validation loss 0.4000"
     assert [record.message for record in caplog.records] == [
         "epoch 1/4, loss 0.5000, learning rate 0.025, 0 s left",
-        f"epoch 2/4, loss 0.5000, {scores} (best so far), learning rate 0.025, 0 s left",
+        f"epoch 2/4, loss 0.5000, {error} (best so far), {others}, learning rate 0.025, 0 s left",
         "epoch 3/4, loss 0.5000, learning rate 0.025, 0 s left",
-        f"epoch 4/4, loss 0.5000, {scores}, learning rate 0.025",
+        f"epoch 4/4, loss 0.5000, {error}, {others}, learning rate 0.025",
     ]
