@@ -19,8 +19,7 @@ class Ensemble(nn.Module):
     (``margin``, ``halo``, ``divisor``) is that of the members.
 
     Example:
-        >>> import torch
-        >>> from custom.networks import ValidUNet
+        >>> from .valid_unet import ValidUNet
         >>> members = [ValidUNet(features=2, depth=1).eval() for _ in range(3)]
         >>> image = torch.rand(1, 1, 28, 36)
         >>> mean = torch.stack([member(image).softmax(1) for member in members]).mean(0)
