@@ -1,6 +1,6 @@
 """Compare each part with its alternatives, check that the results agree, and write a report.
 
-python -m scripts.benchmark [--only augmentation weight_map inference training] [--quick] [--output docs]
+python -m scripts.benchmark [--only augmentation weight_map inference volume training] [--quick] [--output docs]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from .. import command
-from . import augmentation, inference, training, weight_map
+from . import augmentation, inference, training, volume, weight_map
 from .machine import describe
 from .report import draw, to_markdown, write_text
 from .results import Part
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[Sizes], Part]] = {
     "augmentation": augmentation.run,
     "weight_map": weight_map.run,
     "inference": inference.run,
+    "volume": volume.run,
     "training": training.run,
 }
 

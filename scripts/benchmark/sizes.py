@@ -23,6 +23,8 @@ class Sizes:
         large: side of the image whose inference is compared.
         memory: side of the image whose inference is watched for memory.
         roi: side of the sliding window.
+        volume: slices, rows and columns of the volume that is segmented in blocks.
+        volume_block: rows and columns of a block.
         full_features: width of the paper's network.
         tiles: batches of 572-pixel tiles of the paper's network that are timed.
         matrix: side of the matrices that show what the CPU can do (a GPU gets larger ones).
@@ -43,6 +45,8 @@ class Sizes:
     large: int = 2048
     memory: int = 2048
     roi: int = 512
+    volume: tuple[int, int, int] = (2, 2048, 3072)
+    volume_block: int = 1024
     full_features: int = 64
     tiles: int = 3
     matrix: int = 2048
@@ -60,6 +64,8 @@ QUICK = Sizes(
     features=8,
     large=1024,
     memory=1024,
+    volume=(2, 1024, 1536),
+    volume_block=512,
     tiles=1,
     steps=(2, 12),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +21,7 @@ from custom.classes import as_prediction, classes_of
 from custom.data.channels import Channel
 from custom.data.gray import GrayRule
 from custom.inferers import OverlapTileInferer
+from custom.inferers.geometry import geometry_of
 from custom.model import Model
 
 from .classes import mask_values
@@ -26,8 +29,9 @@ from .gray import ChannelSlice, channel_slice, gray_slice
 from .source import Volume
 from .target import MASK, PROBABILITY, open_level
 
-# One forward pass at a time in a process, whatever a worker's number of threads, to bound the memory.
-_ONE = threading.Lock()
+# One forward pass at a time in a process, whatever a worker's number of threads, to bound the memory. Other blocks are
+# read and written meanwhile; one at a time is read, because not every reader knows threads.
+_ONE, _READ = threading.Lock(), threading.Lock()
 
 
 @dataclass(frozen=True, order=True)
@@ -80,6 +84,55 @@ class Job:
                     yield Block(z, row, column)
 
 
+class Clock:
+    """Seconds spent inside, and when the first began and the last ended; entered by one thread at a time."""
+
+    def __init__(self) -> None:
+        self.seconds, self.first, self.last = 0.0, 0.0, 0.0
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+        self.first = self.first or self._start
+
+    def __exit__(self, *error: object) -> None:
+        self.last = time.perf_counter()
+        self.seconds += self.last - self._start
+
+    @property
+    def waiting(self) -> float:
+        """Share of the time between first and last that was spent outside."""
+        return 1 - self.seconds / (self.last - self.first)
+
+
+network_clock = Clock()
+
+
+class Prefetched:
+    """An image (1, C, H, W) of which a window and its surroundings are in memory; the rest is read when asked for."""
+
+    def __init__(self, source: Any, rows: slice, columns: slice, reach: int) -> None:
+        self.source, self.shape = source, source.shape
+        self.rows, self.columns = (
+            slice(max(part.start - reach, 0), min(part.stop + reach, size))
+            for part, size in zip((rows, columns), self.shape[2:], strict=True)
+        )
+        self.pixels = source[0, :, self.rows, self.columns]
+
+    def __getitem__(self, key: tuple[int, slice, slice, slice]) -> Any:
+        """A window (C, h, w), indexed as `[0, :, rows, columns]`."""
+        rows, columns = key[-2:]
+        if _inside(rows, self.rows) and _inside(columns, self.columns):
+            top, left = self.rows.start, self.columns.start
+            return self.pixels[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        with _READ:
+            return self.source[key]
+
+
+def _inside(part: slice, whole: slice) -> bool:
+    return whole.start <= part.start and part.stop <= whole.stop
+
+
 def segment_block(job: Job, block: Block) -> Block:
     """Segment one block and write its chunks; the operation is idempotent.
 
@@ -88,24 +141,29 @@ def segment_block(job: Job, block: Block) -> Block:
     Raises:
         UserError: a chunk of the source cannot be read, or weights and config do not fit.
     """
-    with _ONE:
-        rows = slice(block.row, min(block.row + job.block, job.shape[1]))
-        columns = slice(block.column, min(block.column + job.block, job.shape[2]))
+    rows = slice(block.row, min(block.row + job.block, job.shape[1]))
+    columns = slice(block.column, min(block.column + job.block, job.shape[2]))
+    with _READ:
         model, network = model_of(job)
-        inferer = OverlapTileInferer(
-            memory_budget=job.memory, orientations=model.orientations, amp=job.bfloat16, scale=model.scale
-        )
-        logits = inferer.predict_roi(_slice(job, block.z), network, (rows, columns))[0]
+        geometry = geometry_of(network)
+        # Beyond the network's border the tiles may reach some steps further, and the kernels of a working scale.
+        reach = math.ceil((geometry.border + 8 * geometry.divisor) / model.scale) + 16
+        source = Prefetched(_slice(job, block.z), rows, columns, reach)
+    inferer = OverlapTileInferer(
+        memory_budget=job.memory, orientations=model.orientations, amp=job.bfloat16, scale=model.scale
+    )
+    with _ONE, network_clock:
+        logits = inferer.predict_roi(source, network, (rows, columns))[0]
         prediction = as_prediction(torch.softmax(logits, dim=0)).cpu().numpy()
-        window = (block.z, rows, columns)
-        target = Path(job.target)
-        probability = open_level(target, PROBABILITY, 0)
-        if len(prediction) == 1:
-            probability[window] = prediction[0]
-        else:
-            probability[(slice(None), *window)] = prediction
-        classes = classes_of(prediction, model.postprocessing.threshold)[0].astype(np.uint8)
-        open_level(target, MASK, 0)[window] = mask_values(model.classes)[classes]
+    window = (block.z, rows, columns)
+    target = Path(job.target)
+    probability = open_level(target, PROBABILITY, 0)
+    if len(prediction) == 1:
+        probability[window] = prediction[0]
+    else:
+        probability[(slice(None), *window)] = prediction
+    classes = classes_of(prediction, model.postprocessing.threshold)[0].astype(np.uint8)
+    open_level(target, MASK, 0)[window] = mask_values(model.classes)[classes]
     return block
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
@@ -11,6 +13,7 @@ from custom.errors import UserError
 
 from .blocks import Block, Job, segment_block
 
+AT_ONCE = 3  # blocks in one process: one is read, one computed, one written
 TIMEOUT = 10  # seconds for a scheduler to answer
 
 
@@ -26,9 +29,17 @@ def each(
 
 
 def segment_here(job: Job, blocks: Iterable[Block]) -> Iterator[Block]:
-    """Segment one block after the other; yields each when it is done."""
-    for block in blocks:
-        yield segment_block(job, block)
+    """Segment the blocks, and give each when it is done: one is computed while others are read and written."""
+    waiting = iter(blocks)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = deque(pool.submit(segment_block, job, block) for block in islice(waiting, AT_ONCE))
+        try:
+            while running:
+                yield running.popleft().result()
+                running.extend(pool.submit(segment_block, job, block) for block in islice(waiting, 1))
+        finally:
+            for future in running:
+                future.cancel()
 
 
 def segment_on_cluster(job: Job, blocks: Iterable[Block], scheduler: str) -> Iterator[Block]:
