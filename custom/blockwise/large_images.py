@@ -114,16 +114,17 @@ class LargeImages:
                 if probability is not None:
                     probability[rows, columns] = np.asarray(output["probability"][0])
             del pixels
+            if mask is not None:
+                only_mask = copy.copy(self.saver)
+                only_mask.keys = ("mask",)
+                only_mask.save({"filename_or_obj": str(path), "page": page, "pages": 1}, {"pred": mask})
+                del mask  # its room is for the instances
             if probability is not None and "probability" in keys:
                 _write_tiff(folder / folders["probability"] / f"{path.stem}.tif", probability, np.float32)
             if probability is not None and "instance" in keys:
                 found, count = self._instances(probability, scratch)
                 dtype = np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
                 _write_tiff(folder / folders["instance"] / f"{path.stem}.tif", found, dtype)
-            if mask is not None:
-                only_mask = copy.copy(self.saver)
-                only_mask.keys = ("mask",)
-                only_mask.save({"filename_or_obj": str(path), "page": page, "pages": 1}, {"pred": mask})
 
     def _blocks(self, pixels: NDArray, name: str) -> Iterator[tuple[tuple[slice, slice], dict[str, Any]]]:
         """Each block with what the transforms make of its logits."""

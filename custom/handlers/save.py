@@ -115,7 +115,7 @@ class SegmentationSaver:
 
     def _pixels(self, key: str, output: dict[str, Any]) -> NDArray:
         if key == "mask":
-            return self.values[np.asarray(output["pred"][0]).astype(np.uint8)]
+            return self.values[np.asarray(output["pred"][0]).astype(np.uint8, copy=False)]
         if key == "probability":
             planes = np.asarray(output[key], np.float32)
             return planes[0] if len(planes) == 1 else planes
