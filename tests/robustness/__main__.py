@@ -1,6 +1,6 @@
 """Run the campaign and write the table of what was tried.
 
-python -m tests.robustness --profile long --seed 0 --output docs/reliability.md
+python -m tests.robustness --profile medium --seed 0 --output docs/reliability.md
 python -m tests.robustness --profile quick --only inferring
 """
 
@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .part import PROFILES
 from .parts import PARTS
 from .table import write_table
 
@@ -19,7 +20,7 @@ from .table import write_table
 def main(argv: Sequence[str] | None = None) -> int:
     """0 if every case held."""
     parser = argparse.ArgumentParser(prog="python -m tests.robustness", description=__doc__)
-    parser.add_argument("--profile", choices=("quick", "long"), default="quick")
+    parser.add_argument("--profile", choices=PROFILES, default="quick")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="part of the names of the parts to run")
     parser.add_argument("--output", type=Path, help="Markdown file")

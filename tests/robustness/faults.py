@@ -183,7 +183,7 @@ PARTS = [
     Part("quick commands", "a full disk", _faults(QUICK, FULL), check_full, quick=4),
     Part("quick commands", "an output that cannot be written", _faults(QUICK, KINDS), check_folder, quick=4),
     Part("quick commands", "signals", _faults(QUICK, tuple(SIGNALS)), check_signal, quick=4),
-    Part("all commands", "a full disk", _faults(ALL, FULL), check_full, quick=0, long=12),
-    Part("all commands", "an output that cannot be written", _faults(ALL, KINDS), check_folder, quick=0, long=12),
-    Part("all commands", "signals", _faults(ALL, tuple(SIGNALS)), check_signal, quick=0, long=12),
+    Part("all commands", "a full disk", _faults(ALL, FULL), check_full, quick=4, slow=True),
+    Part("all commands", "an output that cannot be written", _faults(ALL, KINDS), check_folder, quick=4, slow=True),
+    Part("all commands", "signals", _faults(ALL, tuple(SIGNALS)), check_signal, quick=4, slow=True),
 ]

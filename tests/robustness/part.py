@@ -14,7 +14,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 from hypothesis.strategies import SearchStrategy
 
-LONG = 4  # times as many cases in the long profile as in the quick one
+PROFILES = {"quick": 1, "medium": 2, "long": 10}  # times as many cases as in the quick one
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Part:
         inputs: what is varied, in words.
         cases: strategy of cases; `str(case)` is its kind.
         check: runs one case in an empty folder; AssertionError if the property does not hold.
-        quick: number of cases in the quick profile, which may be 0.
-        long: number in the long profile, where it is not `LONG` times as many.
+        quick: number of cases in the quick profile.
+        slow: whether the quick profile leaves the part out.
     """
 
     command: str
@@ -35,16 +35,14 @@ class Part:
     cases: SearchStrategy[Any]
     check: Callable[[Any, Path], None]
     quick: int
-    long: int | None = None
+    slow: bool = False
 
     def __str__(self) -> str:
         return f"{self.command}: {self.inputs}"
 
     def examples(self, profile: str) -> int:
-        """Number of cases in a profile, `quick` or `long`."""
-        if profile == "quick":
-            return self.quick
-        return LONG * self.quick if self.long is None else self.long
+        """Number of cases in a profile, a key of `PROFILES`."""
+        return 0 if self.slow and profile == "quick" else self.quick * PROFILES[profile]
 
     def test(self, profile: str, seed: int = 0) -> None:
         """Run the cases; the first that fails is made as simple as possible and raised."""

@@ -39,6 +39,7 @@ def _pages(path: Path) -> list[NDArray]:
     with tifffile.TiffFile(path) as file:
         for number, page in enumerate(file.pages):
             plain = page.dtype in (bool, np.uint8) and page.photometric.name in PHOTOMETRIC
+            plain = plain and page.tags.valueof(274, 1) == 1  # whether Pillow turns a TIFF depends on how it is loaded
             if plain and (array := _by_pillow(path, number)) is not None:
                 pages.append(array)
                 continue
@@ -55,12 +56,11 @@ def _pages(path: Path) -> list[NDArray]:
 
 
 def _by_pillow(path: Path, number: int) -> NDArray | None:
-    """A page, turned; None if Pillow does not know its kind."""
+    """A page; None if Pillow does not know its kind."""
     try:
         with Image.open(path) as image:
             image.seek(number)
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(upright)
+            return np.asarray(image)
     except (OSError, SyntaxError):
         return None
 

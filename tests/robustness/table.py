@@ -16,7 +16,7 @@ that an independent reader agrees with; or with exit code 1 or 2, one line that 
 under a final name; or, interrupted, with 130 or 143, one line that says how to go on, and nothing half-written. *Kinds*
 counts the different combinations of layout and damage, setting and mistake, document and change, or command and moment.
 
-`make test` runs a few cases of each part, `make slow` several times as many. What once failed is a test of its own
+`make test` runs a few cases of each part, `make slow` ten times as many. What once failed is a test of its own
 beside the code that was mended.
 """
 

@@ -64,6 +64,8 @@ def call(command: str, *words: object, **options: object) -> Ending:
         except Exception:  # the campaign reports it with its command line
             code = None
             err.write(traceback.format_exc())
+    if code in (130, 143):
+        raise KeyboardInterrupt  # it was meant for the campaign
     lines = [line for line in err.getvalue().splitlines() if not line.startswith("warning: ")]
     return Ending((module, *given), code, out.getvalue(), "\n".join(lines))
 
