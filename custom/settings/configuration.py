@@ -138,8 +138,9 @@ class _Check:
         if ConfigComponent.is_instantiable(value):
             self.check_component(id, value)
         elif isinstance(value, (dict, list)):
+            base = self.base.get(id, {})
             for key, child, item in ReferenceResolver.iter_subconfigs(id, value):
-                if isinstance(value, dict) and key not in self.base.get(id, ()):
+                if isinstance(value, dict) and isinstance(base, dict) and key not in base:
                     self.check_member(child, item, value)
                 self.check_value(child, item)
         elif _public(id) not in self.settings:

@@ -48,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     judge = Judge(segmenter.probability, gray, segmenter.to_instances)
     plain, shifts = measure(judge, examples, PERTURBATIONS)
     name = "1 - pixel error" if examples[0].instances is None else "SEG"
+    if plain == 0:
+        raise UserError(
+            f"--model {given.model}: scores 0 on the unchanged images of {given.dataset}, so that there is nothing to "
+            "lose; give a model of such images"
+        )
     write_report(name, plain, shifts, given.output)
     print((given.output / "robustness.md").read_text(encoding="utf-8"))
     return 0

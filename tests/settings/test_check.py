@@ -76,6 +76,7 @@ REFUSED = {
     ),
     "a preset's bare name": ({"optimizer": "sgd"}, "or a reference such as @optimizers#sgd"),
     "none for a component": ({"train#window": "none"}, "train#window is 'none'; expected a component"),
+    "an object for a number": ({"learning_rate": {"a": 1}}, "learning_rate is {'a': 1}; expected a number"),
     "a number among components": (
         {"validate#additional_metrics#rand_error": 1},
         "validate#additional_metrics#rand_error is 1; expected a component or a reference",
