@@ -130,12 +130,6 @@ def test_pyramid(files, reference, tmp_path, version):
     assert (output / ("0/0/0/0" if version == "0.4" else "0/c/0/0/0")).is_file()
 
 
-def test_odd_sizes_repeat_the_last_pixel():
-    block = np.array([[1.0, 3, 5], [5, 7, 9], [2, 4, 8]])
-    np.testing.assert_array_equal(target.mean_2x2(block), [[4, 7], [3, 8]])
-    np.testing.assert_array_equal(target.every_second(block), [[1, 5], [2, 8]])
-
-
 def test_resume_after_a_kill(files, reference, tmp_path, monkeypatch):
     output = tmp_path / "out.zarr"
     journal = tmp_path / "out.zarr.part" / segment_volume.JOURNAL
