@@ -26,8 +26,17 @@ MULTI_TRAIN, MULTI_EVALUATE = CONFIGS / "multi_gpu_train.json", CONFIGS / "multi
 LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 SIZE = (96, 120)
 MEASURES = {
-    "classes": {"pixel_error", "iou", "val_loss", "rand_error", "v_rand", "v_info", "warping_error"},
-    "instances": {"pixel_error", "iou", "val_loss", "seg"},
+    "classes": {
+        "pixel_error",
+        "iou",
+        "val_loss",
+        "calibration_error",
+        "rand_error",
+        "v_rand",
+        "v_info",
+        "warping_error",
+    },
+    "instances": {"pixel_error", "iou", "val_loss", "calibration_error", "seg"},
 }
 
 
