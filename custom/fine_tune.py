@@ -70,7 +70,7 @@ class StartFromModel:
             trainer.add_event_handler(Events.COMPLETED, self.report, evaluator)
 
     def score(self, trainer: Engine, evaluator: Any) -> None:
-        """Score the weights as they are, unless training has begun."""
+        """Score the weights as they are, unless training has started."""
         if trainer.state.epoch == 0:
             evaluator.run(1)
             # Scored as epoch 0, not to be confused with epoch 1 of the training.

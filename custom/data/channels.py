@@ -26,7 +26,7 @@ _OKABE_ITO = (
     (213, 94, 0),
     (204, 121, 167),
 )
-# Colours of the first channels, as RGB; green and magenta are told apart by everyone.
+# Colours of the first channels, as RGB; colour-blind readers distinguish green and magenta.
 _COLOURS = {2: ((0, 1, 0), (1, 0, 1)), 3: ((1, 0, 0), (0, 1, 0), (0, 0, 1))}
 
 
@@ -65,7 +65,7 @@ def check_axes(axes: str | None) -> str | None:
 
 
 def class_colours(count: int) -> list[tuple[int, int, int]]:
-    """A colour (RGB, 8 bits) for each class, black for the first; the next seven can be told apart by everyone."""
+    """A colour (RGB, 8 bits) for each class, black for the first, then seven that the colour-blind distinguish."""
     further = (hsv_to_rgb(0.618 * n % 1, 0.6, 0.9) for n in range(count))
     colours = [(int(255 * red), int(255 * green), int(255 * blue)) for red, green, blue in further]
     return [(0, 0, 0), *_OKABE_ITO, *colours][:count]

@@ -69,7 +69,7 @@ def check_weights(bundle: Path) -> None:
     try:
         read_state(bundle / "models" / "model.pt")
     except UserError as error:
-        raise UserError(f"{error}; or move {bundle} away, and begin anew with the weights as packaged") from error
+        raise UserError(f"{error}; or move {bundle} away, to start again from the weights as packaged") from error
 
 
 def find_bundle(bundle: str | None) -> Path:

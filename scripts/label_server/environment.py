@@ -40,7 +40,7 @@ def prepare(folder: Path) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove an older environment, under another name first: half of one could not be told from somebody's files."""
+    """Remove an older environment, renamed first: an incomplete one would look like a folder of the user."""
     for left in folder.absolute().parent.glob(f"{folder.name}.*.old"):
         shutil.rmtree(left)
     if folder.exists():
@@ -77,4 +77,4 @@ def run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-        raise UserError(f"{folder}: setting up MONAI Label failed ({lines[-1].strip()}); start again when it is mended")
+        raise UserError(f"{folder}: setting up MONAI Label failed ({lines[-1].strip()}); fix this, then start again")

@@ -90,7 +90,7 @@ def write_overlay(output: Path, model: str, steps: int) -> Path:
     return path
 
 
-@command.entry_point("the same command goes on where this one stopped")
+@command.entry_point("run the same command again to continue")
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 when the report was written, 1 if a training failed, 2 for bad input."""
     given = make_parser().parse_args(argv)

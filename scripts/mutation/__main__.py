@@ -30,7 +30,7 @@ from .trial import Outcome, Trials
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@entry_point("outcomes are kept; the same command goes on")
+@entry_point("outcomes are kept; run the same command to continue")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try the mutants of the folders that the command line names; returns the exit code."""
     options = parse(arguments)

@@ -53,7 +53,7 @@ def reproduce(runs: Sequence[Run], output: Path) -> int:
     """Execute runs and keep the table in `output` up to date; returns the number of failed runs.
 
     Raises:
-        UserError: a run was begun with other options (checked before all runs), or another process executes it.
+        UserError: a run was started with other options (checked before all runs), or another process executes it.
     """
     for run in runs:
         run.read()

@@ -67,7 +67,7 @@ class Run:
         """The run_state, or a new one.
 
         Raises:
-            UserError: the folder was begun with other commands, configs or images.
+            UserError: the folder was started with other commands, configs or images.
         """
         commands = {step: shell_line(line) for step, line in self.commands().items()}
         content = fingerprint(self.configs, self.dataset_dir)
@@ -75,11 +75,11 @@ class Run:
             return {"commands": commands, "content": content, "done": [], "hardware": [], "failed": None}
         run_state: dict[str, Any] = read_json(self.run_state)
         if run_state["commands"] != commands:
-            raise UserError(f"{self.folder} was begun with other options; delete it to start again")
+            raise UserError(f"{self.folder} was started with other options; delete it to start again")
         if run_state.get("content") != content:
             raise UserError(
                 f"{self.folder}: a config ({', '.join(file.name for file in self.configs)}) or the list of images "
-                "changed since it was begun; delete it to start again, or undo the change"
+                "changed since it was started; delete it to start again, or undo the change"
             )
         return run_state
 
@@ -87,7 +87,7 @@ class Run:
         """Do the unfinished steps; returns the state with the finished steps, and why a step failed.
 
         Raises:
-            UserError: another process executes this run, or it was begun with other options (see :meth:`read`).
+            UserError: another process executes this run, or it was started with other options (see :meth:`read`).
         """
         # A training locks its folder itself, because it may go on after this process was killed.
         with lock(self.folder, LOCK):

@@ -218,7 +218,7 @@ def run(options: argparse.Namespace) -> None:
         finish(part, options.target)
     except OSError as error:
         raise UserError(
-            f"{part}: cannot be written ({error.strerror or error}); mend it and go on with --resume"
+            f"{part}: cannot be written ({error.strerror or error}); make it writable, then continue with --resume"
         ) from error
 
 

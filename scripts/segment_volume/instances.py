@@ -91,7 +91,7 @@ def segment_slice(job: Job, z: int) -> int:
 def link_slice(job: Job, z: int) -> tuple[int, NDArray[np.int64]]:
     """Which cells of slice `z` go on from slice `z - 1`: (2, n), ids of the slice before and of this one.
 
-    A cell goes on where it overlaps most, if that cell, too, overlaps it most; so no cell has two in one slice, and
+    A cell continues where it overlaps most, if that cell, too, overlaps it most; so no cell has two in one slice, and
     what divides keeps its id in one part.
     """
     array = target.open_level(Path(job.target), WORKING, 0, "r")

@@ -40,8 +40,8 @@ class Journal:
         for name in own:
             if known.get(name) != own[name]:
                 raise UserError(
-                    f"--resume: {self.path.parent} was begun with {name} {known.get(name)}, not {own[name]}; "
-                    "give the same, or remove that folder and begin anew"
+                    f"--resume: {self.path.parent} was started with {name} {known.get(name)}, not {own[name]}; "
+                    "give the same, or remove that folder to start again"
                 )
         # The last line may be incomplete after a kill; the next entry starts a new line.
         return {Block(*json.loads(line)) for line in lines if line.endswith("]")}

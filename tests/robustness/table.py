@@ -17,7 +17,7 @@ under a final name; or, interrupted, with 130 or 143, one line that says how to 
 counts the different combinations of layout and damage, setting and mistake, document and change, or command and moment.
 
 `make test` runs a few cases of each part, `make slow` ten times as many. What once failed is a test of its own
-beside the code that was mended.
+beside the code that was fixed.
 """
 
 

@@ -130,4 +130,4 @@ class UNetApp(MONAILabelApp):
     def require(name: Any, known: dict[str, Any], kind: str) -> None:
         """`RequestError` with 404 unless `name` is among the known."""
         if not isinstance(name, str) or name not in known:
-            raise RequestError(404, f"there is no {kind} {shown(name)}; there is {', '.join(sorted(known))}")
+            raise RequestError(404, f"unknown {kind} {shown(name)}; available: {', '.join(sorted(known))}")

@@ -121,7 +121,7 @@ class TestAnswers:
     def test_a_label_for_an_unknown_image_is_told(self, server):
         answer = server.request("PUT", "/datastore/label?image=nowhere", files={"label": server.labels / "00.png"})
         assert answer[0] == 404
-        assert json.loads(answer[2])["detail"].startswith("there is no image 'nowhere'")
+        assert json.loads(answer[2])["detail"].startswith("unknown image 'nowhere'")
 
     def test_a_broken_image_is_told(self, server, tmp_path):
         (tmp_path / "broken.png").write_bytes(b"no image")

@@ -18,7 +18,7 @@ class TestTraining:
     def test_training_without_labels_is_told(self, server):
         status, _, content = server.request("POST", f"/train/{NAME}", {"max_epochs": 1})
         assert status == 400
-        assert "there is no final label yet" in json.loads(content)["detail"]
+        assert "no final label yet" in json.loads(content)["detail"]
         assert server.request("GET", "/train/")[0] == 404  # nothing was started
 
     @pytest.mark.parametrize(

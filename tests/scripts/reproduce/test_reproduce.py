@@ -111,7 +111,7 @@ def test_a_run_with_other_options_or_of_another_process_is_refused(data, tiny, t
     run.execute()
     other = Run(PAPER, tmp_path / "other.json", run.fold, run.dataset_dir, run.folder)
     other.budget.write_text(json.dumps(TINY))
-    with pytest.raises(UserError, match="begun with other options; delete it"):
+    with pytest.raises(UserError, match="started with other options; delete it"):
         reproduce([other], tmp_path / "docs")
     for file in (tiny, run.dataset_dir / "dataset.json"):
         before = file.read_text()

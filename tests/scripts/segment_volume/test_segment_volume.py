@@ -275,7 +275,7 @@ def test_resume_after_the_source_was_replaced(files, tmp_path, capsys, monkeypat
         context.setattr(workers, "segment_block", interrupted)
         assert segment_volume.main(command(source, output, files[1])) == 130
     tifffile.imwrite(source, volume[::-1])
-    refused(capsys, command(source, output, files[1], "--resume"), "was begun with source with pixels")
+    refused(capsys, command(source, output, files[1], "--resume"), "was started with source with pixels")
     assert not output.exists()
 
 
@@ -297,4 +297,4 @@ def test_resume_of_another_job(files, tmp_path, capsys):
     part.mkdir()
     (part / segment_volume.JOURNAL).write_text(json.dumps({"source": "another.tif"}))
     line = command(files[0], tmp_path / "out.zarr", files[1], "--resume")
-    refused(capsys, line, "was begun with source another.tif")
+    refused(capsys, line, "was started with source another.tif")

@@ -1,7 +1,7 @@
 """The server that uvicorn runs: MONAI Label's calls that annotators need, behind a gate.
 
 MONAI Label's own server lets every origin call, and computes in the loop that answers everybody. It also takes weights
-and archives from anybody, and is a proxy. Here are its functions for the calls below, and no others.
+and archives from any client, and is a proxy. This app serves the calls below, and no others.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Store(LocalDatastore):
         """File of an image; `RequestError` with 404 if there is none of that name."""
         found = self.get_image_uri(name) if isinstance(name, str) else ""
         if not found:
-            raise RequestError(404, f"there is no image {shown(name)}; /datastore/?output=all lists them")
+            raise RequestError(404, f"unknown image {shown(name)}; /datastore/?output=all lists them")
         return Path(found)
 
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
@@ -110,6 +110,6 @@ class Store(LocalDatastore):
         """Remove a label; `RequestError` for an unknown one and for a link to elsewhere."""
         label = self._datastore.label(label_id, label_tag)
         if label is None:
-            raise RequestError(404, f"there is no label {shown(label_tag)} of {shown(label_id)}")
+            raise RequestError(404, f"unknown label {shown(label_tag)} of {shown(label_id)}")
         check_inside(self.folder, self.folder / "labels" / label_tag / (label_id + label.ext))
         super().remove_label(label_id, label_tag)

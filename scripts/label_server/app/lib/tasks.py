@@ -110,7 +110,7 @@ class TrainTask(BundleTrainTask):
             RequestError: an option of a wrong type or out of range, or no final label.
         """
         if not datastore.datalist():
-            raise RequestError(400, "there is no final label yet: save at least one, then train")
+            raise RequestError(400, "no final label yet: save at least one, then train")
         return check_options(request, TRAIN)
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
