@@ -15,6 +15,7 @@ from custom.files import replace_file
 from .extrapolation import FEWEST, PowerLaw, fit
 
 AHEAD = (2, 4)  # times as many images as there are: what to expect of them
+GAIN = 0.005  # a smaller difference between one image and all of them is none
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,11 @@ def _cell(scores: list[float]) -> str:
 def _promise(law: PowerLaw | None, most: int) -> str:
     if law is None:
         return f"no extrapolation from fewer than {FEWEST} numbers of images"
-    expected = ", ".join(f"{1 - law(times * most):.4f} with {times * most} images" for times in AHEAD)
-    return f"expected by a power law {expected}; at most {1 - law.floor:.4f}"
+    if law(1) - law(most) < GAIN:
+        return "the score does not rise with the number of images: train longer (--steps), or look at the labels"
+    return "expected by a power law: " + ", ".join(
+        f"{1 - law(times * most):.4f} with {times * most} images" for times in AHEAD
+    )
 
 
 def draw(points: Sequence[Point], measure: str, path: Path) -> None:
@@ -81,7 +85,7 @@ def draw(points: Sequence[Point], measure: str, path: Path) -> None:
         own, color = [point for point in points if point.start == start], f"C{number}"
         axes.plot([p.images for p in own], [p.score for p in own], "o", color=color, label=start)
         law = law_of(points, start)
-        if law is not None:
+        if law is not None and law(1) - law(most) >= GAIN:
             n = np.geomspace(1, AHEAD[-1] * most, 100)
             axes.plot(n[n <= most], [1 - law(x) for x in n if x <= most], color=color)
             axes.plot(n[n > most], [1 - law(x) for x in n if x > most], ":", color=color)

@@ -12,7 +12,7 @@ from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
 from scripts.learning_curve import __main__ as learning_curve
 from scripts.learning_curve.extrapolation import PowerLaw, fit
-from scripts.learning_curve.report import Point, to_markdown
+from scripts.learning_curve.report import Point, draw, to_markdown
 from scripts.learning_curve.subsets import check_numbers, doubling, write_subset
 
 ROOT = Path(__file__).parents[3]
@@ -72,8 +72,15 @@ def test_the_table_has_means_ranges_and_what_to_expect():
     text = to_markdown(points, "SEG", 100)
     assert "| em | 0.7050 (0.7000 to 0.7100) | 0.8050 (0.8000 to 0.8100) |" in text
     assert "| random weights |  |  |  | 0.5000 |" in text
-    assert "em: expected by a power law 0.8" in text
+    assert "em: expected by a power law: 0.8" in text
     assert "random weights: no extrapolation from fewer than 4 numbers of images" in text
+
+
+def test_a_curve_that_does_not_rise_is_not_extrapolated(tmp_path):
+    points = [Point("random weights", n, 0, score) for n, score in ((1, 0.67), (2, 0.70), (4, 0.64), (8, 0.62))]
+    assert "the score does not rise with the number of images" in to_markdown(points, "SEG", 200)
+    draw(points, "SEG", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 1000
 
 
 def test_the_command_trains_scores_and_goes_on(data, tmp_path, monkeypatch, capsys):
