@@ -104,11 +104,11 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("method", "path", "status", "message"),
         [
-            ("POST", f"/infer/{NAME}?image=nowhere&output=image", 404, "no image 'nowhere'"),
-            ("POST", "/infer/other?image=gray&output=image", 404, "no model 'other'"),
-            ("POST", "/infer/wsi/other?image=gray&output=asap", 404, "no model 'other'"),
-            ("POST", "/train/other", 404, "no model 'other'"),
-            ("POST", "/batch/infer/other", 404, "no model 'other'"),
+            ("POST", f"/infer/{NAME}?image=nowhere&output=image", 404, "unknown image 'nowhere'"),
+            ("POST", "/infer/other?image=gray&output=image", 404, "unknown model 'other'"),
+            ("POST", "/infer/wsi/other?image=gray&output=asap", 404, "unknown model 'other'"),
+            ("POST", "/train/other", 404, "unknown model 'other'"),
+            ("POST", "/batch/infer/other", 404, "unknown model 'other'"),
             ("POST", "/activelearning/other", 404, "no strategy 'other'"),
             ("GET", "/datastore/image?image=nowhere", 404, "NOT Found"),
         ],
