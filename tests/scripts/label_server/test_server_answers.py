@@ -109,7 +109,7 @@ class TestAnswers:
             ("POST", "/infer/wsi/other?image=gray&output=asap", 404, "unknown model 'other'"),
             ("POST", "/train/other", 404, "unknown model 'other'"),
             ("POST", "/batch/infer/other", 404, "unknown model 'other'"),
-            ("POST", "/activelearning/other", 404, "no strategy 'other'"),
+            ("POST", "/activelearning/other", 404, "unknown strategy 'other'"),
             ("GET", "/datastore/image?image=nowhere", 404, "NOT Found"),
         ],
     )
