@@ -66,21 +66,11 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"{path}: exists already; give a new or empty folder")
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_name(path, "")
-        temporary.mkdir()
-        with errors_name(path, temporary):
-            yield temporary
+    with _temporary_folder(path, path) as temporary:
+        yield temporary
         if path.is_dir():
             path.rmdir()  # Windows does not rename onto a folder
         temporary.replace(path)
-    except OSError as error:
-        raise UserError(_cannot_write(path, error)) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
@@ -93,17 +83,24 @@ def replace_files(folder: str | os.PathLike[str]) -> Iterator[Path]:
         UserError: the folder cannot be written or the disk is full; no file has changed then.
     """
     folder = Path(folder)
-    temporary: Path | None = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_name(folder / "files", "")
-        temporary.mkdir()
-        with errors_name(folder, temporary):
-            yield temporary
+    with _temporary_folder(folder / "files", folder) as temporary:
+        yield temporary
         for file in temporary.iterdir():
             file.replace(folder / file.name)
+
+
+@contextmanager
+def _temporary_folder(path: Path, named: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`, removed at the end unless it was renamed; errors name `named`."""
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_name(path, "")
+        temporary.mkdir()
+        with errors_name(named, temporary):
+            yield temporary
     except OSError as error:
-        raise UserError(_cannot_write(folder, error)) from error
+        raise UserError(_cannot_write(named, error)) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

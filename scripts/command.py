@@ -8,7 +8,7 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, ParamSpec
@@ -140,15 +140,19 @@ def _children_ended() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        started = set(this.children(recursive=True)) - before
-        for child in started:
-            with suppress(psutil.NoSuchProcess):
-                child.terminate()
-        _, alive = psutil.wait_procs(started, timeout=PATIENCE)
-        for child in alive:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
+        end_processes(set(this.children(recursive=True)) - before, PATIENCE)
         raise
+
+
+def end_processes(processes: Collection[psutil.Process], patience: float) -> None:
+    """Ask processes to end, and kill those that have not after `patience` seconds; on every operating system."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=patience)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _stdout_is_closed() -> bool:

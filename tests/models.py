@@ -11,6 +11,8 @@ from custom.describe import data_format
 from custom.model import ClassInfo, Model, write_model
 from custom.networks import build_network
 
+TWO_CHANNELS, THREE_CLASSES = ["DNA", "actin µ"], {"ground": 0, "body": 100, "core": 300}
+
 
 def make_model(folder: Path, features: int = 2, depth: int = 1, half: bool = False, **changes: Any) -> Model:
     """Write a model with random weights into a folder; `changes` replace fields of its `model.json`."""
@@ -37,6 +39,17 @@ def make_model(folder: Path, features: int = 2, depth: int = 1, half: bool = Fal
     if half:
         state = {name: value.half() for name, value in state.items()}
     return write_model(folder, model.model_copy(update=changes), state)
+
+
+def make_three_class_model(folder: Path) -> Model:
+    """A model of two channels, DNA and actin µ, and three classes with the mask values 0, 100 and 300."""
+    torch.manual_seed(0)
+    return make_model(
+        folder,
+        network_def={"_target_": "ValidUNet", "features": 4, "depth": 1, "in_channels": 2, "out_channels": 3},
+        classes=[ClassInfo(name=name, value=value) for name, value in THREE_CLASSES.items()],
+        channels=TWO_CHANNELS,
+    )
 
 
 def shift(model: Model, name: str = "classify.bias", by: float = 1.0) -> None:

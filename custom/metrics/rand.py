@@ -40,7 +40,7 @@ def rand_pairs(truth: NDArray, segments: NDArray) -> NDArray[np.float64]:
 
     Args:
         truth: (H, W) integers, 0 is background.
-        segments: (H, W) integers, 0 is no segment.
+        segments: (H, W) integers, 0 belongs to no segment.
 
     Returns:
         (3,); NaN if there is no foreground, as in the original tool, so that F is 0.

@@ -29,7 +29,7 @@ class EnsembleDisagreementd(MapTransform):
         allow_missing_keys: leave items without the image as they are.
 
     Raises:
-        UserError: the network is no ensemble.
+        UserError: the network is not an ensemble.
     """
 
     def __init__(

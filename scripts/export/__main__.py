@@ -48,7 +48,7 @@ def require_free_target(name: str, output: Path) -> None:
     try:
         str(output).encode()
     except UnicodeEncodeError as error:
-        raise UserError(f"--output {output}: is no text in UTF-8; give another name") from error
+        raise UserError(f"--output {output}: is not valid UTF-8; give another name") from error
     suffix = FORMATS[name].SUFFIX
     if output.suffix != suffix:
         raise UserError(f"--output {output}: {name} is written to a file that ends in {suffix}")

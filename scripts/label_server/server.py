@@ -22,6 +22,7 @@ import psutil
 from custom.errors import UserError
 from custom.lock import lock
 
+from ..command import end_processes
 from .app.lib.names import IMAGE_SUFFIXES
 
 HOST = "127.0.0.1"
@@ -186,16 +187,10 @@ def last_line(log: Path) -> str:
 
 
 def stop(server: subprocess.Popen) -> None:
-    """End the server and the trainings it started, on every operating system."""
+    """End the server and the trainings it started."""
     processes: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
         main = psutil.Process(server.pid)
         processes = [*main.children(recursive=True), main]
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=PATIENCE_AT_END)
-    for process in alive:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    end_processes(processes, PATIENCE_AT_END)
     server.wait()

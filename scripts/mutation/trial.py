@@ -96,7 +96,7 @@ class Trials:
         self.reach = self._baseline()
 
     def _set_environment(self) -> None:
-        """One thread for each library, and no bytecode: Python tells it apart by size and whole seconds only."""
+        """One thread for each library, and no bytecode: Python validates it by size and whole seconds only."""
         os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
         sys.dont_write_bytecode = True
 
@@ -135,7 +135,7 @@ class Trials:
         original, status = file.read_text(), file.stat()
         try:
             file.write_text(_padded(mutant.source, status.st_size))
-            # Numba tells sources apart by time and size. With a new time it compiles all functions of the file anew,
+            # Numba validates its cache by time and size. With a new time it compiles all functions of the file anew,
             # which takes seconds; compiled functions call none of other files.
             if mutant.runs_as_python:
                 os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))

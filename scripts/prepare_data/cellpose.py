@@ -34,7 +34,7 @@ def read_cells(path: Path) -> NDArray:
         raise
     except Exception as error:  # a damaged pickle can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: is no intact file of Cellpose ({reason}); {_ADVICE}") from error
+        raise UserError(f"{path}: is damaged, or not a file of Cellpose ({reason}); {_ADVICE}") from error
     if cells.dtype.kind not in "biu" or cells.ndim not in (2, 3) or cells.size == 0:
         raise UserError(f"{path}: its masks have shape {cells.shape} and type {cells.dtype}; {_ADVICE}")
     return cells.astype(np.uint8) if cells.dtype == bool else cells
@@ -89,7 +89,7 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
             order = dtype.state[1]
             (name, *_) = dtype.arguments
             if order not in "<>=|" or name[:1] not in "biu" or not isinstance(data, bytes):
-                raise ValueError("its masks are no whole numbers")
+                raise ValueError("its masks are not whole numbers")
             plain = np.dtype(order + name)
             if len(data) != math.prod(shape) * plain.itemsize:
                 raise ValueError("its masks are shorter or longer than their shape")

@@ -54,7 +54,7 @@ def read_geojson(path: Path) -> list[Region]:
     """The objects of a GeoJSON file, whose class is the name of its classification.
 
     Raises:
-        UserError: not GeoJSON, or an object that is no polygon.
+        UserError: the file is not GeoJSON, or an object is not a polygon.
     """
     features = _features(_checked(path))
     if features is None:

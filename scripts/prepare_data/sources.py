@@ -19,7 +19,7 @@ MICROSCOPE_FORMATS = (".czi", ".nd2", ".lif", ".oib", ".oif", ".vsi", ".svs", ".
 
 @dataclass(frozen=True)
 class Source:
-    """An image file and the file of its label; `prefix` tells those of a subfolder from others of the same name."""
+    """An image file and the file of its label; `prefix` distinguishes files of the same name in subfolders."""
 
     image: Path
     label: Path

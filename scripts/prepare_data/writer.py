@@ -72,7 +72,7 @@ def new_dataset(
     """A writer for a new data set folder, which appears at `output` when the block ends well.
 
     Raises:
-        UserError: `output` exists and is not empty or cannot be written; or what was written is no valid data set.
+        UserError: `output` exists and is not empty or cannot be written; or the written data set is not valid.
     """
     keys = ("0", ">0") if label_format.kind == "instances" else tuple(map(str, label_format.values))
     with new_folder(output) as folder:

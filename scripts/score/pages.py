@@ -93,7 +93,7 @@ def read_probability(page: Page) -> NDArray:
     top = 255 if image.dtype == np.uint8 and high == 255 else 1
     if not np.isin(image, (0, top)).all():
         raise UserError(
-            f"{page.path}: {image.dtype} with values from {low} to {high} is no mask (0 and 1, or 8 bits with 0 and "
+            f"{page.path}: {image.dtype} with values from {low} to {high} is not a mask (0 and 1, or 8 bits with 0 and "
             "255); give probabilities as float in [0, 1]"
         )
     return image == top

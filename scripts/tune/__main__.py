@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_writable(given.output)
     segmenter, rule = Segmenter(model), model.gray_rule()
     planes = (rule.planes(example.pixels, example.name) for example in examples)
-    search = Search([segmenter.probability(one) for one in planes], instances)
-    outcome = run_search(search, setting_of(model), [example.name for example in examples])
+    search = Search([segmenter.probability(one) for one in planes], instances, setting_of(model))
+    outcome = run_search(search, [example.name for example in examples])
     write_report(outcome, search, given.output)
     print((given.output / "tune.md").read_text(encoding="utf-8"))
     if given.save:

@@ -37,13 +37,13 @@ class Outcome:
     per_image: list[float]
 
 
-def run_search(search: Search, before: Setting, names: list[str]) -> Outcome:
+def run_search(search: Search, names: list[str]) -> Outcome:
     """Choose on all images, and estimate by leaving out one at a time what the choice is worth."""
     images = range(len(names))
     best = search.choose(images)
     value, chosen = search.cross_validated()
     return Outcome(
-        before=(before, search.seg(before, images)),
+        before=(search.own, search.seg(search.own, images)),
         best=(best, search.seg(best, images)),
         cross_validated=value,
         chosen=chosen,

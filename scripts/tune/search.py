@@ -13,7 +13,7 @@ from custom.metrics.seg import seg_counts
 from custom.transforms import ProbabilityToInstances
 from custom.transforms.postprocessing import Method
 
-THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
+THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 HEIGHTS = (2.0, 5.0, 8.0)
 SIGMAS = (2.0, 4.0)
 GROWS = (0, 1, 2, 3, 4)
@@ -37,17 +37,22 @@ class Setting:
         return f"{self.method}, threshold {self.threshold:g}{shape}, min_size {self.min_size}, grow {self.grow}"
 
 
+DEFAULT = Setting()
+
+
 class Search:
     """SEG of settings on a few images, each computed once.
 
     Args:
         probabilities: foreground probabilities (H, W), one for each image.
         instances: reference ids (H, W), 0 background, -1 ignored.
+        own: the model's setting so far.
     """
 
-    def __init__(self, probabilities: Sequence[NDArray], instances: Sequence[NDArray]) -> None:
+    def __init__(self, probabilities: Sequence[NDArray], instances: Sequence[NDArray], own: Setting = DEFAULT) -> None:
         self.probabilities = probabilities
         self.instances = instances
+        self.own = own
         self.known: dict[Setting, NDArray[np.float64]] = {}
 
     def counts(self, setting: Setting) -> NDArray[np.float64]:
@@ -82,13 +87,14 @@ class Search:
         SEG apart, so the middle one of them is taken, and the watershed before components: where cells lie apart they
         agree, and where cells touch that were apart in these images only the watershed divides them. Then `grow`, as
         little as will do. SEG does not see invented objects; so of the values of `min_size` that cost nothing the
-        largest is taken.
+        largest is taken. The model's own setting stays where it is clearly better than all that.
         """
         best = self.near_best(first_stage(), images)
         divided = sorted((s for s in best if s.method == "watershed"), key=lambda s: (s.threshold, s.sigma, s.height))
         middle = (divided or best)[len(divided or best) // 2]
         grown = self.near_best((replace(middle, grow=grow) for grow in GROWS), images)[0]
-        return self.near_best((replace(grown, min_size=n) for n in self.sizes(images)), images)[0]
+        found = self.near_best((replace(grown, min_size=n) for n in self.sizes(images)), images)[0]
+        return self.own if self.seg(self.own, images) > self.seg(found, images) + TOLERANCE else found
 
     def cross_validated(self) -> tuple[float, list[Setting]]:
         """SEG when each image is segmented by the setting chosen on all others, and these settings.

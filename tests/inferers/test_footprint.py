@@ -89,7 +89,7 @@ def test_the_limit_of_kept_memory_is_the_largest_that_mallopt_takes() -> None:
     assert np.iinfo(np.intc).max == malloc.KEPT
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="`mallopt` is glibc's")
 def test_freed_memory_is_used_again() -> None:
     lines = """
         import resource, runpy, sys, numpy

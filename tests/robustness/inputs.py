@@ -74,7 +74,7 @@ def check_folder(several: list[Picture], folder: Path) -> None:
         require_nothing_in(output)
         return
     done = sorted(file.stem for file in output.joinpath("probabilities").iterdir())
-    files = [path for path in paths if path.is_file()]  # others are no images in a folder
+    files = [path for path in paths if path.is_file()]  # only these are read from a folder
     assert done == sorted(path.stem for path in files if path not in refused), str(ending)
     assert bool(refused) == (ending.code == 1), str(ending)
     for path in files:

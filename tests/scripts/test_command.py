@@ -40,7 +40,7 @@ def test_code_that_main_returns(code, capsys):
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (UserError("a.png: is no image"), 2, "error: a.png: is no image"),
+        (UserError("a.png: not an image"), 2, "error: a.png: not an image"),
         (UserError("two\nlines"), 2, "error: two lines"),
         (FileNotFoundError(2, "No such file or directory", "b.png"), 2, "error: b.png: No such file or directory"),
         (OSError("odd"), 2, "error: odd"),
@@ -56,9 +56,9 @@ def test_one_line(error, code, line, capsys):
 
 def test_user_error_that_a_library_wrapped(capsys):
     wrapped = RuntimeError("applying transform Load")
-    wrapped.__cause__ = UserError("a.png: is no image")
+    wrapped.__cause__ = UserError("a.png: not an image")
     assert ends_by(wrapped)() == 2
-    assert capsys.readouterr().err == "error: a.png: is no image\n"
+    assert capsys.readouterr().err == "error: a.png: not an image\n"
 
 
 def test_a_bug_keeps_its_traceback():
@@ -204,7 +204,7 @@ def test_another_package_called_custom(file, tmp_path):
         text=True,
         check=False,
     )
-    if file == "custom/other.py":  # a folder that is no package hides nothing
+    if file == "custom/other.py":  # a folder without `__init__.py` shadows nothing
         assert (done.returncode, done.stderr) == (0, "")
     else:
         assert done.returncode == 2

@@ -120,7 +120,7 @@ def test_networks_of_the_peers() -> None:
     plain, whole = plain_tiles(network, image), one_pass(network, image)
     assert plain.shape == whole.shape == (1, 2, 400, 70)
     torch.testing.assert_close(plain[..., :388, :], whole[..., :388, :], atol=1e-5, rtol=1e-5)
-    assert not torch.allclose(plain[..., 388:, :], whole[..., 388:, :], atol=1e-5)  # 388 is no multiple of 16
+    assert not torch.allclose(plain[..., 388:, :], whole[..., 388:, :], atol=1e-5)  # 388 is not a multiple of 16
 
 
 def test_ratios_are_medians_of_rounds(monkeypatch: pytest.MonkeyPatch) -> None:

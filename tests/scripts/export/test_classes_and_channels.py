@@ -14,13 +14,12 @@ import yaml
 
 from custom import Segmentation, Segmenter
 from custom.data import write_channels
-from custom.model import ClassInfo, GrayValues, Model, write_model
+from custom.model import GrayValues, Model, write_model
 from scripts.export import __main__ as export
 from scripts.export import onnx
 from scripts.export.about import ABOUT
-from tests.models import make_model
+from tests.models import THREE_CLASSES, TWO_CHANNELS, make_three_class_model
 
-CHANNELS, CLASSES = ["DNA", "actin µ"], {"ground": 0, "body": 100, "core": 300}
 SIZE = (46, 62)
 needs_onnx = pytest.mark.skipif(
     any(importlib.util.find_spec(package) is None for package in onnx.PACKAGES),
@@ -30,13 +29,7 @@ needs_onnx = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Model:
-    torch.manual_seed(0)
-    return make_model(
-        tmp_path_factory.mktemp("model"),
-        network_def={"_target_": "ValidUNet", "features": 4, "depth": 1, "in_channels": 2, "out_channels": 3},
-        classes=[ClassInfo(name=name, value=value) for name, value in CLASSES.items()],
-        channels=CHANNELS,
-    )
+    return make_three_class_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +50,8 @@ def expected(model: Model, pixels: np.ndarray) -> np.ndarray:
 
 
 def check_about(found: dict) -> None:
-    assert found["channels"] == CHANNELS
-    assert dict(zip(found["classes"], found["mask_values"], strict=True)) == CLASSES
+    assert found["channels"] == TWO_CHANNELS
+    assert dict(zip(found["classes"], found["mask_values"], strict=True)) == THREE_CLASSES
 
 
 @torch.no_grad()
@@ -95,13 +88,13 @@ def test_onnx(model, pixels, tmp_path):
 @needs_onnx
 @pytest.mark.parametrize("drawn", [True, False])
 def test_bioimageio(model, pixels, tmp_path, drawn):
-    write_channels(tmp_path / "image.tif", np.tile(pixels, (1, 2, 2)), CHANNELS)
+    write_channels(tmp_path / "image.tif", np.tile(pixels, (1, 2, 2)), TWO_CHANNELS)
     more = () if drawn else ("--image", str(tmp_path / "image.tif"))
     assert run("bioimageio", model, tmp_path / "unet.zip", *more) == 0
     zipfile.ZipFile(tmp_path / "unet.zip").extractall(tmp_path)
     content = yaml.safe_load((tmp_path / "rdf.yaml").read_text())
-    assert content["inputs"][0]["axes"][1]["channel_names"] == CHANNELS
-    assert content["outputs"][0]["axes"][1]["channel_names"] == list(CLASSES)
+    assert content["inputs"][0]["axes"][1]["channel_names"] == TWO_CHANNELS
+    assert content["outputs"][0]["axes"][1]["channel_names"] == list(THREE_CLASSES)
     planes, answer = (np.load(tmp_path / f"test_{name}.npy")[0] for name in ("input", "output"))
     assert (len(planes), len(answer)) == (2, 3)
     low, high = np.percentile(planes, (0.1, 99.9), axis=(1, 2), keepdims=True)

@@ -126,7 +126,7 @@ def test_package_lists_each_file_with_its_checksum(package, tmp_path):
     assert content["name"] == "Cells of a lab (2)"
     assert content["cite"][0]["doi"] == "10.1007/978-3-319-24574-4_28"
     assert content["authors"] == [{"name": "A. Author"}]
-    assert "license" not in content  # the terms are no SPDX identifier
+    assert "license" not in content  # the terms are not an SPDX identifier
     assert "Terms of the tiny data" in (tmp_path / "README.md").read_text()
 
 
@@ -237,7 +237,7 @@ def test_target_that_exists_is_left_alone(model, tmp_path, capsys):
 
 def test_name_that_is_no_text(model, tmp_path, capsys):
     assert run("torchscript", model, tmp_path / "caf\udce9.ts") == 2
-    assert "is no text in UTF-8" in capsys.readouterr().err
+    assert "is not valid UTF-8" in capsys.readouterr().err
 
 
 def test_suffix_of_another_format(model, tmp_path, capsys):

@@ -1,6 +1,6 @@
 """The server over HTTP, started once for all tests that are marked slow.
 
-They are no step of continuous integration, which starts on a fresh machine each time: they install MONAI Label and its
+They are not part of continuous integration, which starts on a fresh machine each time: they install MONAI Label and its
 own PyTorch first, 3.6 GB from package servers, to run for minutes. Run them by `make slow`, or alone by
 `python -m pytest -m slow tests/scripts/label_server`, before a release and after a change to `scripts/label_server` or
 `scripts/package_bundle`; `.venv-label` stays for the next time.

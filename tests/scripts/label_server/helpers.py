@@ -19,7 +19,7 @@ def draw(polygon: list[list[int]], shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def fake_bundle(folder: Path, content: str = "{}") -> Path:
-    """A folder with what tells a packaged bundle, and checksums that agree."""
+    """A folder that looks like a packaged bundle, with checksums that agree."""
     (folder / "configs").mkdir(parents=True)
     (folder / "configs" / "inference.json").write_text(content)
     digest = hashlib.sha256(content.encode()).hexdigest()

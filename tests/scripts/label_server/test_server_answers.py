@@ -21,7 +21,7 @@ from .running import NAME, OTHER, SIZE, STEMS, file_of, masks_of, network_of
 
 @pytest.mark.slow
 class TestAnswers:
-    def test_it_tells_what_it_has(self, server):
+    def test_it_lists_what_it_has(self, server):
         info = server.json("GET", "/info/")
         assert list(info["models"]) == list(info["trainers"]) == [NAME, OTHER]
         assert info["labels"] == ["cell"]

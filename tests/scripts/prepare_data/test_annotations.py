@@ -112,7 +112,7 @@ class TestImageJ:
     def test_what_is_no_object(self, own: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ImagejRoi(roitype=ROI_TYPE.LINE, x1=1, y1=2, x2=9, y2=9).tofile(own / "ape.roi")
         outlined(np.array(SQUARE)).tofile(own / "bee.roi")
-        assert "ape is a line without area, which is no object" in refused(own, capsys)
+        assert "ape is a line without area, which encloses no area" in refused(own, capsys)
         (own / "ape.roi").write_bytes(b"Iout" + bytes(20))
         assert "ape.roi: ape cannot be read" in refused(own, capsys)
         (own / "ape.roi").unlink()

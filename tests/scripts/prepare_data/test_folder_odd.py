@@ -30,7 +30,7 @@ def disks(value: int = 255) -> np.ndarray:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """Four pairs whose names are no series."""
+    """Four pairs whose names are not a series."""
     for name in ("ape", "bee", "cat", "dog"):
         write_image(tmp_path / "own/images" / f"{name}.png", gray())
         write_image(tmp_path / "own/masks" / f"{name}.png", disks())

@@ -115,7 +115,7 @@ BAD = {
     "nan": (np.full((3, 15, 28), np.nan, np.float32), "NaN"),
     "16 bits": (np.full((3, 15, 28), 65535, np.uint16), "uint16.*give probabilities as float"),
     "8-bit gray": (np.full((3, 15, 28), 128, np.uint8), "uint8.*give probabilities as float"),
-    "0, 1 and 255": (np.tile(np.uint8([0, 1, 255, 0]), (3, 15, 7)), "is no mask"),
+    "0, 1 and 255": (np.tile(np.uint8([0, 1, 255, 0]), (3, 15, 7)), "is not a mask"),
 }
 
 

@@ -7,27 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-import torch
 import zarr
 
 from custom import Segmenter
-from custom.model import ClassInfo, Model
+from custom.model import Model
 from scripts.segment_volume import __main__ as segment_volume
-from tests.models import make_model
+from tests.models import THREE_CLASSES, make_three_class_model
 
 SHAPE = (2, 2, 60, 83)  # (Z, C, H, W)
-VALUES = {"ground": 0, "body": 100, "core": 300}
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Model:
-    torch.manual_seed(0)
-    return make_model(
-        tmp_path_factory.mktemp("model"),
-        network_def={"_target_": "ValidUNet", "features": 4, "depth": 1, "in_channels": 2, "out_channels": 3},
-        classes=[ClassInfo(name=name, value=value) for name, value in VALUES.items()],
-        channels=["DNA", "actin"],
-    )
+    return make_three_class_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +67,12 @@ def test_a_volume_is_segmented_as_its_slices(model, stack, tmp_path, name):
             instances = zarr.open_array(tmp_path / "out.zarr" / "labels" / "instances" / "0", mode="r")[z]
             assert ((instances > 0) == (found.instances > 0)).mean() > 0.999
             assert 0 < (instances > 0).mean() < 1
-    assert set(np.unique(mask)) <= set(VALUES.values())
+    assert set(np.unique(mask)) <= set(THREE_CLASSES.values())
     attributes = zarr.open_group(tmp_path / "out.zarr", mode="r").attrs.asdict()
     assert [axis["name"] for axis in attributes["multiscales"][0]["axes"]] == ["c", "z", "y", "x"]
-    assert [channel["label"] for channel in attributes["omero"]["channels"]] == list(VALUES)
+    assert [channel["label"] for channel in attributes["omero"]["channels"]] == list(THREE_CLASSES)
     label = zarr.open_group(tmp_path / "out.zarr" / "labels" / "mask", mode="r").attrs.asdict()["image-label"]
-    assert {entry["class"]: entry["label-value"] for entry in label["properties"]} == VALUES
+    assert {entry["class"]: entry["label-value"] for entry in label["properties"]} == THREE_CLASSES
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_a_border_that_the_network_saw_is_closed_by_growing():
 def test_components_only_where_they_are_clearly_better(watershed, expected):
     instances = np.ones((3, 4), int)
     found = Search([np.ones((3, 4))], [instances])
+    found.known[found.own] = np.array([[0.5, 1.0]])
     for setting in search.first_stage():
         score = 0.9 if setting.method == "components" else watershed
         found.known[setting] = np.array([[score, 1.0]])
@@ -64,6 +65,17 @@ def test_a_border_that_the_network_missed_needs_the_watershed():
     assert chosen.method == "watershed"
     assert found.seg(chosen, [0]) > 0.95
     assert found.seg(Setting(), [0]) <= 0.5
+
+
+def test_a_better_setting_of_the_model_is_kept():
+    """Between the thresholds of the grid: 0.45 cuts off the rim that 0.3 takes for cell, and 0.6 loses the cells."""
+    instances = np.zeros((30, 44), np.int32)
+    instances[8:22, 10:34] = 1
+    probability = np.full(instances.shape, 0.1, np.float32)
+    probability[5:25, 7:37], probability[instances == 1] = 0.4, 0.5
+    own = Setting("watershed", 0.45, 1.0, 2.0)
+    assert Search([probability], [instances], own).choose([0]) == own
+    assert Search([probability], [instances], replace(own, threshold=0.95)).choose([0]).threshold == 0.3
 
 
 def test_min_size_is_the_largest_that_costs_nothing():
@@ -98,7 +110,7 @@ def test_counts_ignore_what_is_ignored():
 def test_report(tmp_path):
     pairs = [touching(neck=0.1), touching(neck=0.9)]
     found = Search(*map(list, zip(*pairs, strict=True)))
-    outcome = run_search(found, Setting(), ["first", "second"])
+    outcome = run_search(found, ["first", "second"])
     write_report(outcome, found, tmp_path)
     content = json.loads((tmp_path / "tune.json").read_text())
     assert content == to_json(outcome, found)

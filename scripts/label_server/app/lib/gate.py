@@ -18,7 +18,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
-SMALL_BODY = 1 << 20  # bytes of a request that is no form with files
+SMALL_BODY = 1 << 20  # limit in bytes for requests other than multipart forms
 SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
