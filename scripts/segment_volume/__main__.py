@@ -156,7 +156,7 @@ def require_target(path: Path, resume: bool) -> None:
         raise UserError(f"{path}: exists already; give a new name, or remove it first")
     part = part_of(path)
     if part.exists() and not resume:
-        raise UserError(f"{part}: is left from an interrupted run; go on with --resume, or remove it first")
+        raise UserError(f"{part}: is left from an interrupted run; continue with --resume, or remove it first")
     if resume and not (part / JOURNAL).is_file():
         raise UserError(f"--resume: no interrupted run at {part}; leave --resume out to begin")
 
@@ -251,7 +251,7 @@ def finish(part: Path, path: Path) -> None:
     (path / LOCK).unlink(missing_ok=True)
 
 
-@command.entry_point("go on with --resume if OUT.part is there, otherwise start again")
+@command.entry_point("continue with --resume if OUT.part is there, otherwise start again")
 def main(argv: Sequence[str] | None = None) -> int:
     """Segment what the command line names."""
     options = make_parser().parse_args(argv)

@@ -78,9 +78,9 @@ def test_a_volume_is_segmented_as_its_slices(model, stack, tmp_path, name):
 @pytest.mark.parametrize(
     ("shape", "axes", "more", "message"),
     [
-        ((2, 20, 30), "ZYX", (), r"channels: 1, the model takes 2 channels (DNA, actin); name its axes with --axes"),
-        ((3, 20, 30), "CYX", (), r"channels: 3, the model takes 2 channels (DNA, actin); choose with --channel"),
-        ((3, 20, 30), "CYX", ("--channel", "1"), "--channel: the model takes 2 channels (DNA, actin); give 2"),
+        ((2, 20, 30), "ZYX", (), r"channels: 1, the model takes 2 channels (DNA, actin µ); name its axes with --axes"),
+        ((3, 20, 30), "CYX", (), r"channels: 3, the model takes 2 channels (DNA, actin µ); choose with --channel"),
+        ((3, 20, 30), "CYX", ("--channel", "1"), "--channel: the model takes 2 channels (DNA, actin µ); give 2"),
         ((2, 20, 30), "ZYX", ("--axes", "CZYX"), "so axes CZYX do not hold"),
     ],
 )

@@ -89,7 +89,7 @@ def test_go_on_after_an_interruption(files, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as context:
         context.setattr(instances, "segment_slice", full)
         assert segment_volume.main(command(files, output)) == 2
-    assert "go on with --resume" in capsys.readouterr().err
+    assert "continue with --resume" in capsys.readouterr().err
     monkeypatch.setattr(instances, "segment_slice", lambda job, z: calls.append(z) or original(job, z))
     assert segment_volume.main(command(files, output, "--resume")) == 0
     assert calls == [1, 2]

@@ -240,7 +240,7 @@ def test_disk_that_fills_up(files, reference, tmp_path, capsys, monkeypatch):
         context.setattr(workers, "segment_block", full)
         refused(capsys, command(files[0], output, files[1]), "No space left on device")
     assert not output.exists()
-    refused(capsys, command(files[0], output, files[1]), "go on with --resume")
+    refused(capsys, command(files[0], output, files[1]), "continue with --resume")
     assert segment_volume.main(command(files[0], output, files[1], "--resume")) == 0
     assert equal(output, reference)
 
