@@ -23,6 +23,8 @@ FREE = (
     "output_dir",
     "dataset_dir",
     "data",
+    "listed",
+    "train_on_all",
     "resume",
     "overwrite",
     "rank",

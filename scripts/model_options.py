@@ -47,7 +47,11 @@ def model_from(options: argparse.Namespace) -> Model:
     Raises:
         UserError: there is no such model, or an override is out of range.
     """
-    model = read_model(options.model)
+    return apply_overrides(read_model(options.model), options)
+
+
+def apply_overrides(model: Model, options: argparse.Namespace) -> Model:
+    """`model_from` for a model that is read already."""
     given: dict[str, Any] = {name: value for name in HELP if (value := getattr(options, name)) is not None}
     try:
         if "orientations" in given:

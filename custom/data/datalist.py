@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -62,6 +62,10 @@ class Datalist:
     test: list[dict[str, Any]]
     about: dict[str, str] = field(default_factory=dict)
     channel_names: tuple[str, ...] = GRAY
+
+    def all_in_training(self) -> Datalist:
+        """The same data set with its validation images among those for training, and none for validation."""
+        return replace(self, training=self.training + self.validation, validation=[])
 
 
 def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Datalist:

@@ -72,6 +72,7 @@ class Training(Objects, Common):
 
     name: str = setting("name of the experiment", min_length=1)
     dataset_dir: str = setting("folder with `dataset.json`, made by `scripts.prepare_data`", min_length=1)
+    train_on_all: bool = setting("train on the validation images, too: for a final model, which then has no score")
     experiment__title: str = setting("title in the table of results")
     experiment__published: dict[str, float] = setting("published scores by name, for the table of results")
     experiment__base: str | None = setting("experiment that this one changes; none: train.json alone")

@@ -2,7 +2,10 @@
 
     python -m scripts.ship_model --model runs/mine --name cells_of_our_lab --authors "A. Person" --output models
 
-OUTPUT/NAME is a model for all commands, to share or to keep beside the shipped ones in bundle/models.
+OUTPUT/NAME is a model for all commands, to share or to keep beside the shipped ones in bundle/models. A model that was
+trained on all images takes post-processing and scores from one of the same training that held some out:
+
+    python -m scripts.ship_model --model runs/all --measured_by runs/fold --name cells_of_our_lab
 """
 
 from __future__ import annotations
@@ -12,10 +15,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from custom.errors import UserError
-from custom.model import MODEL_FILE, Model, write_model
+from custom.model import MODEL_FILE, Model, read_model, write_model
 
 from .. import command
-from ..model_options import add_authors_option, add_model_options, model_from
+from ..model_options import add_authors_option, add_model_options, apply_overrides
+
+
+def take_measurements(model: Model, fold: Model) -> None:
+    """Give `model` the post-processing and the scores of `fold`, a model of the same training with images held out.
+
+    Raises:
+        UserError: `fold` has other classes or another working scale, or no scores.
+    """
+    if (fold.classes, fold.scale) != (model.classes, model.scale):
+        raise UserError(f"--measured_by {fold.folder}: has other classes or another scale than {model.folder}")
+    if not fold.scores:
+        raise UserError(f"--measured_by {fold.folder}: has no scores; give a model that was validated")
+    model.postprocessing = fold.postprocessing
+    origin = f"by {fold.name} {fold.version}, the same training without these images"
+    model.scores = [score.model_copy(update={"on": f"{score.on}; {origin}"}) for score in fold.scores]
 
 
 def ship(model: Model, folder: Path) -> Model:
@@ -41,11 +59,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", required=True, help="of the copy, letters, digits and underscores")
     add_authors_option(parser)
     parser.add_argument("--description", help="in a sentence (default: the model's own)")
+    parser.add_argument(
+        "--measured_by",
+        metavar="NAME_OR_FOLDER",
+        help="take post-processing and scores from this model, trained alike with images held out",
+    )
     parser.add_argument("--output", type=Path, default=Path("models"), help="folder for the model's folder")
     options = parser.parse_args(argv)
     if not options.name.isidentifier():
         raise UserError(f"--name {options.name}: use letters, digits and underscores")
-    model = model_from(options)
+    model = read_model(options.model)
+    if options.measured_by is not None:
+        take_measurements(model, read_model(options.measured_by))
+    model = apply_overrides(model, options)
     model.name = options.name
     model.description = options.description or model.description
     shipped = ship(model, options.output / options.name)

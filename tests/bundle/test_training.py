@@ -12,6 +12,9 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from custom.data import read_dataset
+from custom.model import read_model
+
 from .conftest import QUICK, ROOT, TRAIN, command, environment, run, train_tiny, weights
 
 
@@ -63,6 +66,18 @@ def test_a_training_takes_every_step(trained):
     moments = checkpoint["optimizer"]["state"].values()
     assert {int(moment["step"]) for moment in moments} == {8}
     assert any(moment["exp_avg"].abs().max() > 0 for moment in moments)
+
+
+def test_a_final_model_is_trained_on_the_validation_images_too(tiny_dataset, tmp_path):
+    done = run(train_tiny(tiny_dataset, tmp_path / "all", train_on_all="true", max_epochs=1))
+    assert done.returncode == 0, done.stderr
+    data, model = read_dataset(tiny_dataset), read_model(tmp_path / "all")
+    assert data.validation
+    assert model.training["training_images"] == len(data.training) + len(data.validation)
+    assert model.training["validation_images"] == 0
+    assert model.scores == []
+    last = weights(tmp_path / "all" / "checkpoint.pt")["network"]
+    assert same(weights(tmp_path / "all" / "weights.safetensors"), last)
 
 
 def test_a_loss_of_monai_takes_two_lines(tiny_dataset, tmp_path):

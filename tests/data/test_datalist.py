@@ -46,6 +46,14 @@ def test_lists_and_labels(folder: Path) -> None:
     assert dataset.test == [{"image": str(folder / "c.png"), "label_format": label_format}]
 
 
+def test_validation_images_join_those_for_training(folder: Path) -> None:
+    dataset = read_dataset(folder)
+    joined = dataset.all_in_training()
+    assert joined.training == dataset.training + dataset.validation
+    assert (joined.validation, joined.test, joined.about) == ([], dataset.test, dataset.about)
+    assert len(dataset.validation) == 1
+
+
 def test_relative_folder_gives_absolute_paths(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     assert Path(read_dataset(folder.name).training[0]["image"]).is_absolute()

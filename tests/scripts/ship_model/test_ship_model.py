@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from custom.model import read_model
+from custom.model import Score, read_model, write_model
 from scripts.ship_model.__main__ import main
 from tests.models import make_model, shift
 
@@ -31,3 +31,28 @@ def test_a_name_that_cannot_be_is_refused(tmp_path, capsys):
     make_model(tmp_path / "run")
     assert main(["--model", str(tmp_path / "run"), "--name", "../ours", "--output", str(tmp_path)]) == 2
     assert "--name ../ours: use letters" in capsys.readouterr().err
+
+
+def test_a_final_model_is_measured_by_one_that_held_images_out(tmp_path, capsys):
+    final, fold = make_model(tmp_path / "all"), make_model(tmp_path / "fold")
+    line = ["--model", str(tmp_path / "all"), "--measured_by", str(tmp_path / "fold"), "--output", str(tmp_path)]
+    assert main([*line, "--name", "none"]) == 2
+    assert "fold: has no scores" in capsys.readouterr().err
+    fold.scores = [Score(measure="seg", value=0.75, on="frame 3")]
+    fold.postprocessing.threshold, fold.postprocessing.min_size = 0.25, 70
+    write_model(tmp_path / "fold", fold, fold.state())
+    assert main([*line, "--name", "ours", "--min_size", "90"]) == 0
+    copy = read_model(tmp_path / "ours")
+    assert (copy.postprocessing.threshold, copy.postprocessing.min_size) == (0.25, 90)
+    (score,) = copy.scores
+    assert (score.measure, score.value) == ("seg", 0.75)
+    assert score.on == f"frame 3; by {fold.name} {fold.version}, the same training without these images"
+    assert torch.equal(copy.state()["classify.bias"], final.state()["classify.bias"].half())
+
+
+def test_a_final_model_is_not_measured_at_another_scale(tmp_path, capsys):
+    make_model(tmp_path / "all")
+    make_model(tmp_path / "fold", scale=0.5)
+    line = ["--model", str(tmp_path / "all"), "--measured_by", str(tmp_path / "fold"), "--output", str(tmp_path)]
+    assert main([*line, "--name", "ours"]) == 2
+    assert "has other classes or another scale" in capsys.readouterr().err
