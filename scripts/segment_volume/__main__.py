@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -46,10 +47,11 @@ from custom.model import ClassInfo, Model, to_json
 from .. import command
 from ..model_options import add_model_options, model_from
 from . import instances, target
-from .blocks import Block, Job
+from .blocks import LIMITS, Block, Job, measure_slice
 from .journal import Journal
+from .pyramid import fill_levels
 from .source import Volume
-from .workers import segment_here, segment_on_cluster
+from .workers import run_slices, segment_here, segment_on_cluster
 
 CHUNK = 512
 BLOCK = 4 * CHUNK
@@ -232,13 +234,15 @@ def segment_rest(part: Path, job: Job, header: dict[str, Any], scheduler: str | 
     done = journal.finished(header)
     todo = [block for block in blocks if block not in done]
     require_space(part, size_of(job) * len(todo) // len(blocks))
+    if scheduler:  # here it is done while the network computes; there each worker would read the slice of its block
+        run_slices(measure_slice, job, sorted({block.z for block in todo}), scheduler, "gray values")
     with tqdm(total=len(blocks), initial=len(done), unit="block", disable=None) as bar:
         for block in segment(job, todo, scheduler):
             journal.add(block)
             bar.update()
     if job.instances:
         instances.add_instances(job, scheduler)
-    target.build_pyramid(part, job.instances)
+    run_slices(fill_levels, job, range(job.shape[0]), scheduler, "pyramids")
 
 
 def finish(part: Path, path: Path) -> None:
@@ -247,6 +251,7 @@ def finish(part: Path, path: Path) -> None:
         file.unlink()
     part.rename(path)
     (path / JOURNAL).unlink()
+    shutil.rmtree(path / LIMITS, ignore_errors=True)
     instances.remove(path)
     (path / LOCK).unlink(missing_ok=True)
 

@@ -32,6 +32,7 @@ from .target import MASK, PROBABILITY, open_level
 # One forward pass at a time in a process, whatever a worker's number of threads, to bound the memory. Other blocks are
 # read and written meanwhile; one at a time is read, because not every reader knows threads.
 _ONE, _READ = threading.Lock(), threading.Lock()
+LIMITS = "gray_limits"  # folder beside the result: the gray values of each slice that become 0 and 1
 
 
 @dataclass(frozen=True, order=True)
@@ -188,6 +189,15 @@ def _volumes(source: str, channel: Channel, axes: str | None) -> list[Volume]:
 
 @lru_cache(maxsize=4)
 def _slice(job: Job, z: int) -> GrayWindows | ChannelSlice:
-    rule = model_of(job)[0].gray_rule()
+    rule, folder = model_of(job)[0].gray_rule(), Path(job.target) / LIMITS
     volumes = _volumes(job.source, job.channel, job.axes)
-    return gray_slice(volumes[0], z, rule) if isinstance(rule, GrayRule) else channel_slice(volumes, z, rule)
+    if isinstance(rule, GrayRule):
+        return gray_slice(volumes[0], z, rule, folder)
+    return channel_slice(volumes, z, rule, folder)
+
+
+def measure_slice(job: Job, z: int) -> int:
+    """Measure the gray values of a slice and keep them beside the result, so that no other worker has to."""
+    with _READ:
+        _slice(job, z)
+    return z

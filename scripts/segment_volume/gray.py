@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from custom.blockwise.gray import GrayWindows, gray_limits
 from custom.data.gray import GrayRule, GrayRules
+from custom.files import replace_file
 
 from .source import Volume
 
@@ -31,14 +33,25 @@ class ChannelSlice:
         return np.concatenate([channel[index] for channel in self.channels])
 
 
-def channel_slice(volumes: Sequence[Volume], z: int, rules: GrayRules) -> ChannelSlice:
-    """A slice of the volumes of several channels, each by its own rule."""
-    pairs = zip(volumes, rules.rules, strict=True)
-    return ChannelSlice(tuple(gray_slice(volume, z, rule) for volume, rule in pairs))
+def channel_slice(volumes: Sequence[Volume], z: int, rules: GrayRules, folder: Path | None = None) -> ChannelSlice:
+    """A slice of the volumes of several channels, each by its own rule; `folder` as in `gray_slice`."""
+    channels = enumerate(zip(volumes, rules.rules, strict=True))
+    parts = (gray_slice(volume, z, rule, folder and folder / f"channel{k}") for k, (volume, rule) in channels)
+    return ChannelSlice(tuple(parts))
 
 
-def gray_slice(volume: Volume, z: int, rule: GrayRule) -> GrayWindows:
-    """A slice of gray values; its percentiles are measured now, its windows are read when they are asked for."""
-    size, dtypes = (volume.shape[1], volume.shape[2]), (volume.dtype, volume.pixel_dtype)
-    limits = gray_limits(partial(volume.bands, z), size, dtypes, rule, f"{volume.path}, slice {z}")
+def gray_slice(volume: Volume, z: int, rule: GrayRule, folder: Path | None = None) -> GrayWindows:
+    """A slice of gray values; its percentiles are measured now, its windows are read when they are asked for.
+
+    With a `folder` what becomes 0 and 1 is kept there, because measuring it takes a pass over the whole slice.
+    """
+    size, kept = (volume.shape[1], volume.shape[2]), folder and folder / f"{z}.npy"
+    if kept is not None and kept.is_file():
+        limits = tuple(np.load(kept))
+    else:
+        dtypes = (volume.dtype, volume.pixel_dtype)
+        limits = gray_limits(partial(volume.bands, z), size, dtypes, rule, f"{volume.path}, slice {z}")
+    if kept is not None and not kept.is_file():
+        with replace_file(kept) as temporary:
+            np.save(temporary, np.array(limits))
     return GrayWindows(partial(volume.read, z), size, *limits)

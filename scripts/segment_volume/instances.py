@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from custom.blockwise.components import MOST_CELLS, components_in_blocks, windows
 from custom.classes import foreground_of
@@ -24,7 +23,7 @@ from custom.transforms import ProbabilityToInstances
 
 from . import target
 from .blocks import Job, model_of
-from .workers import each
+from .workers import each, run_slices
 
 WORKING, COUNTS = "working_ids", "slices"
 # For a pixel; measured are 140 on planes of 1,200 and 2,000 pixels per side, 800 cells.
@@ -62,11 +61,13 @@ def add_instances(job: Job, scheduler: str | None) -> None:
     """
     depth, counts = job.shape[0], Path(job.target) / COUNTS
     todo = [z for z in range(depth) if not (counts / str(z)).exists()]
-    for _ in tqdm(each(segment_slice, job, todo, scheduler), total=len(todo), unit="slice", desc="instances"):
-        pass
-    sizes = [int((counts / str(z)).read_text()) for z in range(depth)]
-    pairs = dict(each(link_slice, job, range(1, depth), scheduler)) if job.link_z else {}
-    for _ in each(number_slice, job, number(sizes, pairs), scheduler):
+    run_slices(segment_slice, job, todo, scheduler, "instances")
+    if job.link_z:
+        run_slices(link_slice, job, [z for z in range(1, depth) if not _links(job, z).exists()], scheduler, "links")
+    sizes = (int((counts / str(z)).read_text()) for z in range(depth))
+    # One slice's links at a time: a volume has hundreds of millions of cells.
+    links = (np.load(_links(job, z)) if job.link_z and z else None for z in range(depth))
+    for _ in each(number_slice, job, number(sizes, links), scheduler):
         pass
 
 
@@ -88,8 +89,8 @@ def segment_slice(job: Job, z: int) -> int:
     return z
 
 
-def link_slice(job: Job, z: int) -> tuple[int, NDArray[np.int64]]:
-    """Which cells of slice `z` go on from slice `z - 1`: (2, n), ids of the slice before and of this one.
+def link_slice(job: Job, z: int) -> int:
+    """Note which cells of slice `z` go on from slice `z - 1`: (2, n), ids of the slice before and of this one.
 
     A cell continues where it overlaps most, if that cell, too, overlaps it most; so no cell has two in one slice, and
     what divides keeps its id in one part.
@@ -104,7 +105,13 @@ def link_slice(job: Job, z: int) -> tuple[int, NDArray[np.int64]]:
     one, other, pixels = np.concatenate(found, axis=1)
     pairs, place = np.unique(np.stack([one, other]), axis=1, return_inverse=True)
     overlap = np.bincount(place.ravel(), pixels, minlength=pairs.shape[1])
-    return z, pairs[:, _is_best(pairs[0], overlap) & _is_best(pairs[1], overlap)]
+    with replace_file(_links(job, z)) as temporary:
+        np.save(temporary, pairs[:, _is_best(pairs[0], overlap) & _is_best(pairs[1], overlap)])
+    return z
+
+
+def _links(job: Job, z: int) -> Path:
+    return Path(job.target) / COUNTS / f"links_{z}.npy"
 
 
 def _is_best(cells: NDArray[np.int64], overlap: NDArray) -> NDArray[np.bool_]:
@@ -115,21 +122,21 @@ def _is_best(cells: NDArray[np.int64], overlap: NDArray) -> NDArray[np.bool_]:
     return best
 
 
-def number(sizes: Iterable[int], pairs: dict[int, NDArray[np.int64]]) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+def number(sizes: Iterable[int], links: Iterable[NDArray[np.int64] | None]) -> Iterator[tuple[int, NDArray[np.uint32]]]:
     """For each slice the ids in the volume of its cells 0 (the background), 1, 2, ...
 
     Args:
         sizes: number of cells of each slice.
-        pairs: by slice, what `link_slice` found.
+        links: for each slice what `link_slice` noted; None: its cells are not linked.
 
     Raises:
         UserError: more cells than ids of 32 bits.
     """
     last, before = 0, np.zeros(1, np.uint32)
-    for z, size in enumerate(sizes):
+    for z, (size, pairs) in enumerate(zip(sizes, links, strict=True)):
         table = np.zeros(size + 1, np.uint32)
-        if z in pairs:
-            table[pairs[z][1]] = before[pairs[z][0]]
+        if pairs is not None:
+            table[pairs[1]] = before[pairs[0]]
         new = np.flatnonzero(table[1:] == 0) + 1
         if last + len(new) > MOST_CELLS:
             raise UserError(

@@ -7,14 +7,13 @@ channel for each class, (K, Z, H, W), and the mask has their values.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import zarr
 from numcodecs import Blosc
-from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 from custom.model import ClassInfo
@@ -142,37 +141,8 @@ def open_level(path: Path, name: str, level: int, mode: str = "r+") -> Any:
     return zarr.open_array(path / name / str(level), mode=mode)
 
 
-def mean_2x2(block: NDArray) -> NDArray:
-    """Means of 2 x 2 pixels, (h, w) to half of it, rounded up; the last row or column of an odd size is repeated."""
-    block = np.pad(block, [(0, size % 2) for size in block.shape], mode="edge")
-    return block.reshape(block.shape[0] // 2, 2, block.shape[1] // 2, 2).mean(axis=(1, 3), dtype=np.float64)
-
-
-def every_second(block: NDArray) -> NDArray:
-    """Every second pixel, as labels cannot be averaged."""
-    return block[::2, ::2]
-
-
-def build_pyramid(path: Path, instances: bool = False) -> None:
-    """Fill the levels above the first, each from the one below, chunk by chunk."""
-    for name in layers(instances):
-        for level in range(1, len(level_paths(path, name))):
-            below, here = open_level(path, name, level - 1, "r"), open_level(path, name, level)
-            _fill(below, here, mean_2x2 if name == PROBABILITY else every_second)
-
-
 def level_paths(path: Path, name: str) -> list[str]:
     """Names of the levels, finest first."""
     attributes: Any = zarr.open_group(path / name, mode="r").attrs.asdict()
     ome = attributes.get("ome", attributes)
     return [dataset["path"] for dataset in ome["multiscales"][0]["datasets"]]
-
-
-def _fill(below: Any, here: Any, reduce: Callable[[NDArray], NDArray]) -> None:
-    *planes, height, width = here.shape
-    rows, columns = here.chunks[-2:]
-    for plane in np.ndindex(*planes):
-        for top in range(0, height, rows):
-            for left in range(0, width, columns):
-                block = below[*plane, 2 * top : 2 * (top + rows), 2 * left : 2 * (left + columns)]
-                here[*plane, top : top + rows, left : left + columns] = reduce(block)

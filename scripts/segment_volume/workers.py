@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
+
+from tqdm import tqdm
 
 from custom.errors import UserError
 
@@ -26,6 +28,14 @@ def each(
 ) -> Iterator[Result]:
     """The results of `function(job, item)`, here one after the other, or on a cluster in any order."""
     return _each_on_cluster(function, job, items, scheduler) if scheduler else (function(job, item) for item in items)
+
+
+def run_slices(
+    function: Callable[[Job, int], int], job: Job, slices: Sequence[int], scheduler: str | None, what: str
+) -> None:
+    """Call `function(job, z)` for each slice, here or on a cluster, with a progress bar that says `what`."""
+    for _ in tqdm(each(function, job, slices, scheduler), total=len(slices), unit="slice", desc=what, disable=None):
+        pass
 
 
 def segment_here(job: Job, blocks: Iterable[Block]) -> Iterator[Block]:

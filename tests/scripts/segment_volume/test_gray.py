@@ -103,3 +103,13 @@ def test_chunks_larger_than_memory_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(source, "LARGEST_CHUNK", 1000)
     with pytest.raises(source.UserError, match="store it in smaller ones"):
         volume_of(noise("uint16", (2, 53, 71)), tmp_path, (2, 53, 71))
+
+
+def test_kept_percentiles_are_not_measured_again(tmp_path, monkeypatch):
+    stack = noise("uint16", (2, 53, 71))
+    volume, folder = volume_of(stack, tmp_path), tmp_path / "kept"
+    gray_slice(volume, 1, GrayRule(), folder)
+    monkeypatch.setattr(Volume, "bands", None)
+    window = gray_slice(volume, 1, GrayRule(), folder)[0, :, slice(5, 40), slice(11, 60)]
+    np.testing.assert_array_equal(window[0], to_gray(stack[1])[5:40, 11:60])
+    assert window.dtype == np.float32

@@ -128,8 +128,9 @@ def test_linked_cells_are_those_that_overlap_most(block, tmp_path):
     job = Job("", None, str(tmp_path), "", "", local.shape, block, 0, False, True, True)
     target.create_working_array(tmp_path / instances.WORKING, local.shape, block)
     target.open_level(tmp_path, instances.WORKING, 0)[:] = local
-    pairs = dict(instances.link_slice(job, z) for z in (1, 2, 3))
-    tables = [table.tolist() for _, table in instances.number([2, 2, 1, 1], pairs)]
+    (tmp_path / instances.COUNTS).mkdir()
+    links = [np.load(instances._links(job, instances.link_slice(job, z))) for z in (1, 2, 3)]
+    tables = [table.tolist() for _, table in instances.number([2, 2, 1, 1], [None, *links])]
     assert tables == [[0, 1, 2], [0, 3, 1], [0, 1], [0, 4]]
 
 
