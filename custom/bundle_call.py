@@ -15,6 +15,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle import run as bundle_run
 
 from .errors import UserError
+from .files import require_unicode
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class BundleCall:
         return cls(is_command, config_root, frozenset(run_ids), dropped, typed, stray)
 
     def check_words(self, parser: ConfigParser) -> None:
-        """Raise `UserError` for words that do not belong to an option, and for an unknown run id."""
+        """Raise `UserError` for words that do not belong to an option or are not UTF-8, and for an unknown run id."""
+        require_unicode(word for word in self.typed.values() if word)
         if self.stray:
             raise UserError(f"{self.stray[0]!r} does not belong to an option; quote values that contain spaces")
         for id in self.run_ids - {"initialize", "finalize"}:

@@ -20,7 +20,8 @@ def labelled_items(data: Datalist, split: str) -> list[dict[str, Any]]:
     """The items of a split that have a label.
 
     Raises:
-        UserError: there is no such split, or none of its images has a label.
+        UserError: there is no such split, none of its images has a label, or two have the same name, by which results
+            are written and found again.
     """
     labelled = {name: [item for item in getattr(data, name) if "label" in item] for name in SPLITS}
     known = ", ".join(name for name in SPLITS if labelled[name])
@@ -31,6 +32,14 @@ def labelled_items(data: Datalist, split: str) -> list[dict[str, Any]]:
             f"--split {split}: {data.folder / FILE_NAME} names no label for it, so there is nothing to score; "
             f"it has labels for {known}"
         )
+    stems: dict[str, str] = {}
+    for item in labelled[split]:
+        one, other = item["image"], stems.setdefault(Path(item["image"]).stem, item["image"])
+        if one != other:
+            raise UserError(
+                f"{data.folder / FILE_NAME}: {other} and {one} of the {split} list would get results of one name; "
+                "rename one of them"
+            )
     return labelled[split]
 
 

@@ -37,6 +37,7 @@ def ending(error: BaseException, advice: str) -> tuple[str, int] | None:
     `SomeFailedError`             `error: ...`, a list   1
     `UserError`                   `error: ...`           2
     `OSError`, out of memory      `error: ...`           2
+    a name that is not UTF-8      `error: ...`           2
     Ctrl-C                        `interrupted; ADVICE`  130
     `Terminated`, from SIGTERM    `terminated; ADVICE`   143
     ============================  =====================  =========
@@ -63,6 +64,9 @@ def ending(error: BaseException, advice: str) -> tuple[str, int] | None:
     is_torchs = type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
     if isinstance(error, MemoryError) or is_torchs:
         return "error: out of memory; close other programs, or give smaller images", UserError.exit_code
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        near = error.object[max(0, error.start - 40) : error.end + 40]
+        return f"error: a name that is not UTF-8 ({near!r}); rename the file or folder", UserError.exit_code
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename is not None else ""
         return f"error: {name}{error.strerror or error}", UserError.exit_code

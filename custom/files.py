@@ -197,6 +197,22 @@ def is_inside(name: str) -> bool:
     )
 
 
+def is_unicode(name: str) -> bool:
+    """Whether a name can be written as UTF-8; Python gives bytes of a file name that are not as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def require_unicode(words: Iterable[str]) -> None:
+    """Raise UserError for a word of a command line that is not UTF-8, and could not be written into results."""
+    for word in words:
+        if not is_unicode(word):
+            raise UserError(f"{word}: is not UTF-8; rename the file or folder")
+
+
 def _temporary_name(path: Path, suffix: str) -> Path:
     """A new unpredictable name beside `path`, with the writing process in it, so that left-overs can be recognised."""
     stem = path.name.removesuffix(suffix)[:_STEM]

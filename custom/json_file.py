@@ -13,10 +13,19 @@ def read_json(path: Path) -> Any:
     """Content of a JSON file in UTF-8, with or without a byte order mark.
 
     Raises:
-        UserError: the file cannot be read, or is not JSON; the message says where.
+        UserError: the file cannot be read, is not JSON (the message says where), or has an object with a key twice, of
+            which Python would silently keep the last.
     """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            key = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+            raise UserError(f"{path}: has {json.dumps(key)} twice in one object; keep the right one")
+        return content
+
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path}: broken JSON in line {error.lineno}, column {error.colno}: {error.msg}; correct or restore it"

@@ -17,6 +17,7 @@ import psutil
 
 from custom.errors import UserError
 from custom.exits import Terminated, ending
+from custom.files import require_unicode
 
 SOME_FAILED = 1  # exit code: some of the inputs failed, the others succeeded
 PATIENCE = 5  # seconds for child processes to end when asked to
@@ -31,7 +32,8 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; `{self.prog} --help` lists the options")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does, but an unknown option is named with those closest to it."""
+        """As argparse does, but an unknown option is named with those closest to it, and every word must be UTF-8."""
+        require_unicode(sys.argv[1:] if args is None else args)
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
             close = difflib.get_close_matches(unknown[0].partition("=")[0], sorted(_option_names(self)), n=1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from monai.bundle import ConfigParser
 
 from custom.bundle_call import BundleCall, split_words
+from custom.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,12 @@ from custom.bundle_call import BundleCall, split_words
 )
 def test_words_of_a_command_line(line, typed, others):
     assert split_words(line.split()) == (typed, others)
+
+
+def test_a_word_that_is_not_utf8_is_refused():
+    call = BundleCall(typed={"progress_bar": None, "output_dir": "runs/\udcff"})
+    with pytest.raises(UserError, match=r"^runs/.: is not UTF-8; rename"):
+        call.check_words(ConfigParser({}))
 
 
 def test_in_another_program_nothing_was_typed():

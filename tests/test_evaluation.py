@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,15 @@ def test_items_with_labels_of_a_split(tmp_path):
         labelled_items(data, "test")
     with pytest.raises(UserError, match="--split vaildation: no such list"):
         labelled_items(data, "vaildation")
+
+
+def test_images_of_one_name_would_share_their_results(tmp_path):
+    folder = make_synthetic(tmp_path, 1, (32, 48), {"training": 1, "validation": 2})
+    data = read_dataset(folder)
+    assert len(labelled_items(data, "validation")) == 2
+    data.validation[1]["image"] = "/else/" + Path(data.validation[0]["image"]).with_suffix(".tif").name
+    with pytest.raises(UserError, match=r"/else/.*\.tif of the validation list would get results of one name"):
+        labelled_items(data, "validation")
 
 
 def test_labels_that_are_ignored_throughout_are_no_labels():

@@ -35,6 +35,11 @@ def wrapped() -> RuntimeError:
         (SomeFailedError("2 failed:\n  a\n  b"), 1, "error: 2 failed:\n  a\n  b\n"),
         (FileNotFoundError(2, "No such file", "b.png"), 2, "error: b.png: No such file\n"),
         (OSError("odd"), 2, "error: odd\n"),
+        (
+            UnicodeEncodeError("utf-8", "runs/\udcff", 5, 6, "surrogates not allowed"),
+            2,
+            "error: a name that is not UTF-8 ('runs/\\udcff'); rename the file or folder\n",
+        ),
         (MemoryError(), 2, "error: out of memory; close other programs, or give smaller images\n"),
         (KeyboardInterrupt(), 130, "interrupted; run the same command again\n"),
         (Terminated(), 143, "terminated; run the same command again\n"),

@@ -20,6 +20,8 @@ def test_content_with_and_without_a_byte_order_mark(tmp_path, mark):
         (b'{\n"a": 1,}', r"a\.json: broken JSON in line 2, column 8"),
         (b"[" * 20_000, r"a\.json: its lists or objects are nested too deeply"),
         ("ü".encode("latin-1"), r"a\.json: cannot be read"),
+        ("[]".encode("utf-16"), r"a\.json: cannot be read"),
+        (b'{"a": [{"b": 1, "c": 2, "b": 1}]}', r'a\.json: has "b" twice in one object'),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path, content, message):

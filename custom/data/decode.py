@@ -7,9 +7,10 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError
+from ..files import is_unicode
 from . import tiff
 from .channels import Channel
 
@@ -22,6 +23,11 @@ MASK_SUFFIXES = (*IMAGE_SUFFIXES, *NIFTI_SUFFIXES)
 # Microscopy mosaics exceed Pillow's limit against decompression bombs, and the files are the user's own.
 Image.MAX_IMAGE_PIXELS = None
 
+_FORMATS = ("PNG", "JPEG", "BMP")  # others are lossy, have pages, or are read by programs that Pillow starts
+_JPEG = ("JPEG", "MPO")  # MPO is a JPEG followed by further ones, as phones and stereo cameras write it
+_NEITHER = "truncated, corrupt or not a PNG, JPEG or BMP; give an intact file"
+_LARGEST_RATIO = 1_100  # bytes of pixels per byte of a file; deflate reaches 1,032, a blank JPEG nearly as many
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PLAIN_MODES = ("1", "L", "LA", "RGB", "RGBA", "I", "I;16", "I;16B", "I;16L", "F")
 
 
@@ -92,6 +98,8 @@ def _check_name(path: Path) -> str:
     name = path.name.lower()
     if not name.endswith(MASK_SUFFIXES):
         raise UserError(f"{path}: unknown image format; use PNG, TIFF, JPEG or BMP")
+    if not is_unicode(path.name):
+        raise UserError(f"{path}: its name is not UTF-8, and could not be written into results; rename it")
     return name
 
 
@@ -101,13 +109,33 @@ def _damaged(path: Path, error: Exception) -> str:
 
 
 def _read_pillow(path: Path, mask: bool) -> NDArray:
-    with Image.open(path) as image:
-        if mask and image.format == "JPEG":
+    with _open_pillow(path) as image:
+        if mask and image.format in _JPEG:
             raise UserError(f"{path}: is a JPEG, which changes mask values; give PNG or TIFF")
+        _check_size(image, path)
         image.load()
-        if image.format == "JPEG":
+        if image.format in _JPEG:
             _check_jpeg(path, image.mode)
         return tiff.orient(_pixels(image, path, mask), image.getexif().get(tiff.ORIENTATION, 1))
+
+
+def _open_pillow(path: Path) -> Image.Image:
+    try:
+        return Image.open(path, formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        with path.open("rb") as file:
+            is_tiff = file.read(4) in _TIFF_MAGIC
+        advice = "is a TIFF under another suffix; rename it" if is_tiff else _NEITHER
+        raise UserError(f"{path}: {advice}") from error
+
+
+def _check_size(image: Image.Image, path: Path) -> None:
+    """Raise before memory is reserved for more pixels than the file can hold, or if it has several images."""
+    (width, height), depth = image.size, _png_depth(path) if image.format == "PNG" else 8
+    if width * height * len(image.getbands()) * depth > 8 * _LARGEST_RATIO * path.stat().st_size:
+        raise UserError(f"{path}: truncated or corrupt, it is too short for {height} x {width} pixels; give another")
+    if image.format == "PNG" and (count := getattr(image, "n_frames", 1)) > 1:
+        raise UserError(f"{path}: holds {count} images; save them as single files, or as pages of a TIFF")
 
 
 def _check_jpeg(path: Path, mode: str) -> None:

@@ -150,9 +150,10 @@ def is_coco(file: Path) -> bool:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Folders in a folder, but for hidden ones and data sets that were made before."""
+    """Folders in a folder, but for hidden ones, data sets that were made before, and links back to where one is."""
+    above = {path.resolve() for path in (folder, *folder.absolute().parents)}
     inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [path for path in inside if not (path / FILE_NAME).exists()]
+    return [path for path in inside if not (path / FILE_NAME).exists() and path.resolve() not in above]
 
 
 def _skip(known: Iterable[Path], sources: Sources, *folders: Path) -> None:

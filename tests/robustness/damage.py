@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from PIL import Image
+
+SIZES = ((2**30, 9), (9, 2**30), (10**6, 10**6))
 
 
 def _intact(path: Path, generator: np.random.Generator) -> None:
@@ -78,19 +81,22 @@ def _link_to_nothing(path: Path, generator: np.random.Generator) -> None:
 
 def _other_format(path: Path, generator: np.random.Generator) -> None:
     """Another format under this suffix."""
-    other = ".png" if path.suffix.lower() in (".tif", ".tiff") else ".tif"
-    file = path.with_name(f"other{other}")
-    Image.fromarray(generator.integers(0, 256, (17, 30), dtype=np.uint8)).save(file)
-    file.replace(path)
+    pages = [Image.fromarray(generator.integers(0, 256, (17, 30), dtype=np.uint8)) for _ in range(2)]
+    if path.suffix.lower() in (".tif", ".tiff"):
+        pages[0].save(path, format="PNG")
+    else:
+        kind = generator.choice(["TIFF", "GIF", "WEBP"])
+        pages[0].save(path, format=kind, save_all=True, append_images=pages[1:])
 
 
 def _huge(path: Path, generator: np.random.Generator) -> None:
-    """Claims to have 2^30 rows or columns."""
+    """Claims to have 2^30 rows or columns, or a million of both."""
     content = bytearray(path.read_bytes())
     if content[:4] == b"\x89PNG":
-        content[16:20] = struct.pack(">I", 2**30)
+        content[16:24] = struct.pack(">II", *SIZES[generator.integers(3)])
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     elif content[:2] == b"BM":
-        content[18:22] = struct.pack("<i", 2**30)
+        content[18:26] = struct.pack("<ii", *SIZES[generator.integers(3)])
     elif content[:2] == b"\xff\xd8":
         place = max(content.find(b"\xff\xc0"), content.find(b"\xff\xc2"))
         content[place + 5 : place + 9] = b"\xff\xff\xff\xff"

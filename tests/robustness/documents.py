@@ -57,6 +57,7 @@ def check_dataset(document: Document, folder: Path) -> None:
         require_refusal(ending, dataset, "--split")
         require_nothing_in(output)
         return
+    assert document.mutation.how != "a key twice", "which one counts?"
     call.require_result(output)
     if document.command == "evaluating":
         listed = json.loads((dataset / "dataset.json").read_text(encoding="utf-8-sig"))["validation"]

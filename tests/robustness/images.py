@@ -20,8 +20,10 @@ Writer = Callable[[Path, NDArray, np.random.Generator], None]
 
 TYPES = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 ODD_TYPES = ("complex64", "uint64", "int64")
+NOT_UTF8 = "\udcff"  # the byte 255
 STEMS = (
     *("plain", "with space", "ümlaut 图像", "run#1", "100%", "a[1]", "-dash", "it's", 'say "x"', "a,b", "a$HOME"),
+    NOT_UTF8,
     *("a@b", "a:b", "a.b.c", "$x", "@x", "%x", "(1)", "UPPER", "x" * 150, "new\nline", "a;b", "a\\b", "~", "*"),
 )
 
@@ -70,7 +72,8 @@ class Picture:
     @property
     def ordinary(self) -> bool:
         """Whether the file has to be read: it is intact, and has one gray value or colour at each pixel."""
-        return self.damage == "intact" and self.dtype not in ODD_TYPES and self.layout not in MAY_REFUSE
+        readable = self.stem != NOT_UTF8 and self.damage == "intact"
+        return readable and self.dtype not in ODD_TYPES and self.layout not in MAY_REFUSE
 
     @property
     def atol(self) -> float:

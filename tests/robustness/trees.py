@@ -22,6 +22,7 @@ TEXTS: dict[str, Callable[[str], bytes]] = {
     "with a byte order mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
     "in UTF-16": lambda text: text.encode("utf-16"),
     "not UTF-8": lambda text: text.replace("a", "\x00").encode().replace(b"\x00", b"\xe9"),
+    "a key twice": lambda text: f"{text[:-1]}, {text[1:]}".encode(),
     "a list": lambda text: f"[{text}]".encode(),
     "a word": lambda text: b'"word"',
     "a number": lambda text: b"3",

@@ -97,6 +97,11 @@ def test_command_line_is_refused_in_one_line(words, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_word_that_is_not_utf8_is_refused():
+    with pytest.raises(UserError, match=r"^runs/.: is not UTF-8; rename"):
+        parser().parse_args(["--output", "runs/\udcff"])
+
+
 def test_option_of_a_sub_command_is_suggested():
     made = command.make_parser("scripts.x", "Do it.")
     made.add_subparsers(required=True).add_parser("one").add_argument("--annotations")

@@ -107,3 +107,13 @@ def test_subfolders_whose_names_meet(tmp_path: Path, capsys: pytest.CaptureFixtu
         write_image(tmp_path / f"own/{file}_mask.png", binary_mask())
     line = refusal(capsys, "folder", "--source", tmp_path / "own", "--output", tmp_path / "out")
     assert "both would become x_y_a" in line
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    put(tmp_path, "one/x/a.png", "one/x/a_mask.png", "two/b.png", "two/b_mask.png")
+    for link, to in (("one/x/up", "."), ("one/y", "two"), ("one/x/self", "one/x"), ("two/back", "one")):
+        (tmp_path / link).symlink_to(tmp_path / to, target_is_directory=True)
+    assert found(find_sources(tmp_path / "one", None, None), tmp_path) == [
+        ("x_", "one/x/a.png", "one/x/a_mask.png"),
+        ("y_", "one/y/b.png", "one/y/b_mask.png"),
+    ]
