@@ -53,6 +53,7 @@ def describe_run() -> Model:
         channels=list(data.channel_names),
         gray_values=_gray_values(data),
         scale=value("scale") if "scale" in parser else 1.0,
+        pixel_size=data.pixel_size,
         orientations=value("test_orientations"),
         postprocessing=Postprocessing(**post),
         training={

@@ -78,7 +78,7 @@ class Model(_Part):
         classes: in the order of the network's output channels.
         channels: names of the image's channels.
         gray_values: one for all channels, or one for each.
-        pixel_size: of the training images in micrometres, where it is known.
+        pixel_size: side of a pixel, in micrometres, of the images that it is for, where it is known.
         scale: pixels that the network sees per pixel of the image; 0.5 halves an image before the network.
         orientations: rotated and mirrored versions of an image whose probabilities are averaged.
         license: terms of the weights, which are those of the data they were trained on.
@@ -106,7 +106,7 @@ class Model(_Part):
     classes: Annotated[list[ClassInfo], Field(min_length=2)]
     channels: Annotated[list[str], Field(min_length=1)] = ["gray"]
     gray_values: GrayValues | list[GrayValues] = GrayValues()
-    pixel_size: float | None = None
+    pixel_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     scale: Annotated[float, Field(gt=0, le=8)] = 1.0
     orientations: Literal[1, 7, 8] = 1
     postprocessing: Postprocessing = Postprocessing()
@@ -120,6 +120,36 @@ class Model(_Part):
         if isinstance(self.gray_values, list) and len(self.gray_values) != len(self.channels):
             raise ValueError(f"{len(self.gray_values)} gray_values for {len(self.channels)} channels")
         return self
+
+    def at_pixel_size(self, size: float | None) -> Model:
+        """The model for images with pixels of another size: its scale, and the lengths of its post-processing, change.
+
+        Args:
+            size: side of a pixel in micrometres; None: the model as it is.
+
+        Raises:
+            UserError: the model does not know the pixel size of its training images, or the scale becomes impossible.
+        """
+        if size is None:
+            return self
+        if self.pixel_size is None:
+            raise UserError(
+                f"--pixel_size {size:g}: model {self.name} does not know the pixel size of its training images; give "
+                "--scale, the working pixels for each pixel of the image"
+            )
+        ratio, own, other = size / self.pixel_size, self.postprocessing, self.model_copy(deep=True)
+        try:
+            other.scale, other.pixel_size = self.scale * ratio, size
+        except ValidationError as error:
+            raise UserError(
+                f"--pixel_size {size:g}: model {self.name} is for {self.pixel_size:g} micrometres, so images would be "
+                f"scaled by {self.scale * ratio:g}; is it in micrometres?"
+            ) from error
+        other.postprocessing.min_size = round(own.min_size / ratio**2)
+        other.postprocessing.grow = round(own.grow / ratio)
+        other.postprocessing.sigma = own.sigma / ratio
+        other.postprocessing.height = own.height / ratio
+        return other
 
     def gray_rule(self) -> GrayRule | GrayRules:
         """How the pixels of an image become gray values, channel by channel."""

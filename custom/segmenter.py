@@ -50,13 +50,19 @@ class Segmenter:
     Args:
         model: name of a shipped model, folder of a training, or a `Model`, whose settings may have been changed.
         device: where the network runs; None: a GPU if there is one.
+        pixel_size: of the images, in micrometres; None: as those that the model is for.
 
     Raises:
-        UserError: there is no such model, or it is broken.
+        UserError: there is no such model, it is broken, or it knows no pixel size.
     """
 
-    def __init__(self, model: str | os.PathLike[str] | Model, device: str | torch.device | None = None) -> None:
-        self.model = model if isinstance(model, Model) else read_model(model)
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | Model,
+        device: str | torch.device | None = None,
+        pixel_size: float | None = None,
+    ) -> None:
+        self.model = (model if isinstance(model, Model) else read_model(model)).at_pixel_size(pixel_size)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         network: Any = self.model.network()  # the stubs of Module.to lack memory_format
         self.network = network.to(self.device, memory_format=torch.channels_last)

@@ -12,6 +12,8 @@ from custom.model import Model, Postprocessing, read_model
 
 POSTPROCESSING = {"threshold": float, "method": str, "min_size": int, "grow": int, "sigma": float, "height": float}
 HELP = {
+    "pixel_size": "of the images, in micrometres: scale and post-processing follow",
+    "scale": "working pixels for each pixel of the image",
     "orientations": "rotated and mirrored versions to average: 1, 7 or 8",
     "threshold": "probability from which a pixel is foreground",
     "method": "components or watershed",
@@ -32,7 +34,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: str | None = Non
         help="a shipped model, or the folder of a training" + (f" (default: {default})" if default else ""),
     )
     group = parser.add_argument_group("overrides", "by default the model's own")
-    for name, kind in {"orientations": int, **POSTPROCESSING}.items():
+    for name, kind in {"pixel_size": float, "scale": float, "orientations": int, **POSTPROCESSING}.items():
         group.add_argument(f"--{name}", type=kind, help=HELP[name])
 
 
@@ -54,8 +56,10 @@ def apply_overrides(model: Model, options: argparse.Namespace) -> Model:
     """`model_from` for a model that is read already."""
     given: dict[str, Any] = {name: value for name in HELP if (value := getattr(options, name)) is not None}
     try:
-        if "orientations" in given:
-            model.orientations = given.pop("orientations")
+        model = model.at_pixel_size(given.pop("pixel_size", None))
+        for own in ("scale", "orientations"):
+            if own in given:
+                setattr(model, own, given.pop(own))
         model.postprocessing = Postprocessing(**{**model.postprocessing.model_dump(), **given})
     except ValidationError as error:
         first = error.errors()[0]

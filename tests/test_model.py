@@ -172,3 +172,25 @@ def test_files_are_readable_by_others(tmp_path):
     model = make_model(tmp_path)
     modes = {Path(file).stat().st_mode & 0o777 for file in (model.weights_path(), tmp_path / MODEL_FILE)}
     assert len(modes) == 1
+
+
+def test_another_pixel_size_changes_scale_and_lengths(tmp_path):
+    """In pixels twice as wide, cells have half the diameter and a quarter of the area."""
+    post = Postprocessing(method="watershed", threshold=0.3, min_size=101, grow=2, sigma=2.0, height=5.0)
+    model = make_model(tmp_path, pixel_size=0.2, scale=0.5, postprocessing=post)
+    other = model.at_pixel_size(0.4)
+    assert (other.scale, other.pixel_size, other.folder) == (1.0, 0.4, model.folder)
+    expected = Postprocessing(method="watershed", threshold=0.3, min_size=25, grow=1, sigma=1.0, height=2.5)
+    assert other.postprocessing == expected
+    assert (model.scale, model.postprocessing) == (0.5, post)
+    assert model.at_pixel_size(None) is model
+    assert model.at_pixel_size(0.2) == model
+
+
+def test_a_pixel_size_that_cannot_be_used_is_refused(tmp_path):
+    with pytest.raises(UserError, match="tiny does not know the pixel size .* give --scale"):
+        make_model(tmp_path / "unknown").at_pixel_size(0.2)
+    known = make_model(tmp_path / "known", pixel_size=0.2)
+    for size, scale in ((200, "1000"), (0, "0"), (-0.2, "-1"), (float("nan"), "nan")):
+        with pytest.raises(UserError, match=f"scaled by {scale}; is it in micrometres"):
+            known.at_pixel_size(size)

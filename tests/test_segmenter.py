@@ -13,6 +13,7 @@ from custom import Segmentation, Segmenter
 from custom.data import read_image
 from custom.errors import UserError
 from custom.model import Postprocessing
+from scripts.segment_volume import __main__ as segment_volume
 
 from .models import make_model
 
@@ -56,6 +57,34 @@ def test_it_answers_as_inference_does(segment, model, image, tmp_path):
     assert found.mask.dtype == np.uint8
     assert set(np.unique(found.mask)) <= {0, 255}
     np.testing.assert_array_equal(found.mask == 255, found.probability >= np.float32(0.45))
+
+
+def test_another_pixel_size_is_another_scale_in_each_way(image, tmp_path):
+    """`Segmenter`, `inferring` and `segment_volume` agree, and equal the model at the scale that follows."""
+    torch.manual_seed(0)
+    post = Postprocessing(threshold=0.45, min_size=8)
+    made = make_model(tmp_path / "model", features=4, depth=2, postprocessing=post, pixel_size=0.1, scale=0.5)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image)
+    given = Segmenter(made.folder, device="cpu", pixel_size=0.2)(image)
+    made.scale, made.postprocessing.min_size = 1.0, 2
+    assert same(given, Segmenter(made, device="cpu")(image))
+    monai.bundle.run(
+        run_id="inferring",
+        config_file="bundle/configs/inference.json",
+        model=str(made.folder),
+        dataset_dir=str(path),
+        output_dir=str(tmp_path / "out"),
+        save=["probability", "instance"],
+        device="cpu",
+        pixel_size=0.2,
+    )
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "probabilities" / "a.tif"), given.probability)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "instances" / "a.tif"), given.instances)
+    volume = [str(path), str(tmp_path / "a.zarr"), "--model", str(made.folder), "--pixel_size", "0.2"]
+    assert segment_volume.main(volume) == 0
+    mask = zarr.open_array(tmp_path / "a.zarr" / "labels" / "mask" / "0", mode="r")[0]
+    np.testing.assert_array_equal(mask > 0, given.mask > 0)
 
 
 def test_arrays_files_and_lists_are_one(segment, image, tmp_path):

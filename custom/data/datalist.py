@@ -5,6 +5,7 @@
   "name": "ISBI 2012 EM",                     // any text
   "description": "...", "licence": "...", "reference": "...",
   "channel": "electron density",              // what a gray value is
+  "pixel_size": 0.004,                        // optional: side of a pixel in micrometres
   "channels": {"0": "DNA", "2": "actin"},     // optional: which channels of a file are used, and their names
   "axes": "CYX",                              // optional: what the pages of a TIFF are that does not say it
   "label_kind": "classes",                    // or "instances"
@@ -62,6 +63,7 @@ class Datalist:
     test: list[dict[str, Any]]
     about: dict[str, str] = field(default_factory=dict)
     channel_names: tuple[str, ...] = GRAY
+    pixel_size: float | None = None
 
     def all_in_training(self) -> Datalist:
         """The same data set with its validation images among those for training, and none for validation."""
@@ -97,7 +99,10 @@ def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Dat
         warn_of_neighbours(items)
     refuse_shared(items, contents, folder / FILE_NAME)
     about = {key: value for key, value in content.items() if isinstance(value, str) and key not in _NOT_ABOUT}
-    return Datalist(folder, label_format, class_names, about=about, channel_names=channel_names, **items)
+    size = _read_pixel_size(content, folder / FILE_NAME)
+    return Datalist(
+        folder, label_format, class_names, about=about, channel_names=channel_names, pixel_size=size, **items
+    )
 
 
 def write_dataset(
@@ -108,9 +113,12 @@ def write_dataset(
     items: dict[str, list[dict[str, str]]],
     ignore_value: int | None = None,
     channels: dict[str, str] | None = None,
+    pixel_size: float | None = None,
 ) -> None:
     """Write `dataset.json` into a folder. `items` maps splits to lists; missing splits are empty."""
     content: dict[str, Any] = {**about, "label_kind": label_kind, "labels": labels}
+    if pixel_size is not None:
+        content["pixel_size"] = pixel_size
     if channels is not None:
         content["channels"] = channels
     if ignore_value is not None:
@@ -184,6 +192,15 @@ def _read_channels(content: dict[str, Any], path: Path) -> tuple[dict[str, Any],
             '{"0": "DNA", "2": "actin"}'
         )
     return {**reading, "channel": as_channel(numbers)}, names
+
+
+def _read_pixel_size(content: dict[str, Any], path: Path) -> float | None:
+    size = content.get("pixel_size")
+    if size is None:
+        return None
+    if isinstance(size, bool) or not isinstance(size, int | float) or not 0 < size < float("inf"):
+        raise UserError(f"{path}: pixel_size is {size!r}; give the side of a pixel in micrometres")
+    return float(size)
 
 
 def _read_items(content: dict[str, Any], split: str, folder: Path, shared: dict[str, Any]) -> list[dict[str, Any]]:

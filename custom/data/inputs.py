@@ -14,6 +14,7 @@ from ..errors import SomeFailedError, UserError
 from .channels import GRAY, Channel, as_channel, check_axes, count_of
 from .image_io import check_image, count_channels, count_pages
 from .pairs import list_images
+from .pixel_size import stated_pixel_size, warn_of_pixel_size
 
 
 @dataclass
@@ -23,6 +24,11 @@ class InputImages:
 
     items: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+
+    def warn_of_pixel_size(self, model: float | None) -> None:
+        """Warn if a file states pixels of another size than a model is used for, in micrometres."""
+        files = dict.fromkeys(item["image"] for item in self.items)
+        warn_of_pixel_size(((file, stated_pixel_size(Path(file))) for file in files), model)
 
     def report(self, output_dir: str | os.PathLike[str] | None = None) -> None:
         """Log where the results are; raise `SomeFailedError` with the list of files that could not be read, if any."""

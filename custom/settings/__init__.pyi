@@ -1,5 +1,5 @@
 from .configuration import check
-from .declarations import RUNS, STRUCTURE, Common, Evaluating, Inferring, Objects, Training
+from .declarations import RUNS, STRUCTURE, Common, Evaluating, Inferring, Objects, Trained, Training
 from .setting import Setting, declared_in, settings_of
 from .values import shown
 
@@ -11,6 +11,7 @@ __all__ = [
     "Inferring",
     "Objects",
     "Setting",
+    "Trained",
     "Training",
     "check",
     "declared_in",

@@ -67,6 +67,15 @@ class Objects(Declarations):
     height: float = setting("least height of watershed seeds above the saddle", "pixels", ge=0, allow_inf_nan=False)
 
 
+class Trained(Declarations):
+    """Settings of the runs that use a trained model."""
+
+    threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
+    pixel_size: float | None = setting(
+        "pixel size of the images, if the model's is known: scale and post-processing follow", "micrometres", gt=0
+    )
+
+
 class Training(Objects, Common):
     """Settings of `training`; `evaluating` reads the same file and has them too."""
 
@@ -129,18 +138,17 @@ class Training(Objects, Common):
     train__window__flip_prob: float = setting("probability of a flip", ge=0, le=1, of="RandElasticGridd")
 
 
-class Evaluating(Training):
+class Evaluating(Trained, Training):
     """Settings that only `evaluating` has."""
 
     split: Literal["training", "validation", "test"] = setting("list of `dataset.json` to score")
     model: str = setting("model to score: a name in `bundle/models`, or a folder", min_length=1)
-    threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
     instances: bool = setting("score objects rather than pixels; by default if the labels are instances")
     evaluation_dir: str = setting("folder for the scores", min_length=1)
     save_probability: bool = setting("write the probabilities too")
 
 
-class Inferring(Objects, Common):
+class Inferring(Trained, Objects, Common):
     """Settings of `inferring`."""
 
     dataset_dir: str = setting("images to segment: a file, a folder or a pattern such as `images/*.tif`", min_length=1)
@@ -150,7 +158,6 @@ class Inferring(Objects, Common):
     palette: bool = setting("PNG masks get a palette that shows each class in a colour")
     axes: str | None = setting("what the pages of a TIFF are that does not say it, such as CYX")
     model: str = setting("model to segment with: a name in `bundle/models`, or a folder", min_length=1)
-    threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
     orientations: int = setting("rotations and flips averaged", ge=1, le=8)
     scale: float = setting("working pixels per image pixel, as in the training", gt=0, allow_inf_nan=False)
     save: list[Literal["mask", "probability", "instance", "disagreement"]] = setting("what to write", min_length=1)

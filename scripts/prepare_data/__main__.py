@@ -9,6 +9,7 @@ python -m scripts.prepare_data folder --source my_images --output data/mine
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from custom.data.datalist import SPLITS, read_dataset
 from custom.data.labels import LabelKind
 from custom.data.synthetic import make_synthetic
+from custom.errors import UserError
 
 from .. import command as shared
 from . import ctc, folder, isbi2012
@@ -120,6 +122,9 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--channels", nargs="+", metavar="NAME", help="names of several channels to keep")
     command.add_argument("--axes", help="what the pages of a TIFF are that does not say it, such as CYX or ZCYX")
+    command.add_argument(
+        "--pixel_size", type=float, metavar="UM", help="side of a pixel in micrometres (default: what the files state)"
+    )
     command.add_argument("--validation_fraction", type=float, default=0.2, help="share to validate on")
     command.add_argument("--test_fraction", type=float, default=0.0, help="share to test on")
     command.add_argument(
@@ -167,7 +172,14 @@ def _folder(arguments: argparse.Namespace) -> list[str]:
             arguments.fold,
             arguments.split,
         ),
+        _positive(arguments.pixel_size),
     )
+
+
+def _positive(pixel_size: float | None) -> float | None:
+    if pixel_size is not None and not 0 < pixel_size < math.inf:
+        raise UserError(f"--pixel_size {pixel_size:g}: give the side of a pixel in micrometres, above 0")
+    return pixel_size
 
 
 if __name__ == "__main__":

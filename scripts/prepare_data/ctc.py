@@ -33,15 +33,16 @@ _TERMS = {
 
 @dataclass(frozen=True)
 class CtcData:
-    """A data set of the challenge."""
+    """A data set of the challenge; the pixel size in micrometres is that of its page of data sets."""
 
     archive: Archive
     about: dict[str, str]
+    pixel_size: float
 
 
-def _data(folder: str, sha256: str, description: str, channel: str) -> CtcData:
+def _data(folder: str, sha256: str, description: str, channel: str, pixel_size: float) -> CtcData:
     about = {"name": folder, "description": description, **_TERMS, "channel": channel}
-    return CtcData(Archive(f"{_URL}{folder}.zip", folder, sha256), about)
+    return CtcData(Archive(f"{_URL}{folder}.zip", folder, sha256), about, pixel_size)
 
 
 DATASETS = {
@@ -50,12 +51,14 @@ DATASETS = {
         "832fed2d05bb7488cf9c51a2994b75f8f3f53b3c3098856211f2d39023c34e1a",
         "HeLa cells on flat glass.",
         "differential interference contrast",
+        0.19,
     ),
     "phc-u373": _data(
         "PhC-C2DH-U373",
         "b18185c18fce54e8eeb93e4bbb9b201d757add9409bbf2283b8114185a11bc9e",
         "U373 glioblastoma-astrocytoma cells on polyacrylamide.",
         "phase contrast",
+        0.65,
     ),
 }
 
@@ -107,7 +110,13 @@ def prepare(
         UserError: as `open_source` and `new_dataset`; files missing; no such fold; nothing to train on.
     """
     with (
-        new_dataset(output, data.about, LabelFormat("instances", ignore=IGNORE), ("background", "cell")) as writer,
+        new_dataset(
+            output,
+            data.about,
+            LabelFormat("instances", ignore=IGNORE),
+            ("background", "cell"),
+            pixel_size=data.pixel_size,
+        ) as writer,
         open_source(source, data.archive, output.absolute().parent / "downloads") as root,
     ):
         for split, sequence, frame, path in _choose(_sequences(root), annotations, folds, fold):

@@ -13,6 +13,7 @@ from scipy import ndimage
 from custom.data.channels import Channel
 from custom.data.image_io import check_image, count_pages, read_image
 from custom.data.labels import LabelFormat, LabelKind
+from custom.data.pixel_size import stated_pixel_size
 from custom.errors import UserError
 
 from .channels import Channels
@@ -55,6 +56,7 @@ def prepare(
     invert: bool = False,
     channels: Channels = Channels(),  # noqa: B008 (frozen)
     split: Split = Split(),  # noqa: B008 (frozen)
+    pixel_size: float | None = None,
 ) -> list[str]:
     """Write the data set, one file per image or page: PNG for 8 bits (and 16 bits gray), TIFF for the rest.
 
@@ -66,6 +68,7 @@ def prepare(
         invert: whether, of two classes, the smaller value is the foreground.
         channels: which ones to take of images with several channels.
         split: what is held out.
+        pixel_size: side of a pixel in micrometres; None: what the files state, if all state the same.
 
     Returns:
         Lines for the console: what the data set holds, and what was skipped.
@@ -93,7 +96,8 @@ def prepare(
         "channel": "gray value",
     }
     overview = Overview(label_format, chosen(len(pairs)), channels.gray_rule())
-    with new_dataset(output, about, label_format, names, channels.names) as writer:
+    size = pixel_size or _common_pixel_size(pairs)
+    with new_dataset(output, about, label_format, names, channels.names, size) as writer:
         for pair, name in zip(pairs, splits, strict=True):
             image, mask = pair.read(drawn)
             overview.add(f"{pair.name} ({name})", image, mask, pair.label.path)
@@ -111,6 +115,11 @@ def _pages(source: Source, channels: Channels) -> Iterator[Pair]:
     for page in range(pages):
         name = f"{source.prefix}{source.image.stem}" + ("" if pages == 1 else f"_{page:03d}")
         yield Pair(name, source.image, label, page, channel, channels.axes)
+
+
+def _common_pixel_size(pairs: list[Pair]) -> float | None:
+    sizes = {stated_pixel_size(image) for image in {pair.image for pair in pairs}}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _categories(pairs: list[Pair]) -> list[str] | None:

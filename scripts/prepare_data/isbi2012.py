@@ -31,6 +31,7 @@ ABOUT = {
     "reference": "Cardona et al. 2010, PLoS Biology 8(10); Arganda-Carreras et al. 2015, Front. Neuroanat. 9:142",
     "channel": "transmission electron micrograph: membranes are dark",
 }
+PIXEL_SIZE = 0.004
 FOLDS = 5
 PairBy = Literal["name", "order"]
 Section = tuple[tuple[Path, int], tuple[Path, int] | None]
@@ -55,7 +56,9 @@ def prepare(
         UserError: as `open_source` and `new_dataset`; stacks missing or of different length; no such fold.
     """
     with (
-        new_dataset(output, ABOUT, LabelFormat("classes", (0, 255)), ("membrane", "cell")) as writer,
+        new_dataset(
+            output, ABOUT, LabelFormat("classes", (0, 255)), ("membrane", "cell"), pixel_size=PIXEL_SIZE
+        ) as writer,
         open_source(source, ARCHIVE, output.absolute().parent / "downloads") as root,
     ):
         if source is None:

@@ -68,6 +68,7 @@ def new_dataset(
     label_format: LabelFormat,
     class_names: tuple[str, ...],
     channel_names: Sequence[str] | None = None,
+    pixel_size: float | None = None,
 ) -> Iterator[DatasetWriter]:
     """A writer for a new data set folder, which appears at `output` when the block ends well.
 
@@ -80,7 +81,7 @@ def new_dataset(
         yield writer
         labels = dict(zip(keys, class_names, strict=True))
         channels = {str(number): name for number, name in enumerate(channel_names)} if channel_names else None
-        write_dataset(folder, about, label_format.kind, labels, writer.items, label_format.ignore, channels)
+        write_dataset(folder, about, label_format.kind, labels, writer.items, label_format.ignore, channels, pixel_size)
         read_dataset(folder)
 
 

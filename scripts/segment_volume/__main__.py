@@ -36,6 +36,7 @@ from tqdm import tqdm
 
 from custom.data.channels import Channel, as_channel, check_axes, count_of
 from custom.data.inputs import named_channels
+from custom.data.pixel_size import in_micrometres, warn_of_pixel_size
 from custom.errors import UserError
 from custom.files import new_folder, require_space, require_writable
 from custom.inferers import bfloat16_is_fast
@@ -90,6 +91,7 @@ def make_job(options: argparse.Namespace, volume: Volume) -> Job:
         UserError: a model that cannot be used, blocks that do not fit its network.
     """
     model = model_from(options)
+    warn_of_pixel_size([(options.source, in_micrometres(volume.scale, volume.unit))], model.pixel_size)
     divisor = geometry_of(model.network()).divisor
     if options.block < divisor or options.block % divisor:
         raise UserError(f"--block {options.block}: give a multiple of {divisor}, the network's divisor")

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from custom.data import tiff
 from custom.data.gray import luma
+from custom.data.pixel_size import pixel_size
 from custom.errors import UserError
-
-from .pixel_size import pixel_size
 
 # A chunk has to be decoded whole, so the largest one bounds the memory from below.
 LARGEST_CHUNK = 2**30

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from custom.settings import Common, Evaluating, Inferring, Objects, Setting, Training, declared_in
+from custom.settings import Common, Evaluating, Inferring, Objects, Setting, Trained, Training, declared_in
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigParser
@@ -19,6 +19,7 @@ FILES = {"training": ["train.json"], "evaluating": ["train.json", "evaluate.json
 SECTIONS = (
     ("Every run", (Common, Objects), ("training", "evaluating", "inferring")),
     ("training", (Training,), ("training",)),
+    ("evaluating and inferring", (Trained,), ("evaluating", "inferring")),
     ("evaluating", (Evaluating,), ("evaluating",)),
     ("inferring", (Inferring,), ("inferring",)),
 )

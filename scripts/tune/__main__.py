@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.save:
         fitted_on = f"{len(examples)} {given.split} images of {given.dataset.name}"
         saved = read_model(given.model)
+        saved.scale, saved.pixel_size = model.scale, model.pixel_size  # which the setting was fitted at
         saved.postprocessing = Postprocessing(**asdict(outcome.best[0]), fitted_on=fitted_on)
         update_model(saved)
         print(f"saved in {saved.folder}")

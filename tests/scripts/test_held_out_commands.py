@@ -64,6 +64,13 @@ def test_tune_saves_the_best_setting_when_asked(model, dataset, tmp_path, capsys
     assert f"{best['seg']:.4f}" in capsys.readouterr().out
 
 
+def test_tune_saves_the_scale_that_it_fitted_at(model, dataset, tmp_path):
+    line = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out"), "--save"]
+    assert tune.main([*line, "--scale", "0.75"]) == 0
+    assert read_model(model.folder).scale == 0.75
+    assert tune.main([*line, "--scale", "9"]) == 2
+
+
 def test_tune_needs_cells(model, dataset, capsys):
     content = json.loads((dataset / "dataset.json").read_text())
     content |= {"label_kind": "classes", "labels": {"0": "ground", "1": "cell"}, "ignore_value": 2}

@@ -1,10 +1,16 @@
-"""Pixel size and unit of a TIFF, as ImageJ and OME write them."""
+"""The pixel size that a file states, as ImageJ and OME write it, and whether it fits that of a model."""
 
 from __future__ import annotations
 
+import logging
+import os
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import tifffile
+
+from .decode import TIFF_SUFFIXES
 
 Scale = tuple[float, float, float]
 # Names of OME-NGFF for what files call their unit.
@@ -24,6 +30,15 @@ UNITS = {
     "cm": "centimeter",
     "m": "meter",
 }
+MICROMETRES = {
+    "angstrom": 1e-4,
+    "nanometer": 1e-3,
+    "micrometer": 1.0,
+    "millimeter": 1e3,
+    "centimeter": 1e4,
+    "meter": 1e6,
+}
+SAME = 1.3  # the zoom that trainings draw: a model has seen pixels that differ by this factor
 UNKNOWN: tuple[Scale, None] = ((1.0, 1.0, 1.0), None)
 
 
@@ -37,6 +52,45 @@ def pixel_size(file: tifffile.TiffFile) -> tuple[Scale, str | None]:
     if file.is_imagej and file.imagej_metadata:
         return _from_imagej(file)
     return UNKNOWN
+
+
+def in_micrometres(scale: Sequence[float], unit: str | None) -> float | None:
+    """Side of a pixel in the plane, in micrometres; None if it is not known, or a pixel is not square.
+
+    Args:
+        scale: size along (..., rows, columns).
+        unit: its unit, by the names of OME-NGFF.
+    """
+    rows, columns = scale[-2:]
+    if unit not in MICROMETRES or abs(rows - columns) > 0.01 * columns:
+        return None
+    return columns * MICROMETRES[unit]
+
+
+def stated_pixel_size(path: Path) -> float | None:
+    """Side of a pixel in micrometres, as a TIFF of ImageJ or OME states it; None of other files."""
+    if not path.name.lower().endswith(TIFF_SUFFIXES):
+        return None
+    with tifffile.TiffFile(path) as file:
+        return in_micrometres(*pixel_size(file))
+
+
+def warn_of_pixel_size(found: Iterable[tuple[str | os.PathLike[str], float | None]], model: float | None) -> None:
+    """Warn once if an image's pixels are not those that a model is used for.
+
+    Args:
+        found: files, and their pixel sizes in micrometres.
+        model: pixel size in micrometres of the images that the model is for; None: not known.
+    """
+    if model is None:
+        return
+    for name, size in found:
+        if size is not None and not model / SAME <= size <= model * SAME:
+            logging.getLogger(__name__).warning(
+                f"{name}: has pixels of {size:g} um by its metadata, the model is used as for {model:g} um; "
+                f"--pixel_size {size:g} brings it to their scale"
+            )
+            return
 
 
 def _from_ome(text: str) -> tuple[Scale, str | None]:
