@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
@@ -17,6 +18,16 @@ def center_crop(x: Tensor, size: list[int]) -> Tensor:
     """Centre of ``x`` (..., H, W) with the spatial ``size`` (h, w)."""
     top, left = (x.shape[-2] - size[0]) // 2, (x.shape[-1] - size[1]) // 2
     return x[..., top : top + size[0], left : left + size[1]]
+
+
+def center_copy(x: Tensor, size: list[int]) -> Tensor:
+    """As :func:`center_crop`, as a copy whose gradient has the memory format of ``x``.
+
+    The gradient of a slice is not channels-last. Adding it to that of the pooling, and passing the sum on to layers
+    that are, took a sixth of a training step with 16 features on a CPU.
+    """
+    top, left = (x.shape[-2] - size[0]) // 2, (x.shape[-1] - size[1]) // 2
+    return F.pad(x, [-left, left + size[1] - x.shape[-1], -top, top + size[0] - x.shape[-2]])
 
 
 def double_convolution(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -54,7 +65,9 @@ class UpBlock(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.up(x)
-        return self.convolutions(torch.cat([center_crop(skip, [x.shape[-2], x.shape[-1]]), x], dim=1))
+        size = [x.shape[-2], x.shape[-1]]
+        skip = center_copy(skip, size) if self.training else center_crop(skip, size)
+        return self.convolutions(torch.cat([skip, x], dim=1))
 
 
 def initialise(layer: nn.Conv2d | nn.ConvTranspose2d, init: str) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from custom.errors import UserError
-from custom.networks import ValidUNet
+from custom.networks import ValidUNet, valid_unet
+from custom.networks.valid_unet import UP_CONVOLUTIONS, center_copy, center_crop
 
 
 def small(**arguments) -> ValidUNet:
@@ -159,3 +160,36 @@ def test_script_and_trace_give_the_same_logits():
 def test_impossible_arguments_are_refused(arguments, message):
     with pytest.raises(UserError, match=message):
         ValidUNet(**{"features": 2, **arguments})
+
+
+@pytest.mark.parametrize("up", UP_CONVOLUTIONS)
+def test_training_mode_computes_the_same_logits_and_gradients(monkeypatch, up):
+    """It copies the skip connections, which keeps gradients channels-last; compare with plain slices."""
+    torch.manual_seed(0)
+    network = small(up=up).train()
+    image = torch.rand(2, 1, 60, 68)
+
+    def run():
+        network.zero_grad()
+        logits = network(image)
+        logits.square().sum().backward()
+        return logits.detach(), [parameter.grad.clone() for parameter in network.parameters()]
+
+    logits, gradients = run()
+    monkeypatch.setattr(valid_unet, "center_copy", center_crop)
+    sliced_logits, sliced_gradients = run()
+    assert torch.equal(logits, sliced_logits)
+    torch.testing.assert_close(gradients, sliced_gradients)
+    assert torch.equal(logits, network.eval()(image))
+
+
+@pytest.mark.parametrize("size", [[6, 4], [3, 5]])
+def test_gradient_of_a_copied_centre_is_channels_last(size):
+    x = torch.rand(1, 3, 8, 9).contiguous(memory_format=torch.channels_last).requires_grad_()
+    copy = center_copy(x, size)
+    assert torch.equal(copy, center_crop(x, size))
+    (gradient,) = torch.autograd.grad(copy, x, torch.ones_like(copy))
+    assert gradient.is_contiguous(memory_format=torch.channels_last)
+    expected = torch.zeros_like(x)
+    center_crop(expected, size).fill_(1)
+    assert torch.equal(gradient, expected)
