@@ -1,6 +1,11 @@
 """Compare each part with its alternatives, check that the results agree, and write a report.
 
 python -m scripts.benchmark [--only augmentation weight_map inference volume training] [--quick] [--output docs]
+python -m scripts.benchmark --only race --minutes 10 30 --environments FOLDER
+
+The race is not run unless named: it trains each candidate for the given minutes. The peers' virtual environments are
+FOLDER/NAME; `docs/benchmark.md` says what to install in each. Parts of an earlier report that are not measured again
+are kept, if it is of the same machine and packages.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,6 +23,8 @@ import matplotlib as mpl
 from .. import command
 from . import augmentation, inference, training, volume, weight_map
 from .machine import describe
+from .race import part as race
+from .race.course import Settings
 from .report import draw, to_markdown, write_text
 from .results import Part
 from .sizes import QUICK, Sizes
@@ -28,21 +36,32 @@ PARTS: dict[str, Callable[[Sizes], Part]] = {
     "volume": volume.run,
     "training": training.run,
 }
-
-
+RACE = "race"
 DEFAULT = Sizes()
 
 
-def benchmark(names: list[str], sizes: Sizes, output: Path) -> list[Part]:
+def benchmark(parts: dict[str, Callable[[], Part]], shortened: bool, output: Path) -> list[Part]:
     """Run the parts; after each, write `benchmark.json`, `benchmark.md` and `benchmark.png` into `output`."""
     machine = describe()
-    parts: list[Part] = []
-    for name in names:
+    kept = earlier(output / "benchmark.json", machine, shortened)
+    done: list[Part] = []
+    for name, measure in parts.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
-        parts.append(PARTS[name](sizes))
-        write_report(machine, parts, sizes is not DEFAULT, output)
+        done.append(measure())
+        found = kept | {part.name: part for part in done}
+        write_report(machine, [found[name] for name in [*PARTS, RACE] if name in found], shortened, output)
     print((output / "benchmark.md").read_text(encoding="utf-8"))
-    return parts
+    return done
+
+
+def earlier(path: Path, machine: dict[str, str], shortened: bool) -> dict[str, Part]:
+    """Parts of an earlier report of the same machine, packages and sizes, by name."""
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    same = all(content["machine"].get(key) == machine[key] for key in ("processor", "GPU", "packages"))
+    parts = [Part.from_json(plain) for plain in content["parts"]]
+    return {part.name: part for part in parts} if same and content["shortened"] == shortened else {}
 
 
 def write_report(machine: dict[str, str], parts: list[Part], shortened: bool, output: Path) -> None:
@@ -52,20 +71,38 @@ def write_report(machine: dict[str, str], parts: list[Part], shortened: bool, ou
     draw(parts, output / "benchmark.png")
 
 
-@command.entry_point("the report contains the parts that were finished")
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; 0 if all results agree, 1 if a check failed (missed speeds do not count)."""
+def make_parser() -> command.Parser:
+    """The command line."""
     parser = command.make_parser("scripts.benchmark", __doc__)
+    names = [*PARTS, RACE]
     parser.add_argument(
-        "--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART", help="parts to measure"
+        "--only", nargs="+", choices=names, default=list(PARTS), metavar="PART", help="parts to measure"
     )
     parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds, to test the benchmark")
     parser.add_argument("--output", type=Path, default=Path("docs"), help="folder of the report")
-    given = parser.parse_args(argv)
+    of_race = parser.add_argument_group("race")
+    of_race.add_argument(
+        "--minutes", type=float, nargs="+", default=[10.0], help="budgets, minutes of processor time on two cores"
+    )
+    of_race.add_argument("--dataset", type=Path, default=Path("data/isbi2012"), help="prepared data set")
+    of_race.add_argument("--race_folder", type=Path, default=Path("runs/race"), help="keeps what was predicted")
+    of_race.add_argument("--environments", type=Path, metavar="FOLDER", help="the peers' virtual environments")
+    return parser
+
+
+@command.entry_point("the report contains the parts that were finished")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; 0 if all results agree, 1 if a check failed (missed speeds do not count)."""
+    given = make_parser().parse_args(argv)
     mpl.use("Agg")
     logging.disable(logging.INFO)
     warnings.filterwarnings("ignore")
-    parts = benchmark(given.only, QUICK if given.quick else DEFAULT, given.output)
+    sizes = QUICK if given.quick else DEFAULT
+    settings = Settings(given.dataset, given.race_folder, given.minutes, given.environments)
+    measures: dict[str, Callable[[], Part]] = {name: partial(PARTS[name], sizes) for name in given.only if name != RACE}
+    if RACE in given.only:
+        measures[RACE] = partial(race.run, settings, given.output)
+    parts = benchmark(measures, given.quick, given.output)
     return 0 if all(check.met for part in parts for check in part.checks) else command.SOME_FAILED
 
 

@@ -21,6 +21,7 @@ from .timing import Call, Times, alternate, median, speedup
 
 OWN = "OverlapTileInferer"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+FLOORS_IN_USE = {"float32": 2.0, "bfloat16": 2.5}  # against the plain loop
 PLAIN = "plain loop of 388-pixel tiles, float32"
 BASIC = "SlidingWindowInferer, BasicUNet"
 SAME = "SlidingWindowInferer, same layers with padding"
@@ -29,13 +30,14 @@ SAME = "SlidingWindowInferer, same layers with padding"
 def run(sizes: Sizes) -> Part:
     """Compare on the GPU if there is one, else on all cores."""
     device, dtype = device_and_dtype()
+    in_use = str(dtype).removeprefix("torch.")
     torch.manual_seed(0)
     network = ValidUNet(features=sizes.features).eval().to(device)
     part = Part(
         "inference",
         f"Depth 4, {sizes.features} features, on {device.type} with {torch.get_num_threads()} threads; sliding windows "
         f"of {sizes.roi} pixels, overlap 0.25, Gaussian. Bfloat16 is "
-        f"{'native' if dtype == torch.bfloat16 else 'not native'} here.",
+        f"{'native' if dtype == torch.bfloat16 else 'not native'} here, so that {in_use} is in use.",
     )
     image = torch.from_numpy(samples.mosaic(sizes.large)[0])[None, None].to(device)
     calls = candidates(network, image, sizes.roi)
@@ -43,13 +45,13 @@ def run(sizes: Sizes) -> Part:
         call()
     times = alternate(calls, sizes.network_rounds, warm_up=False)
     part.tables = [
-        comparison_table(times, sizes.large),
-        growth(network, sizes),
+        comparison_table(times, sizes.large, in_use),
+        growth(network, sizes, in_use),
         memory(sizes),
         full_network(device, dtype, sizes),
     ]
     part.checks = checks(network, image[..., : sizes.roi - 12, : sizes.roi])
-    part.floors = floors(times)
+    part.floors = floors(times, in_use)
     return part
 
 
@@ -74,22 +76,23 @@ def width(network: ValidUNet) -> int:
     return network.classify.in_channels
 
 
-def comparison_table(times: Times, size: int) -> Table:
+def comparison_table(times: Times, size: int, in_use: str) -> Table:
     rows: list[list[Any]] = [
         [
             name,
             median(times, name),
             size**2 / 1e6 / median(times, name),
             speedup(times, name, f"{OWN}, {'bfloat16' if name.endswith('bfloat16') else 'float32'}"),
-            speedup(times, name, f"{OWN}, bfloat16"),
+            speedup(times, name, f"{OWN}, {in_use}"),
         ]
         for name in times
     ]
-    columns = ["", "s", "Mpixel/s", "times slower than tiles, same precision", "times slower than tiles, bfloat16"]
+    columns = ["", "s", "Mpixel/s", "times slower than tiles, same precision", f"times slower than tiles, {in_use}"]
     return Table(f"Inference, {size} x {size}", columns, rows, "bars")
 
 
-def floors(times: Times) -> list[Floor]:
+def floors(times: Times, in_use: str) -> list[Floor]:
+    """The required speeds of the precision in use: bfloat16 where it is native, else float32."""
     found = [
         Floor(
             f"times faster than {peer}, {precision}",
@@ -99,25 +102,26 @@ def floors(times: Times) -> list[Floor]:
         )
         for peer in (BASIC, SAME)
         for precision in PRECISIONS
+        if precision in ("float32", in_use)
     ]
-    limit = "the convolutions' own speed in bfloat16"
-    return [
-        *found,
-        Floor(
-            f"times faster than the {PLAIN}, with bfloat16", speedup(times, PLAIN, f"{OWN}, bfloat16"), 2.5, limit=limit
-        ),
-    ]
+    loop = Floor(
+        f"times faster than the {PLAIN}, with {in_use}",
+        speedup(times, PLAIN, f"{OWN}, {in_use}"),
+        FLOORS_IN_USE[in_use],
+        limit=f"the convolutions' own speed in {in_use}",
+    )
+    return [*found, loop]
 
 
-def growth(network: ValidUNet, sizes: Sizes) -> Table:
+def growth(network: ValidUNet, sizes: Sizes, in_use: str) -> Table:
     """Time by image size, one run each."""
     device = next(network.parameters()).device
     rows: list[list[Any]] = []
     for size in sizes.growth:
         image = torch.from_numpy(samples.mosaic(size)[0])[None, None].to(device)
-        times = alternate({OWN: own(network, image, "bfloat16")}, 1, warm_up=False)
+        times = alternate({OWN: own(network, image, in_use)}, 1, warm_up=False)
         rows.append([size, median(times, OWN), size**2 / 1e6 / median(times, OWN)])
-    return Table("Inference by image size, bfloat16", ["pixels per side", "s", "Mpixel/s"], rows, "lines")
+    return Table(f"Inference by image size, {in_use}", ["pixels per side", "s", "Mpixel/s"], rows, "lines")
 
 
 def memory(sizes: Sizes) -> Table:

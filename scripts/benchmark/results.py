@@ -68,3 +68,16 @@ class Part:
         for entry, item in zip(plain["checks"] + plain["floors"], items, strict=True):
             entry["met"] = item.met
         return plain
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Part:
+        """A part from the values of `to_json`."""
+        measured = [{k: v for k, v in one.items() if k != "met"} for one in plain["checks"] + plain["floors"]]
+        checks, floors = measured[: len(plain["checks"])], measured[len(plain["checks"]) :]
+        return cls(
+            plain["name"],
+            plain["about"],
+            [Table(**table) for table in plain["tables"]],
+            [Check(**check) for check in checks],
+            [Floor(**floor) for floor in floors],
+        )
