@@ -48,8 +48,8 @@ def benchmark(parts: dict[str, Callable[[], Part]], shortened: bool, output: Pat
     for name, measure in parts.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
         done.append(measure())
-        found = kept | {part.name: part for part in done}
-        write_report(machine, [found[name] for name in [*PARTS, RACE] if name in found], shortened, output)
+        found = {**dict.fromkeys([*PARTS, RACE]), **kept, **{part.name: part for part in done}}
+        write_report(machine, [part for part in found.values() if part], shortened, output)
     print((output / "benchmark.md").read_text(encoding="utf-8"))
     return done
 
