@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, ParamSpec
 
@@ -77,6 +78,7 @@ def entry_point(advice: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     def decorate(main: Callable[P, int]) -> Callable[P, int]:
         @functools.wraps(main)
         def run(*args: P.args, **kwargs: P.kwargs) -> int:
+            _open_streams()
             _print_any_name()
             try:
                 with _signals(), _children_ended():
@@ -103,6 +105,15 @@ def _option_names(parser: argparse.ArgumentParser) -> Iterator[str]:
         if isinstance(action, argparse._SubParsersAction):
             for sub_parser in action.choices.values():
                 yield from _option_names(sub_parser)
+
+
+def _open_streams() -> None:
+    # A program may be started with closed streams: None in Python, and their numbers go to the next files opened.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 (for as long as the process lives)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def _print_any_name() -> None:

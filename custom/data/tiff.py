@@ -22,6 +22,7 @@ from .channels import Channel
 
 SUFFIXES = (".tif", ".tiff")
 ORIENTATION = 274
+_COMPRESSION = 259
 _LOSSY = (tifffile.COMPRESSION.JPEG, tifffile.COMPRESSION.OJPEG)
 
 # Damage is found and reported here, in one line.
@@ -241,6 +242,10 @@ def check_complete(page: tifffile.TiffPage, path: Path) -> None:
     plain = page.compression == tifffile.COMPRESSION.NONE and page.bitspersample == 8 * size_of
     if plain and sum(counts) < page.nbytes:
         raise UserError(f"{path}: truncated, it has fewer bytes than pixels; give an intact file")
+    # A lost tag makes compressed strips look like pixels; readers disagree about uncompressed differences of pixels.
+    too_many = sum(counts) > page.nbytes and _COMPRESSION not in page.tags
+    if plain and (too_many or page.predictor > 1):
+        raise UserError(f"{path}: corrupt, its tags do not say how its pixels are stored; give an intact file")
 
 
 def as_shown(array: NDArray, page: tifffile.TiffPage) -> NDArray:

@@ -92,3 +92,20 @@ def test_a_name_that_is_not_utf8_is_skipped_and_named(tmp_path: Path) -> None:
     assert [Path(item["image"]).name for item in found.items] == ["plain.png"]
     assert len(found.failed) == 1
     assert "its name is not UTF-8" in found.failed[0]
+
+
+@pytest.mark.parametrize("lost", [259, 317])
+def test_a_tiff_whose_tags_do_not_say_how_its_pixels_are_stored(tmp_path: Path, lost: int) -> None:
+    path = tmp_path / "a.tif"
+    pixels = np.random.default_rng(0).integers(0, 256, (17, 30), dtype=np.uint8)
+    tifffile.imwrite(path, pixels, compression="zlib", predictor=lost == 317, metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages[0].tags[259]
+    if lost == 259:  # under another number
+        content[tag.offset : tag.offset + 2] = struct.pack("<H", 260)
+    else:
+        content[tag.valueoffset : tag.valueoffset + 2] = struct.pack("<H", 1)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.tif: corrupt, its tags do not say how its pixels are stored"):
+        read_image(path)

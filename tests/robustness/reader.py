@@ -61,7 +61,7 @@ def _by_pillow(path: Path, number: int) -> NDArray | None:
         with Image.open(path) as image:
             image.seek(number)
             return np.asarray(image)
-    except (OSError, SyntaxError):
+    except (OSError, SyntaxError, EOFError):
         return None
 
 

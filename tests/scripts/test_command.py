@@ -197,6 +197,22 @@ def test_reader_that_goes_away():
     assert process.wait(30) == 141
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+@pytest.mark.parametrize(("closed", "err"), [("<&- >&-", "error: x\n"), ("<&- >&- 2>&-", "")])
+def test_streams_that_are_closed(closed, err, tmp_path):
+    code = (
+        "from scripts.command import entry_point\nimport sys, os\nfrom custom.errors import UserError\n"
+        "@entry_point('')\ndef main(argv=None):\n"
+        f"    open(r'{tmp_path / 'a'}', 'w').write('whole')\n"
+        "    print('out'); os.write(1, b'c')\n    raise UserError('x')\n"
+        "sys.exit(main())"
+    )
+    line = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", err)
+    assert (tmp_path / "a").read_text() == "whole"
+
+
 @pytest.mark.parametrize("file", ["custom/__init__.py", "custom/other.py"])
 def test_another_package_called_custom(file, tmp_path):
     (tmp_path / "custom").mkdir()
