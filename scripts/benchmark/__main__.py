@@ -20,6 +20,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from custom.errors import UserError
+from custom.files import require_writable
+from custom.json_file import read_json
+
 from .. import command
 from . import augmentation, inference, training, volume, weight_map
 from .machine import describe
@@ -41,7 +45,12 @@ DEFAULT = Sizes()
 
 
 def benchmark(parts: dict[str, Callable[[], Part]], shortened: bool, output: Path) -> list[Part]:
-    """Run the parts; after each, write `benchmark.json`, `benchmark.md` and `benchmark.png` into `output`."""
+    """Run the parts; after each, write `benchmark.json`, `benchmark.md` and `benchmark.png` into `output`.
+
+    Raises:
+        UserError: the folder cannot be written, or its earlier report is damaged; before anything is measured.
+    """
+    require_writable(output)
     machine = describe()
     kept = earlier(output / "benchmark.json", machine, shortened)
     done: list[Part] = []
@@ -58,10 +67,13 @@ def earlier(path: Path, machine: dict[str, str], shortened: bool) -> dict[str, P
     """Parts of an earlier report of the same machine, packages and sizes, by name."""
     if not path.exists():
         return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    same = all(content["machine"].get(key) == machine[key] for key in ("processor", "GPU", "packages"))
-    parts = [Part.from_json(plain) for plain in content["parts"]]
-    return {part.name: part for part in parts} if same and content["shortened"] == shortened else {}
+    content = read_json(path)
+    try:
+        same = all(content["machine"].get(key) == machine[key] for key in ("processor", "GPU", "packages"))
+        parts = [Part.from_json(plain) for plain in content["parts"]]
+        return {part.name: part for part in parts} if same and content["shortened"] == shortened else {}
+    except (LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: is not a report of the benchmark ({error}); delete it to write a new one") from error
 
 
 def write_report(machine: dict[str, str], parts: list[Part], shortened: bool, output: Path) -> None:

@@ -11,6 +11,7 @@ trainings; what is done is skipped when the same line is given again.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ def plan(data: Datalist, given: argparse.Namespace) -> list[tuple[Point, Run]]:
     """The trainings, smallest first, with their points, whose scores are still to come.
 
     Raises:
-        UserError: no such model, numbers that are out of range, no validation images.
+        UserError: no such model, two models of one name, numbers that are out of range, no validation images.
     """
     if not data.validation:
         raise UserError(f"{given.dataset}: has no validation images; there is nothing to score on")
@@ -57,6 +58,8 @@ def plan(data: Datalist, given: argparse.Namespace) -> list[tuple[Point, Run]]:
             raise UserError(f"--{name} {value}: give at least 1")
     numbers = check_numbers(given.images or doubling(len(data.training)), len(data.training))
     overlays = {name: write_overlay(given.output, name, given.steps) for name in dict.fromkeys(given.init_model)}
+    if len(set(overlays.values())) < len(overlays):
+        raise UserError(f"--init_model {' '.join(given.init_model)}: two of these models have the same name; give one")
     planned = []
     for seed in range(given.repeats):
         for number in numbers:
@@ -85,7 +88,8 @@ def write_overlay(output: Path, model: str, steps: int) -> Path:
     if model == "none":
         path, content = output / "scratch.json", length
     else:
-        path, content = output / f"from_{read_model(model).name}.json", {**length, "init_model": model}
+        name = re.sub(r"\W", "_", read_model(model).name)
+        path, content = output / f"from_{name}.json", {**length, "init_model": model}
     write_json(path, content)
     return path
 

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from custom.data.datalist import FILE_NAME
+from custom.data.datalist import FILE_NAME, read_dataset
 from custom.errors import UserError
+from custom.files import require_writable
 
 from .. import command
 from .experiments import Experiment, budgets, read_experiments
@@ -21,7 +22,7 @@ from .figures import draw_example
 from .folds import write_fold
 from .record import make_record
 from .run import Run
-from .table import write_results
+from .table import RECORDS, read_records, write_results
 
 FOLDS = 5
 PREPARE = {"isbi2012": "isbi2012", "u373": "phc-u373", "hela": "dic-hela"}  # folder: data set of `prepare_data`
@@ -37,6 +38,7 @@ def plan(experiments: Sequence[Experiment], budget: Path, folds: int, data: Path
         if not (data / name / FILE_NAME).is_file():
             line = f"python -m scripts.prepare_data {PREPARE[name]} --output {data / name}"
             raise UserError(f"{data / name} is not a prepared data set; make it with `{line}`")
+        read_dataset(data / name, check=False)
     planned = []
     for experiment in experiments:
         source, folder = data / experiment.data, runs / budget.stem / experiment.name
@@ -53,8 +55,11 @@ def reproduce(runs: Sequence[Run], output: Path) -> int:
     """Execute runs and keep the table in `output` up to date; returns the number of failed runs.
 
     Raises:
-        UserError: a run was started with other options (checked before all runs), or another process executes it.
+        UserError: a run was started with other options, the table cannot be read or written (all checked before the
+            first run), or another process executes a run.
     """
+    require_writable(output)
+    read_records(output / RECORDS)
     for run in runs:
         run.read()
     failed = 0

@@ -9,13 +9,14 @@ from typing import Any
 
 from custom.data.datalist import FILE_NAME, SPLITS
 from custom.files import replace_file
+from custom.json_file import read_json
 
 from ..prepare_data.isbi2012 import hold_out
 
 
 def read_lists(folder: Path) -> dict[str, Any]:
     """Content of a data set's `dataset.json`."""
-    content: dict[str, Any] = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_json(folder / FILE_NAME)
     return content
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from custom.errors import UserError
 from custom.model import read_model
 from custom.report.curves import learning_curve
 
@@ -20,7 +22,21 @@ CURVE_POINTS = 60
 
 
 def make_record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
-    """The record of a run that ended; without scores if it failed."""
+    """The record of a run that ended; without scores if it failed.
+
+    Raises:
+        UserError: a file of the run is damaged.
+    """
+    try:
+        return _record(run, run_state)
+    except UserError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, EOFError, RuntimeError, UnpicklingError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{run.folder}: damaged ({reason}); delete it to run the experiment again") from error
+
+
+def _record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
     record = {
         "experiment": run.experiment.name,
         "title": run.experiment.title,

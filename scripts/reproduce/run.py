@@ -74,6 +74,8 @@ class Run:
         if not self.run_state.is_file():
             return {"commands": commands, "content": content, "done": [], "hardware": [], "failed": None}
         run_state: dict[str, Any] = read_json(self.run_state)
+        if not isinstance(run_state, dict) or not run_state.keys() >= {"commands", "done", "hardware", "failed"}:
+            raise UserError(f"{self.run_state}: is not the state of a run; delete {self.folder} to start again")
         if run_state["commands"] != commands:
             raise UserError(f"{self.folder} was started with other options; delete it to start again")
         if run_state.get("content") != content:

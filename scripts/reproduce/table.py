@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from custom.errors import UserError
 from custom.files import replace_file
+from custom.json_file import read_json
 
 from .experiments import read_experiments
 from .figures import draw_curves
 from .run import write_json
 
 Record = dict[str, Any]
+RECORDS = "results.json"
+KEYS = {"experiment", "title", "data", "budget", "fold", "split", "hardware", "failed", "published"}
 EM = ("pixel_error", "iou", "v_rand", "v_info", "rand_error", "warping_error", "warping_error_at_pixel_error_threshold")
 CELLS = ("seg", "iou", "pixel_error")
 DATA = {
@@ -51,17 +53,19 @@ Written by `python -m scripts.reproduce`; [results.json](results.json) has every
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records of `results.json`, none if it is not there.
+    """The records of `results.json`, none if there is none.
 
     Raises:
         UserError: the file is not such JSON.
     """
     if not path.is_file():
         return []
-    try:
-        records: list[Record] = json.loads(path.read_text(encoding="utf-8"))["records"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a table of results ({error}); delete it to write a new one") from error
+    content = read_json(path)
+    records = content.get("records") if isinstance(content, dict) else None
+    if not isinstance(records, list) or not all(
+        isinstance(record, dict) and record.keys() >= KEYS for record in records
+    ):
+        raise UserError(f"{path} is not a table of results; delete it to write a new one")
     return records
 
 
@@ -80,8 +84,8 @@ def merge(old: Sequence[Record], new: Sequence[Record]) -> list[Record]:
 
 def write_results(output: Path, new: Sequence[Record]) -> None:
     """Merge records into `results.json` in a folder, and write `results.md` and the curves beside it."""
-    records = merge(read_records(output / "results.json"), new)
-    write_json(output / "results.json", {"records": records})
+    records = merge(read_records(output / RECORDS), new)
+    write_json(output / RECORDS, {"records": records})
     parts = [PREAMBLE]
     for data, (title, measures) in DATA.items():
         of_data = [record for record in records if record["data"] == data]

@@ -78,6 +78,18 @@ def test_part_agrees_and_is_written(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "benchmark.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"machine": {}, "parts": [1]}'])
+def test_a_damaged_report_or_a_folder_that_cannot_be_written_is_known_before(
+    content: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(benchmark.PARTS, "weight_map", lambda sizes: pytest.fail("was measured"))
+    (tmp_path / "benchmark.json").write_text(content)
+    for output, message in ((tmp_path, "benchmark.json"), (tmp_path / "benchmark.json", "cannot be written")):
+        assert benchmark.main(["--only", "weight_map", "--quick", "--output", str(output)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+
+
 def test_missing_peers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(augmentation_peers, "version", lambda package: None if package == "elasticdeform" else "1")
     monkeypatch.setitem(augmentation_peers.PEERS, "albumentations", ("albumentations", lambda job: lambda: None))

@@ -15,6 +15,8 @@ from scripts.learning_curve.extrapolation import PowerLaw, fit
 from scripts.learning_curve.report import Point, draw, to_markdown
 from scripts.learning_curve.subsets import check_numbers, doubling, write_subset
 
+from ...models import make_model
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -115,3 +117,15 @@ def test_the_command_trains_scores_and_goes_on(data, tmp_path, monkeypatch, caps
 def test_bad_input_is_refused_before_anything_is_trained(options, message, data, tmp_path, capsys):
     assert learning_curve.main(["--dataset", str(data), "--output", str(tmp_path / "out"), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_two_models_of_one_name_would_share_their_overlay(data, tmp_path, capsys):
+    for folder in ("a", "b"):
+        make_model(tmp_path / folder)
+    model = tmp_path / "a" / "model.json"
+    model.write_text(model.read_text().replace('"name": "', '"name": "../../'))
+    line = ["--dataset", str(data), "--output", str(tmp_path / "out"), "--init_model"]
+    assert learning_curve.main([*line, str(tmp_path / "b"), str(tmp_path / "b" / "model.json")]) == 2
+    assert "two of these models have the same name" in capsys.readouterr().err
+    learning_curve.write_overlay(tmp_path / "out", str(tmp_path / "a"), 3)
+    assert list(tmp_path.glob("*.json")) == []

@@ -217,7 +217,7 @@ def test_a_row_is_the_mean_over_folds(tmp_path):
 
 def test_broken_results_are_refused(tmp_path):
     (tmp_path / "results.json").write_text("[")
-    with pytest.raises(UserError, match="not a table of results"):
+    with pytest.raises(UserError, match="broken JSON"):
         read_records(tmp_path / "results.json")
 
 
