@@ -40,6 +40,21 @@ class GrayWindows:
         return scale(window.astype(self.low.dtype), self.low, self.high)[None]
 
 
+@dataclass(frozen=True)
+class ChannelWindows:
+    """A plane of several channels as an image (1, C, H, W), each of them as `GrayWindows` gives it."""
+
+    channels: tuple[GrayWindows, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return 1, len(self.channels), *self.channels[0].size
+
+    def __getitem__(self, index: Any) -> NDArray[np.float32]:
+        """A window (C, h, w), indexed as `[0, :, rows, columns]`."""
+        return np.concatenate([channel[index] for channel in self.channels])
+
+
 def gray_limits(
     bands: Callable[[], Iterable[NDArray]],
     size: tuple[int, int],

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from custom.blockwise.gray import GrayWindows
+from custom.blockwise.gray import ChannelWindows, GrayWindows
 from custom.classes import as_prediction, classes_of
 from custom.data.channels import Channel
 from custom.data.gray import GrayRule
@@ -25,7 +25,7 @@ from custom.inferers.geometry import geometry_of
 from custom.model import Model
 
 from .classes import mask_values
-from .gray import ChannelSlice, channel_slice, gray_slice
+from .gray import channel_slice, gray_slice
 from .source import Volume
 from .target import MASK, PROBABILITY, open_level
 
@@ -188,7 +188,7 @@ def _volumes(source: str, channel: Channel, axes: str | None) -> list[Volume]:
 
 
 @lru_cache(maxsize=4)
-def _slice(job: Job, z: int) -> GrayWindows | ChannelSlice:
+def _slice(job: Job, z: int) -> GrayWindows | ChannelWindows:
     rule, folder = model_of(job)[0].gray_rule(), Path(job.target) / LIMITS
     volumes = _volumes(job.source, job.channel, job.axes)
     if isinstance(rule, GrayRule):

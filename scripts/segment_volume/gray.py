@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from custom.blockwise.gray import GrayWindows, gray_limits
+from custom.blockwise.gray import ChannelWindows, GrayWindows, gray_limits
 from custom.data.gray import GrayRule, GrayRules
 from custom.files import replace_file
 
 from .source import Volume
 
 
-@dataclass(frozen=True)
-class ChannelSlice:
-    """One slice of several channels as an image (1, C, H, W), each of them as `gray_slice` gives it."""
-
-    channels: tuple[GrayWindows, ...]
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        return 1, len(self.channels), *self.channels[0].size
-
-    def __getitem__(self, index: Any) -> NDArray[np.float32]:
-        """A window (C, h, w), asked for as `[0, :, rows, columns]`."""
-        return np.concatenate([channel[index] for channel in self.channels])
-
-
-def channel_slice(volumes: Sequence[Volume], z: int, rules: GrayRules, folder: Path | None = None) -> ChannelSlice:
+def channel_slice(volumes: Sequence[Volume], z: int, rules: GrayRules, folder: Path | None = None) -> ChannelWindows:
     """A slice of the volumes of several channels, each by its own rule; `folder` as in `gray_slice`."""
     channels = enumerate(zip(volumes, rules.rules, strict=True))
     parts = (gray_slice(volume, z, rule, folder and folder / f"channel{k}") for k, (volume, rule) in channels)
-    return ChannelSlice(tuple(parts))
+    return ChannelWindows(tuple(parts))
 
 
 def gray_slice(volume: Volume, z: int, rule: GrayRule, folder: Path | None = None) -> GrayWindows:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from custom.blockwise.components import MOST_CELLS, components_in_blocks, windows
-from custom.classes import foreground_of
+from custom.blockwise.planes import ForegroundPlane, Plane
 from custom.errors import UserError
 from custom.files import replace_file
 from custom.transforms import ProbabilityToInstances
@@ -76,10 +75,10 @@ def segment_slice(job: Job, z: int) -> int:
     folder = Path(job.target)
     post = model_of(job)[0].postprocessing
     rule = ProbabilityToInstances(**post.model_dump(exclude={"fitted_on"}))
-    probability = _Foreground(target.open_level(folder, target.PROBABILITY, 0, "r"), z)
-    out = _Slice(target.open_level(folder, WORKING, 0), z)
+    probability = ForegroundPlane(target.open_level(folder, target.PROBABILITY, 0, "r"), z)
+    out = Plane(target.open_level(folder, WORKING, 0), z)
     if rule.method == "components":
-        scratch = _Slice(target.open_level(folder, target.INSTANCES, 0), z)
+        scratch = Plane(target.open_level(folder, target.INSTANCES, 0), z)
         count = components_in_blocks(probability, scratch, out, job.shape[1:], job.block, rule)
     else:
         whole = np.asarray(rule(probability[:, :][None])[0])
@@ -96,7 +95,7 @@ def link_slice(job: Job, z: int) -> int:
     what divides keeps its id in one part.
     """
     array = target.open_level(Path(job.target), WORKING, 0, "r")
-    below, here = _Slice(array, z - 1), _Slice(array, z)
+    below, here = Plane(array, z - 1), Plane(array, z)
     found = [np.zeros((3, 0), np.int64)]
     for window in windows(job.shape[1:], job.block):
         both = np.stack([below[window].ravel(), here[window].ravel()]).astype(np.int64)
@@ -152,31 +151,8 @@ def number_slice(job: Job, item: tuple[int, NDArray[np.uint32]]) -> int:
     """Write the ids of one slice as those of the volume."""
     z, table = item
     folder = Path(job.target)
-    local = _Slice(target.open_level(folder, WORKING, 0, "r"), z)
-    out = _Slice(target.open_level(folder, target.INSTANCES, 0), z)
+    local = Plane(target.open_level(folder, WORKING, 0, "r"), z)
+    out = Plane(target.open_level(folder, target.INSTANCES, 0), z)
     for window in windows(job.shape[1:], job.block):
         out[window] = table[local[window]]
     return z
-
-
-class _Slice:
-    """One slice of an array (Z, H, W), read and written by windows."""
-
-    def __init__(self, array: Any, z: int) -> None:
-        self.array = array
-        self.z = z
-
-    def __getitem__(self, window: tuple[slice, slice]) -> NDArray:
-        return self.array[(self.z, *window)]
-
-    def __setitem__(self, window: tuple[slice, slice], values: NDArray) -> None:
-        self.array[(self.z, *window)] = values
-
-
-class _Foreground(_Slice):
-    """Probability of foreground in one slice of probabilities (Z, H, W) or, of several classes, (K, Z, H, W)."""
-
-    def __getitem__(self, window: tuple[slice, slice]) -> NDArray:
-        if self.array.ndim == 3:
-            return super().__getitem__(window)
-        return foreground_of(self.array[(slice(None), self.z, *window)])[0]

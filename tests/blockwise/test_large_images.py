@@ -17,11 +17,11 @@ from monai.bundle import ConfigParser
 from PIL import Image
 from scipy import ndimage
 
-from custom.blockwise import large_images
+from custom.blockwise import large_images, results
 from custom.errors import UserError
 from custom.model import write_model
 from custom.networks import ValidUNet
-from tests.models import make_model
+from tests.models import make_model, make_three_class_model
 
 from .test_components import assert_same_cells
 
@@ -70,22 +70,58 @@ def test_answers_are_those_of_the_usual_run(method, model, images, tmp_path, mon
     save = ["mask", "probability", "instance"]
     options = {"method": method, "min_size": 4, "height": 1.0, "scale": 0.8}
     assert infer(model, images, tmp_path / "usual", save, **options) == []
-    for name, value in {"LARGE": 1000, "BLOCK": 48, "TILE": 16, "BAND": 500}.items():
+    for name, value in {"LARGE": 1000, "BLOCK": 48, "BAND": 500}.items():
         monkeypatch.setattr(large_images, name, value)
-    assert infer(model, images, tmp_path / "blocks", save, **options) == ["colour.png", "gray.tif"]
-    files = sorted(file.relative_to(tmp_path / "usual") for file in (tmp_path / "usual").rglob("*.*"))
-    assert files == sorted(file.relative_to(tmp_path / "blocks") for file in (tmp_path / "blocks").rglob("*.*"))
+    monkeypatch.setattr(results, "TILE", 16)
+    large = ["colour.png", "gray.tif", "stack.tif", "stack.tif", "stack.tif"]
+    assert infer(model, images, tmp_path / "blocks", save, **options) == large
+    assert_same_files(tmp_path)
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_several_channels_and_classes(pages, tmp_path, monkeypatch):
+    """Names of the classes and the identifier of the content are in the files, too."""
+    model = make_three_class_model(tmp_path / "model")
+    pixels = ndimage.gaussian_filter(np.random.default_rng(1).random((pages, 2, *SHAPE)), (0, 0, 2, 2)) ** 3
+    (tmp_path / "images").mkdir()
+    axes = {"axes": "ZCYX", "Channel": {"Name": model.channels}}
+    tifffile.imwrite(tmp_path / "images" / "cells.ome.tif", pixels, ome=True, metadata=axes)
+    save = ["mask", "probability", "instance"]
+    options = {"mask_format": ".tif", "scale": 0.8}
+    assert infer(model.folder, tmp_path / "images", tmp_path / "usual", save, **options) == []
+    for name, value in {"LARGE": 1000, "BLOCK": 48, "BAND": 500}.items():
+        monkeypatch.setattr(large_images, name, value)
+    monkeypatch.setattr(results, "TILE", 16)
+    found = infer(model.folder, tmp_path / "images", tmp_path / "blocks", save, **options)
+    assert found == ["cells.ome.tif"] * pages
+    assert_same_files(tmp_path)
+    for key in ("masks", "probabilities"):
+        with tifffile.TiffFile(next((tmp_path / "blocks" / key).iterdir())) as file:
+            shape = (*((pages,) if pages > 1 else ()), *((3,) if key == "probabilities" else ()), *SHAPE)
+            assert file.series[0].shape == shape
+            assert key == "masks" or all(f'Name="{part.name}"' in file.ome_metadata for part in model.classes)
+
+
+def assert_same_files(folder: Path) -> None:
+    """The files below `folder/blocks` are those below `folder/usual`."""
+    files, other = (
+        sorted(file.relative_to(folder / kind) for file in (folder / kind).rglob("*.*")) for kind in ("usual", "blocks")
+    )
+    assert files == other
     for file in files:
         read = tifffile.imread if file.suffix == ".tif" else lambda path: np.asarray(Image.open(path))
-        one, other = (read(tmp_path / kind / file) for kind in ("blocks", "usual"))
+        one, other = (read(folder / kind / file) for kind in ("blocks", "usual"))
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
         if file.parts[0] == "probabilities":
             np.testing.assert_allclose(one, other, atol=1e-5)
-        elif file.parts[0] == "instances" and one.ndim == 2:
-            assert_same_cells(one, other)
+        elif file.parts[0] == "instances":
+            for page, expected in zip(
+                one.reshape(-1, *one.shape[-2:]), other.reshape(-1, *one.shape[-2:]), strict=True
+            ):
+                assert_same_cells(page, expected)
         else:
             np.testing.assert_array_equal(one, other)
-    assert not list(tmp_path.rglob(".large-*"))
+    assert not list(folder.rglob(".large-*"))
 
 
 def test_a_watershed_that_does_not_fit(model, images, tmp_path, monkeypatch):
