@@ -96,17 +96,25 @@ def link_slice(job: Job, z: int) -> int:
     """
     array = target.open_level(Path(job.target), WORKING, 0, "r")
     below, here = Plane(array, z - 1), Plane(array, z)
-    found = [np.zeros((3, 0), np.int64)]
-    for window in windows(job.shape[1:], job.block):
-        both = np.stack([below[window].ravel(), here[window].ravel()]).astype(np.int64)
-        cells, pixels = np.unique(both.T[both.all(axis=0)], axis=0, return_counts=True)
-        found.append(np.concatenate([cells.T, pixels[None]]))
-    one, other, pixels = np.concatenate(found, axis=1)
+    found = (_overlaps(below[window], here[window]) for window in windows(job.shape[1:], job.block))
+    one, other, pixels = np.concatenate(list(found), axis=1)
     pairs, place = np.unique(np.stack([one, other]), axis=1, return_inverse=True)
     overlap = np.bincount(place.ravel(), pixels, minlength=pairs.shape[1])
     with replace_file(_links(job, z)) as temporary:
         np.save(temporary, pairs[:, _is_best(pairs[0], overlap) & _is_best(pairs[1], overlap)])
     return z
+
+
+def _overlaps(below: NDArray, here: NDArray) -> NDArray[np.int64]:
+    """Ids of the cells that overlap, and in how many pixels: (3, n). Runs of equal pairs are counted, not pixels."""
+    pairs = (below.astype(np.uint64) << np.uint64(32) | here.astype(np.uint64)).ravel()
+    starts = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1]))
+    runs, lengths = pairs[starts], np.diff(starts, append=len(pairs))
+    first, second = runs >> np.uint64(32), runs & np.uint64(2**32 - 1)
+    both = (first > 0) & (second > 0)
+    cells, place = np.unique(runs[both], return_inverse=True)
+    pixels = np.bincount(place, lengths[both], len(cells))
+    return np.stack([cells >> np.uint64(32), cells & np.uint64(2**32 - 1), pixels]).astype(np.int64)
 
 
 def _links(job: Job, z: int) -> Path:

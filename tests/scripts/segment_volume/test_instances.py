@@ -134,6 +134,20 @@ def test_linked_cells_are_those_that_overlap_most(block, tmp_path):
     assert tables == [[0, 1, 2], [0, 3, 1], [0, 1], [0, 4]]
 
 
+@pytest.mark.parametrize("high", [1, 4, 2**32 - 1])
+def test_overlaps_are_counted_pixel_by_pixel(high):
+    generator = np.random.default_rng(0)
+    one, other = (np.repeat(generator.integers(0, 3, (7, 13)), 2, axis=1).astype(np.uint32) for _ in range(2))
+    one, other = one * np.uint32(high // 2), other * np.uint32(high // 4)
+    expected: dict[tuple[int, int], int] = {}
+    for pair in zip(one.ravel().tolist(), other.ravel().tolist(), strict=True):
+        if all(pair):
+            expected[pair] = expected.get(pair, 0) + 1
+    found = instances._overlaps(one, other)
+    assert found.dtype == np.int64
+    assert {(a, b): pixels for a, b, pixels in found.T.tolist()} == expected
+
+
 def test_linked_run(files, tmp_path):
     output, count = tmp_path / "out.zarr", 0
     assert segment_volume.main(command(files, output, "--link_z")) == 0
