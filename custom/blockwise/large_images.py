@@ -22,7 +22,7 @@ from ..data.decode import TIFF_SUFFIXES
 from ..data.gray import GrayRule, GrayRules, luma
 from ..data.image_io import read_item
 from ..errors import UserError
-from ..inferers import OverlapTileInferer
+from ..inferers import OverlapTileInferer, bfloat16_is_fast
 from ..inferers.footprint import bytes_per_pixel, default_memory_budget
 from ..inferers.geometry import Network, geometry_of
 from ..inferers.overlap_tile import device_of
@@ -34,6 +34,7 @@ from .results import Results
 LARGE = 2**24  # pixels from which an image is segmented in blocks
 BLOCK = 2048
 WATERSHED_BYTES = 150  # for a pixel, as measured
+MOST_BYTES = 3 * 2**28  # of a forward pass: with 400 million pixels of 8 bits a process stays below 2 GB
 BAND = 2**22  # pixels whose brightness is in memory at a time
 KEYS = {"mask", "probability", "instance"}
 
@@ -135,10 +136,12 @@ def others(items: Sequence[dict[str, Any]], large: LargeImages) -> list[dict[str
 
 
 def memory_budget(network: Network, inferer: OverlapTileInferer, channels: int = 1) -> int:
-    """Bytes for a forward pass: those of a tile of about a thousand pixels, where a wide network does not need more."""
+    """Bytes for a forward pass: those of a tile of about a thousand pixels, but not more than `MOST_BYTES`."""
     geometry, device = geometry_of(network, inferer.margin, inferer.halo, inferer.divisor), device_of(network, None)
-    enough = bytes_per_pixel(network, geometry, channels, torch.float32) * geometry.input_size(1024) ** 2
-    return min(int(enough), default_memory_budget(device))
+    amp = bfloat16_is_fast(device) if inferer.amp is None else inferer.amp
+    dtype = torch.bfloat16 if amp else torch.float32
+    enough = bytes_per_pixel(network, geometry, channels, dtype) * geometry.input_size(1024) ** 2
+    return min(int(enough), MOST_BYTES, default_memory_budget(device))
 
 
 def gray_windows(pixels: NDArray, rule: GrayRule | GrayRules, name: str) -> GrayWindows | ChannelWindows:

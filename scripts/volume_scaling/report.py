@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,13 +103,18 @@ def to_markdown(costs: Costs, rows: list[Row]) -> str:
             f"| network | {1e6 * network:.3f} | | | | |",
             *steps,
             "",
-            f"and {1e3 * costs.scheduler:.1f} ms of the scheduling process for a task, {1e3 * costs.journal:.1f} ms "
-            f"to note a block, {1e6 * costs.cells:.0f} cells for 10^6 voxels and {1e9 * costs.number:.0f} ns for each.",
+            _paragraph(
+                f"and {1e3 * costs.scheduler:.1f} ms of the scheduling process for a task, {1e3 * costs.journal:.1f} "
+                f"ms to note a block, {1e6 * costs.cells:.0f} cells for 10^6 voxels and {1e9 * costs.number:.0f} ns to "
+                "number one."
+            ),
             "",
-            f"So 10^12 voxels are {reads / 1e6:.0f} million reads and {writes / 1e6:.0f} million writes of files (as "
-            f"objects of a store that charges for them {reads * READ_PRICE + writes * WRITE_PRICE:,.0f} dollars), "
-            f"{stored_bytes(costs, voxels) / 1e12:.1f} TB written, {costs.files * voxels / 1e6:.1f} million files of "
-            f"the working array, and {costs.cells * voxels / 1e6:.0f} million cells of single slices.",
+            _paragraph(
+                f"So 10^12 voxels are {reads / 1e6:.0f} million reads and {writes / 1e6:.0f} million writes of files "
+                f"({reads * READ_PRICE + writes * WRITE_PRICE:,.0f} dollars where a store charges for them), "
+                f"{stored_bytes(costs, voxels) / 1e12:.1f} TB written, {costs.files * voxels / 1e6:.1f} million files "
+                f"of the working array, and {costs.cells * voxels / 1e6:.0f} million cells of single slices."
+            ),
             "",
             "| workers | time | efficiency | dollars | longest phase, what limits it, share | before | changed |",
             "| --- | ---: | ---: | ---: | --- | ---: | ---: |",
@@ -119,6 +125,10 @@ def to_markdown(costs: Costs, rows: list[Row]) -> str:
             ),
         ]
     )
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(text, 120)
 
 
 def duration(seconds: float) -> str:
