@@ -1,4 +1,5 @@
 from . import (
+    annotated,
     blockwise,
     bundle_call,
     classes,
@@ -27,6 +28,7 @@ __version__: str
 __all__ = [
     "Segmentation",
     "Segmenter",
+    "annotated",
     "blockwise",
     "bundle_call",
     "classes",

@@ -27,6 +27,8 @@ def labelled_items(data: Datalist, split: str) -> list[dict[str, Any]]:
     known = ", ".join(name for name in SPLITS if labelled[name])
     if split not in SPLITS:
         raise UserError(f"--split {split}: no such list of images; {data.folder / FILE_NAME} has labels for {known}")
+    if not known:
+        raise UserError(f"--dataset_dir: no labelled images in {data.folder}; give a folder with dataset.json")
     if not labelled[split]:
         raise UserError(
             f"--split {split}: {data.folder / FILE_NAME} names no label for it, so there is nothing to score; "

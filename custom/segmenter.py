@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from .classes import as_prediction, classes_of, foreground_of
 from .data import count_pages, read_image
-from .data.inputs import every_channel
+from .data.channels import check_axes
+from .data.inputs import chosen_channel, every_channel
 from .errors import UserError
 from .inferers import OverlapTileInferer, bfloat16_is_fast
 from .model import Model, read_model
@@ -72,26 +73,31 @@ class Segmenter:
         post = self.model.postprocessing.model_dump(exclude={"fitted_on"})
         self.to_instances = ProbabilityToInstances(**post)
 
-    def __call__(self, image: Any) -> Segmentation | list[Segmentation]:
+    def __call__(
+        self, image: Any, channel: int | Sequence[int] | None = None, axes: str | None = None
+    ) -> Segmentation | list[Segmentation]:
         """Segment one image or several.
 
         Args:
             image: an array (H, W), or (H, W, C) with the model's channels (or colours), of NumPy, PyTorch or Zarr, of
                 any real type; an image file; or a list of these.
+            channel: of files: the channel to read, from 0, where channels are not colours; a list for a model of
+                several.
+            axes: of TIFF files that do not name their axes, or wrongly, such as "CYX".
 
         Returns:
             A :class:`Segmentation`; a list of them for a list, and for a file of several pages.
 
         Raises:
-            UserError: another shape, other channels, pixels that are not finite, or a file that cannot be read.
+            UserError: another shape, other channels, pixels that are not finite, a file that cannot be read, or
+                `channel` or `axes` for an array.
         """
         if isinstance(image, str | os.PathLike):
-            path = Path(image)
-            channel = every_channel(path, None, self.model.channels)
-            pages = [self._segment(read_image(path, page, channel), str(path)) for page in range(count_pages(path))]
-            return pages if len(pages) > 1 else pages[0]
+            return self._segment_file(Path(image), channel, check_axes(axes))
         if isinstance(image, Sequence):
-            return [one for item in image for one in _as_list(self(item))]
+            return [one for item in image for one in _as_list(self(item, channel, axes))]
+        if channel is not None or axes is not None:
+            raise UserError("channel, axes: are those of files; give an array as (H, W) or (H, W, C)")
         array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
         return self._segment(array, "image")
 
@@ -107,6 +113,16 @@ class Segmenter:
         logits = logits.as_tensor() if isinstance(logits, MetaTensor) else logits
         found: NDArray[np.float32] = as_prediction(torch.softmax(logits[0], dim=0).cpu().numpy())
         return found
+
+    def _segment_file(
+        self, path: Path, channel: int | Sequence[int] | None, axes: str | None
+    ) -> Segmentation | list[Segmentation]:
+        taken = chosen_channel(channel, self.model.channels)
+        if taken is None:
+            taken = every_channel(path, axes, self.model.channels)
+        images = (read_image(path, page, taken, axes) for page in range(count_pages(path, axes)))
+        pages = [self._segment(image, str(path)) for image in images]
+        return pages if len(pages) > 1 else pages[0]
 
     def _segment(self, image: NDArray, name: str) -> Segmentation:
         if image.dtype.kind not in "buif" or 0 in image.shape:

@@ -15,7 +15,7 @@ from custom.errors import UserError
 from custom.model import Postprocessing
 from scripts.segment_volume import __main__ as segment_volume
 
-from .models import make_model
+from .models import make_model, make_three_class_model
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,54 @@ def test_arrays_files_and_lists_are_one(segment, image, tmp_path):
     assert same(pages[0], expected)
     several = segment([image, tmp_path / "stack.tif"])
     assert [item.mask.shape for item in several] == [image.shape] * 3
+
+
+@pytest.fixture(scope="module")
+def of_two_channels(tmp_path_factory):
+    return Segmenter(make_three_class_model(tmp_path_factory.mktemp("two")), device="cpu")
+
+
+@pytest.mark.parametrize(("pages", "channel", "axes"), [(3, [2, 0], "CYX"), (2, None, "CYX"), (2, [1, 0], "cyx")])
+def test_channels_of_a_file_are_chosen_as_for_inference(of_two_channels, image, tmp_path, pages, channel, axes):
+    planes = np.stack([image, image[::-1], image[:, ::-1]])[:pages]
+    file = tmp_path / "a.tif"
+    tifffile.imwrite(file, planes, photometric="minisblack", metadata=None)
+    reading = {"axes": axes, **({} if channel is None else {"channel": channel})}
+    monai.bundle.run(
+        run_id="inferring",
+        config_file="bundle/configs/inference.json",
+        model=str(of_two_channels.model.folder),
+        dataset_dir=str(file),
+        output_dir=str(tmp_path / "out"),
+        mask_format=".tif",
+        save=["mask", "instance"],
+        device="cpu",
+        bfloat16=False,
+        **reading,
+    )
+    of_two_channels.inferer.amp = False
+    found = of_two_channels(file, **reading)
+    np.testing.assert_array_equal(found.mask, read_image(tmp_path / "out" / "masks" / "a.tif"))
+    np.testing.assert_array_equal(found.instances, read_image(tmp_path / "out" / "instances" / "a.tif"))
+    assert same(found, of_two_channels(np.moveaxis(planes[channel or [0, 1]], 0, -1)))
+    (listed,) = of_two_channels([file], **reading)
+    assert same(found, listed)
+
+
+def test_channels_that_cannot_be_chosen(of_two_channels, segment, image, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([image] * 3), photometric="minisblack", metadata=None)
+    for given, message in (
+        ({}, "2 are wanted .*; if its 3 pages are channels, say so: --axes CYX"),
+        ({"axes": "CYX"}, "has 3 channels, 2 are wanted .*; choose with --channel"),
+        ({"axes": "CYX", "channel": 1}, "--channel 1: the model takes 2 channels"),
+        ({"axes": "CYX", "channel": [0, 5]}, "has no channel 5"),
+        ({"axes": "pages"}, "give T, Z, C"),
+    ):
+        with pytest.raises(UserError, match=message):
+            of_two_channels(tmp_path / "a.tif", **given)
+    assert same(segment(tmp_path / "a.tif", channel=1, axes="CYX"), segment(image))
+    with pytest.raises(UserError, match="channel, axes: are those of files"):
+        segment(image, channel=0)
 
 
 def test_colour_becomes_gray(segment, image):

@@ -59,11 +59,7 @@ def find_images(
         UserError: nothing is found or nothing found is readable, two files would have outputs of the same name, or
             `channel` names another number of channels.
     """
-    chosen, axes = as_channel(channel), check_axes(axes)
-    if chosen is not None and count_of(chosen) != len(channels):
-        raise UserError(
-            f"--channel {channel}: the model takes {named_channels(channels)}; give {len(channels)} of an image's"
-        )
+    chosen, axes = chosen_channel(channel, channels), check_axes(axes)
     files = _files(Path(source))
     if not files:
         raise UserError(f"{source}: no image there; give an image file, a folder with images or a glob in quotes")
@@ -86,6 +82,20 @@ def find_images(
     if not found.items:
         raise UserError(f"none of the {len(files)} inputs can be read; the first: {found.failed[0]}")
     return found
+
+
+def chosen_channel(channel: int | Sequence[int] | None, channels: Sequence[str]) -> Channel:
+    """The channel or channels of a file that a setting names, as many as `channels`; None where none is named.
+
+    Raises:
+        UserError: no channels, or another number of them than are wanted.
+    """
+    chosen = as_channel(channel)
+    if chosen is not None and count_of(chosen) != len(channels):
+        raise UserError(
+            f"--channel {channel}: the model takes {named_channels(channels)}; give {len(channels)} of an image's"
+        )
+    return chosen
 
 
 def every_channel(file: Path, axes: str | None, channels: Sequence[str]) -> Channel:

@@ -15,7 +15,7 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .channels import count_of
+from .channels import as_channel, count_of
 from .gray import GrayRule, GrayRules, gray_rules
 from .image_io import READING, count_pages, read_image, read_mask, require_shape
 from .inputs import every_channel
@@ -66,6 +66,8 @@ class LoadMicroscopyd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
         reading = {key: item.pop(key) for key in READING if key in item}
+        if "channel" in reading:
+            reading["channel"] = as_channel(reading["channel"])  # a list, in items that come from a configuration
         page: int | None = reading.get("page")
         label_format: LabelFormat = item.pop("label_format", self.label_format)
         image_path = Path(item[self.image_key])

@@ -15,6 +15,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from custom.data.channels import check_axes
+from custom.data.inputs import chosen_channel
+from custom.model import read_model
+
 from .. import command
 from .bundle import check_weights, install_app, install_bundle
 from .environment import prepare
@@ -29,16 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     address = Address(arguments.port, arguments.allow_origin or (), arguments.max_upload)
     check_address(address)
     images = check_studies(arguments.studies)
+    axes = check_axes(arguments.axes)
     app = install_app(arguments.app)
     packaged = [package_model(model, app) for model in arguments.model or ()]
     chosen = [*packaged, *(arguments.bundle or ())] or [None]
     folders = [install_bundle(bundle, app) for bundle in chosen]
     for folder in folders:
         check_weights(folder)
+        if arguments.channel is not None:
+            chosen_channel(arguments.channel, read_model(folder / "models").channels)
     bundles = list(dict.fromkeys(folder.name for folder in folders))
     python = prepare(arguments.environment)
     print(f"{images} images in {arguments.studies}, bundle {', '.join(bundles)}; the server starts ...", flush=True)
-    serve(python, app, arguments.studies, bundles, address)
+    serve(python, app, arguments.studies, bundles, address, arguments.channel, axes)
     return 0
 
 
@@ -55,6 +62,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--bundle", action="append", help="name in dist/, zip or folder; may be repeated (default: the one in dist/)"
     )
+    parser.add_argument(
+        "--channel", type=int, nargs="+", metavar="N", help="of images whose channels are not colours, from 0"
+    )
+    parser.add_argument("--axes", help="of TIFF files that do not name them, such as CYX")
     parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1")
     parser.add_argument(
         "--allow_origin",

@@ -112,8 +112,25 @@ def temporary_folder(app: Path) -> Iterator[Path]:
             yield Path(folder)
 
 
-def serve(python: Path, app: Path, studies: Path, bundles: list[str], address: Address) -> None:
+def serve(
+    python: Path,
+    app: Path,
+    studies: Path,
+    bundles: list[str],
+    address: Address,
+    channel: Sequence[int] | None = None,
+    axes: str | None = None,
+) -> None:
     """Run the server until the block is interrupted, or the server ends.
+
+    Args:
+        python: of MONAI Label's environment.
+        app: folder of the app, with the bundles in its folder `model`.
+        studies: folder of the images.
+        bundles: names of the bundles.
+        address: where it listens.
+        channel: channels of the images that are read; None: all.
+        axes: of TIFF files that do not name them.
 
     Raises:
         UserError: it does not start, or ends by itself; the message names its log.
@@ -122,7 +139,7 @@ def serve(python: Path, app: Path, studies: Path, bundles: list[str], address: A
     port = address.port
     with temporary_folder(app) as temporary, log.open("w", encoding="utf-8") as output:
         server = subprocess.Popen(
-            command(python, app, studies, bundles, address),
+            [*command(python, app, studies, bundles, address), *reading_options(channel, axes)],
             cwd=app,
             env=environment(studies, temporary),
             stdout=output,
@@ -151,6 +168,12 @@ def command(python: Path, app: Path, studies: Path, bundles: list[str], address:
         *("--conf", "allow_origins", ",".join(address.origins), "--conf", "max_upload", str(address.max_upload)),
         *("--host", HOST, "--port", str(address.port)),
     ]
+
+
+def reading_options(channel: Sequence[int] | None, axes: str | None) -> list[str]:
+    """The part of the server's command line that says how images are read."""
+    given = {"channel": ",".join(map(str, channel or ())), "axes": axes or ""}
+    return [part for key, value in given.items() if value for part in ("--conf", key, value)]
 
 
 def environment(studies: Path, temporary: Path) -> dict[str, str]:

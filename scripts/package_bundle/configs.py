@@ -5,7 +5,8 @@
 - `model` and `model_dir` are the bundle's folder `models`; a training also writes `models/model.pt`, which MONAI Label
   and the model zoo load.
 - `network_def` of the training is the model's, so that a training uses the same kind of network.
-- The data are the built-in set, whatever the experiment uses, since everybody has it; runs name their own.
+- The data are those of `dataset_dir`, or the pairs that MONAI Label gives; there are none by default. Only pairs train
+  the model further as it is: with its classes, channels, gray values and terms.
 """
 
 from __future__ import annotations
@@ -62,29 +63,36 @@ def training_config(configs: Path, model: Model, experiment: str) -> Config:
         config = ConfigParser.load_config_files([str(configs / "train.json"), str(overlay)])
     except (KeyError, ValueError) as error:
         raise UserError(f"{overlay}: does not fit train.json ({error}); override ids that it has") from error
-    config = {
-        **config,
-        "dataset_dir": read(configs / "train.json")["dataset_dir"],
-        "network_def": full_targets(model.network_def),
-    }
-    return config if len(model.classes) == 2 and len(model.channels) == 1 else for_model(config, model)
+    return for_model(config, model)
 
 
 def for_model(config: Config, model: Model) -> Config:
-    """The training of a model of several channels or more than two classes, for images without a `dataset.json`, too.
-
-    Labels that MONAI Label brings have class indices, and its images the model's channels. The built-in set is the one
-    of three classes in two channels, which refuses a model of other numbers.
-    """
-    load = dict(config["train"]["load"])
-    if len(model.channels) > 1:
-        load["gray_rule"] = f"${PACKAGE}.data.gray.gray_rules([{PACKAGE}.data.GrayRule()] * {len(model.channels)})"
-    if len(model.classes) > 2:
-        load["label_format"] = f"${PACKAGE}.data.LabelFormat('classes', tuple(range({len(model.classes)})))"
+    """The training of a model: of its network, at its scale, on a data set or on the pairs that MONAI Label gives."""
+    load = {
+        "gray_rule": "$None if @dataset_dir else @trained.gray_rule()",
+        "label_format": "$@data.label_format",
+    }
+    of_files = "@plateau and @dataset_dir is not None"  # a first label leaves none for validation
     return {
         **config,
-        "dataset_dir": f"${PACKAGE}.data.ensure_synthetic('data/synthetic_cells', 'cells')",
-        "train": {**config["train"], "load": load},
+        "dataset_dir": "$None",
+        "trained": f"${PACKAGE}.model.read_model(@bundle_root + '/models')",
+        "data": f"${PACKAGE}.annotated.data_for(@trained, @dataset_dir)",
+        "network_def": full_targets(model.network_def),
+        "init_model": None,  # MONAI Label loads the weights
+        "scale": model.scale,
+        "border_width": model.training.get("border_width", 3),
+        "test_orientations": model.orientations,
+        "model_saver": {
+            **config["model_saver"],
+            "model": f"${PACKAGE}.annotated.describe(@trained, @data, @dataset_dir)",
+        },
+        "train": {**config["train"], "load": {**config["train"]["load"], **load}},
+        "training": [
+            config["training"][0],
+            f"${PACKAGE}.annotated.require_images(@data)",
+            *(step.replace("(@data, @plateau)", f"(@data, {of_files})") for step in config["training"][1:]),
+        ],
     }
 
 

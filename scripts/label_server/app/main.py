@@ -10,6 +10,7 @@ from typing import Any
 
 from lib.entropy import Entropy
 from lib.errors import as_request_error
+from lib.model import reading
 from lib.names import RequestError, shown
 from lib.options import INFER, check_options
 from lib.pictures import check_image
@@ -39,16 +40,28 @@ class UNetApp(MONAILabelApp):
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
         self.bundles = {name: str(Path(app_dir) / "model" / name) for name in conf["models"].split(",")}
         self.computing = threading.RLock()  # one segmentation at a time: a bundle's parsed config is shared
+        self.axes = reading(conf).get("axes")
         super().__init__(app_dir, studies, conf, name="U-Net", description="Segmentation of 2D microscopy images")
 
     def init_datastore(self) -> Datastore:
         return Store(
             self.studies,
-            readable=lambda path: next(iter(self._infers.values())).read(path),
-            label_values=lambda: max(len(task.labels) for task in self._infers.values()),
+            readable=self.check_readable,
+            classes=lambda: max((task.classes for task in self._infers.values()), key=len),
+            axes=self.axes,
             extensions=settings.MONAI_LABEL_DATASTORE_FILE_EXT,
             auto_reload=settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD,
         )
+
+    def check_readable(self, path: str) -> None:
+        """Raise the first model's error if no model can read an image: each may take other channels."""
+        errors = []
+        for task in self._infers.values():
+            try:
+                return task.read(path)
+            except Exception as error:
+                errors.append(error)
+        raise errors[0]
 
     def init_infers(self) -> dict[str, InferTask]:
         return {name: InferTask(folder, self.conf) for name, folder in self.bundles.items()}
@@ -75,7 +88,7 @@ class UNetApp(MONAILabelApp):
         uploaded = self.is_uploaded(name)
         file = Path(name) if uploaded else store.image_file(name)
         if uploaded:
-            check_image(file, str(file))
+            check_image(file, str(file), self.axes)
         save = options.pop("save_label", False) and not uploaded
         try:
             with self.computing:

@@ -8,10 +8,6 @@ own PyTorch first, 3.6 GB from package servers, to run for minutes. Run them by 
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -21,8 +17,7 @@ from custom.data import make_synthetic
 from scripts.package_bundle.__main__ import package
 
 from ..package_bundle.making import make_inputs
-from .helpers import free_port
-from .running import NAME, OTHER, ROOT, SIZE, STEMS, WIDTHS, Server, make_studies, masks_of
+from .running import NAME, OTHER, SIZE, STEMS, WIDTHS, Server, make_studies, masks_of, running
 
 
 @pytest.fixture(scope="session")
@@ -35,27 +30,10 @@ def server(tmp_path_factory) -> Iterator[Server]:
         bundles[name] = package(model, name, folder / "dist", str(overlay))
     drawn = make_synthetic(folder / "drawn", seed=2, size=SIZE, counts={"training": len(STEMS)})
     make_studies(folder / "studies", drawn)
-    port = free_port()
-    line = [sys.executable, "-m", "scripts.label_server", "--studies", str(folder / "studies"), "--port", str(port)]
-    line += ["--bundle", f"{bundles[NAME]}.zip", "--bundle", str(bundles[OTHER]), "--app", str(folder / "app")]
+    line = ["--bundle", f"{bundles[NAME]}.zip", "--bundle", str(bundles[OTHER]), "--app", str(folder / "app")]
     line += ["--max_upload", "3", "--allow_origin", "https://viewer.example"]
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    process = subprocess.Popen(line, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = []
-    for text in process.stdout:
-        said.append(text)
-        if "Ctrl-C stops" in text:
-            break
-    assert process.poll() is None, [*said, process.stderr.read() if process.stderr else ""]
-    assert f"ready: http://127.0.0.1:{port}/" in "".join(said)
-    yield Server(f"http://127.0.0.1:{port}", folder / "studies", bundles, drawn / "training" / "label", folder / "app")
-    process.terminate()  # Ctrl-C is ignored in a background job
-    assert process.wait(timeout=30) == 143
-    assert process.stderr is not None
-    assert process.stderr.read() == "terminated; start it again with the same command\n"
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
+    with running(folder / "studies", *line) as address:
+        yield Server(address, folder / "studies", bundles, drawn / "training" / "label", folder / "app")
 
 
 @pytest.fixture(scope="session")

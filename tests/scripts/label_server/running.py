@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,11 +28,37 @@ from PIL import Image
 from custom.data import read_image
 from custom.networks import ValidUNet, load_state, read_state
 
+from .helpers import free_port
+
 ROOT = Path(__file__).parents[3]
 NAME, OTHER = "unet_tiny_segmentation", "unet_wider_segmentation"
 WIDTHS = {NAME: 4, OTHER: 6}
 SIZE = (150, 210)  # (H, W)
 STEMS = ("gray", "sixteen", "colour", "bitmap", "plain0", "plain1")
+
+
+@contextmanager
+def running(studies: Path, *options: str) -> Iterator[str]:
+    """Address of a server as a user starts it; at the end it is asked to stop, and has to."""
+    port = free_port()
+    line = [sys.executable, "-m", "scripts.label_server", "--studies", str(studies), "--port", str(port), *options]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    process = subprocess.Popen(line, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said = []
+    for text in process.stdout:
+        said.append(text)
+        if "Ctrl-C stops" in text:
+            break
+    assert process.poll() is None, [*said, process.stderr.read()]
+    assert f"ready: http://127.0.0.1:{port}/" in "".join(said)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()  # Ctrl-C is ignored in a background job
+    assert process.wait(timeout=30) == 143
+    assert process.stderr.read() == "terminated; start it again with the same command\n"
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @dataclass
@@ -72,9 +102,9 @@ class Server:
         assert (status, kind) == (200, "image/png"), content[:300]
         return np.asarray(Image.open(BytesIO(content)))
 
-    def train(self, **options: Any) -> dict[str, Any]:
+    def train(self, name: str = NAME, **options: Any) -> dict[str, Any]:
         """Start a training and wait until it ends."""
-        assert self.json("POST", f"/train/{NAME}", options)["status"] in ("SUBMITTED", "RUNNING")
+        assert self.json("POST", f"/train/{name}", options)["status"] in ("SUBMITTED", "RUNNING")
         deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             task = self.json("GET", "/train/")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from custom import Segmentation, Segmenter
 from custom.data import make_synthetic, read_dataset, read_mask
 from custom.data.synthetic_cells import CHANNELS, LABELS
 from custom.describe import data_format
-from custom.model import ClassInfo, Model
+from custom.model import ClassInfo, Model, read_model
 from custom.networks import build_network
 from scripts.package_bundle.__main__ import package
 from tests.models import make_model
@@ -74,7 +76,7 @@ import numpy as np
 label = np.asarray(Image.open({str(dataset / "training" / "label" / "00.png")!r}))
 Image.fromarray(label // 100).save("indices.png")
 monai.bundle.run(run_id="training", config_file=config + "/train.json", max_epochs=1, output_dir="run",
-                 dataset_dir={str(dataset)!r}, model_dir="trained", flat_weights=None,
+                 init_model=config + "/../models", model_dir="trained", flat_weights=None,
                  **{{"train#dataset#data": [item], "validate#dataset#data": [item]}})
 """,
         cwd=tmp_path,
@@ -86,6 +88,26 @@ monai.bundle.run(run_id="training", config_file=config + "/train.json", max_epoc
     assert isinstance(found, Segmentation)
     (written,) = (tmp_path / "segmented" / "masks").iterdir()
     assert (read_mask(written) == found.mask).mean() > 0.999
-    trained = json.loads((tmp_path / "trained" / "model.json").read_text())
-    assert [part["name"] for part in trained["classes"]] == list(LABELS.values())
-    assert trained["channels"] == list(CHANNELS)
+    trained = read_model(tmp_path / "trained")
+    for key in ("name", "classes", "channels", "gray_values", "license", "postprocessing", "network_def"):
+        expected = getattr(model, key)
+        if key != "postprocessing":
+            assert getattr(trained, key) == expected
+        else:
+            assert trained.postprocessing.model_copy(update={"fitted_on": None}) == expected
+    assert trained.data_source == f"{model.data_source}; annotations made with MONAI Label"
+
+
+def test_a_training_without_images_says_what_is_missing(bundle, tmp_path):
+    line = [
+        sys.executable,
+        "-m",
+        "monai.bundle",
+        "run",
+        "training",
+        "--config_file",
+        str(bundle / "configs/train.json"),
+    ]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("--dataset_dir is needed: the bundle holds no images")

@@ -70,7 +70,8 @@ def test_every_experiment_can_be_packaged(overlay, inputs):
     train = packaged(training_config(configs, inputs[1], overlay.stem), "other_code")
     inference = packaged(read(configs / "inference.json"), "other_code")
     assert train["name"] == overlay.stem
-    assert train["dataset_dir"] == read(configs / "train.json")["dataset_dir"].replace("custom", "other_code")
+    assert (train["dataset_dir"], train["init_model"]) == ("$None", None)
+    assert train["scale"] == inputs[1].scale
     assert train["network_def"]["features"] == 4
     assert train["model_dir"] == inference["model"] == "$@bundle_root + '/models'"
     assert not names_in(json.dumps([train, inference]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,20 @@ class Store(LocalDatastore):
     Args:
         folder: with the images; labels are in `labels/TAG` in it.
         readable: called with an uploaded image; raises if the network cannot use it.
-        label_values: number of values besides 0 that a label may have.
+        classes: gives the names of the classes that a label may have.
+        axes: of TIFF files that do not name them.
         options: of `LocalDatastore`.
     """
 
-    def __init__(self, folder: str, readable: Callable[[str], Any], label_values: Callable[[], int], **options: Any):
-        self.folder, self.readable, self.label_values = Path(folder), readable, label_values
+    def __init__(
+        self,
+        folder: str,
+        readable: Callable[[str], Any],
+        classes: Callable[[], Sequence[str]],
+        axes: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.folder, self.readable, self.classes, self.axes = Path(folder), readable, classes, axes
         super().__init__(folder, **options)
 
     def _to_id(self, file: str) -> tuple[str, str]:
@@ -74,7 +82,7 @@ class Store(LocalDatastore):
         if name in self.list_images():
             raise RequestError(409, f"image {shown(name)}: is there already; remove it first, or give another name")
         check_inside(self.folder, self.folder / (name + ending))
-        check_image(sent, name + ending)
+        check_image(sent, name + ending, self.axes)
         self.readable(image_filename)
         return super().add_image(name, image_filename, image_info)
 
@@ -90,9 +98,8 @@ class Store(LocalDatastore):
         if ending.lower() not in LABEL_SUFFIXES:
             raise RequestError(415, f"label of {shown(image_id)}: give one of {', '.join(LABEL_SUFFIXES)}")
         file = check_inside(self.folder, folder / (image_id + ending))
-        check_label(
-            sent, f"label of {shown(image_id)}", image_size(image, f"image {shown(image_id)}"), self.label_values()
-        )
+        size = image_size(image, f"image {shown(image_id)}", self.axes)
+        check_label(sent, f"label of {shown(image_id)}", size, self.classes())
         before = self.get_label_uri(image_id, label_tag)
         name = super().save_label(image_id, label_filename, label_tag, label_info)
         if before and Path(before) != file.resolve():

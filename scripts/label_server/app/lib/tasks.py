@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from monailabel.transform.writer import PolygonWriter
 from monailabel.utils.others.generic import device_map, name_to_device
 from monailabel.utils.others.label_colors import get_color
 
+from .model import channel_names, class_names, labels_of, reading
 from .names import RequestError, shown
 from .options import BATCH, TRAIN, check_options
+from .pictures import check_label, image_size
 from .polygons import mask_polygons
 from .region import region_mask
 
@@ -40,7 +43,23 @@ def check_device(request: dict[str, Any]) -> str:
 
 
 class InferTask(BundleInferTask):
-    """Answers a mask, or polygons where the client asks for `output` "asap" (QuPath), "dsa" or "json" (CVAT)."""
+    """Answers a mask, or polygons where the client asks for `output` "asap" (QuPath), "dsa" or "json" (CVAT).
+
+    Args:
+        path: the bundle's folder.
+        conf: options of the app: `channel` and `axes`, of images that need them.
+    """
+
+    def __init__(self, path: str, conf: dict[str, str]) -> None:
+        super().__init__(path, conf)
+        self.classes, self.channels = class_names(path), channel_names(path)
+        # MONAI Label counts the first class as a label, unless it is called background.
+        self.labels = labels_of(self.classes)
+        self._config.update(reading(conf))
+
+    def info(self) -> dict[str, Any]:
+        """MONAI Label's description, and the names of all classes and of the channels."""
+        return {**super().info(), "classes": dict(enumerate(self.classes)), "channels": self.channels}
 
     def _get_network(self, device: str, data: dict[str, Any] | None) -> Any:
         # As the bundle's own run has it: another memory layout sums in another order.
@@ -107,11 +126,21 @@ class TrainTask(BundleTrainTask):
         """The options of a training.
 
         Raises:
-            RequestError: an option of a wrong type or out of range, or no final label.
+            RequestError: an option of a wrong type or out of range, no final label, or one that is not of this model's
+                classes.
         """
-        if not datastore.datalist():
+        pairs = datastore.datalist()
+        if not pairs:
             raise RequestError(400, "no final label yet: save at least one, then train")
+        classes, axes = class_names(self.bundle_path), reading(self.conf).get("axes")
+        for pair in pairs:
+            name = shown(Path(pair["label"]).name)
+            size = image_size(Path(pair["image"]), f"image of {name}", axes)
+            check_label(Path(pair["label"]), f"label {name}", size, classes)
         return check_options(request, TRAIN)
+
+    def _fetch_datalist(self, request: dict[str, Any], datastore: Datastore) -> list[dict[str, Any]]:
+        return [{**pair, **reading(self.conf)} for pair in super()._fetch_datalist(request, datastore)]
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         self.options = self.check(request, datastore)
@@ -121,8 +150,9 @@ class TrainTask(BundleTrainTask):
     def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
         if "steps_per_epoch" in self.options:
             overrides["steps_per_epoch"] = self.options["steps_per_epoch"]
+        if self.options.get("pretrained", True):
+            overrides["init_model"] = str(Path(self.bundle_path) / "models")
         return overrides
 
     def _load_checkpoint(self, model_pytorch: str, pretrained: bool, train_handlers: list[dict[str, Any]]) -> None:
-        if pretrained:  # MONAI Label 0.8.5 fails when it is false
-            super()._load_checkpoint(model_pytorch, pretrained, train_handlers)
+        """Nothing to add: the bundle loads `init_model`, scores it on the labels held out, and keeps the better one."""
