@@ -22,10 +22,18 @@ def one_line_errors() -> None:
 
     See `ending`. Other exceptions are bugs and keep their traceback.
     """
+    print_any_name()
     sys.excepthook = _report
     threading.excepthook = _report_thread
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+
+
+def print_any_name() -> None:
+    """Write characters that the terminal's encoding lacks, such as those of a file's name, as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def ending(error: BaseException, advice: str) -> tuple[str, int] | None:

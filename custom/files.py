@@ -146,6 +146,14 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def relative_path(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str:
+    """The path as seen from a folder, with `/`; the absolute one between drives of Windows."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return Path(path).absolute().as_posix()
+
+
 def files_of(folder: Path) -> list[Path]:
     """All files below a folder, sorted by name."""
     return sorted(file for file in folder.rglob("*") if file.is_file())
@@ -156,7 +164,7 @@ def write_checksums(folder: Path) -> None:
     files = [file for file in files_of(folder) if file != folder / CHECKSUMS]
     lines = [f"{sha256_of(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
     with replace_file(folder / CHECKSUMS) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.write_text("".join(lines), encoding="utf-8", newline="\n")  # a name would end in CR on Windows
 
 
 def parse_checksums(text: str, name: str = CHECKSUMS) -> dict[str, str]:

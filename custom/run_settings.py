@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from .config import active_parser, plain_config
 from .data.datalist import FILE_NAME, Datalist
 from .errors import UserError
+from .files import relative_path
 
 # Ids that may change when a training is resumed: where and how it runs, when it ends and what it reports. They do not
 # affect the steps already taken (except for rounding on another device).
@@ -100,7 +100,7 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
 def _hash_items(data: Datalist, split: str) -> str:
     """Hash of the names and sizes of the files, since reading their contents would take too long."""
     files = [
-        [os.path.relpath(item[key], data.folder), Path(item[key]).stat().st_size]
+        [relative_path(item[key], data.folder), Path(item[key]).stat().st_size]
         for item in getattr(data, split)
         for key in ("image", "label")
         if key in item

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, ParamSpec
 import psutil
 
 from custom.errors import UserError
-from custom.exits import Terminated, ending
+from custom.exits import Terminated, ending, print_any_name
 from custom.files import require_unicode
 
 SOME_FAILED = 1  # exit code: some of the inputs failed, the others succeeded
@@ -79,7 +79,7 @@ def entry_point(advice: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
         @functools.wraps(main)
         def run(*args: P.args, **kwargs: P.kwargs) -> int:
             _open_streams()
-            _print_any_name()
+            print_any_name()
             try:
                 with _signals(), _children_ended():
                     code = main(*args, **kwargs)
@@ -112,15 +112,8 @@ def _open_streams() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 (for as long as the process lives)
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
-
-
-def _print_any_name() -> None:
-    # File names may contain characters that the terminal's encoding lacks.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (for as long as the process lives)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 @contextmanager

@@ -65,8 +65,9 @@ def find_images(
         raise UserError(f"{source}: no image there; give an image file, a folder with images or a glob in quotes")
     stems: dict[str, Path] = {}
     for file in files:
-        if stems.setdefault(file.stem, file) is not file:
-            raise UserError(f"{stems[file.stem]} and {file} would have outputs of the same name: rename one of them")
+        other = stems.setdefault(file.stem.casefold(), file)  # Windows and macOS take A and a for one name
+        if other is not file:
+            raise UserError(f"{other} and {file} would have outputs of the same name: rename one of them")
     found = InputImages()
     for file in files:
         try:

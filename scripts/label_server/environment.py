@@ -35,7 +35,7 @@ def prepare(folder: Path) -> Path:
     run([sys.executable, "-m", "venv", str(folder)], folder)
     run([*install, "-r", str(REQUIREMENTS[0])], folder)
     run([*install, "--no-deps", "-r", str(REQUIREMENTS[1])], folder)
-    (folder / DONE).write_text(digest())
+    (folder / DONE).write_text(digest(), encoding="utf-8")
     return python
 
 
@@ -45,14 +45,14 @@ def remove(folder: Path) -> None:
         shutil.rmtree(left)
     if folder.exists():
         old = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".old", dir=folder.absolute().parent))
-        folder.rename(old / folder.name)
+        folder.replace(old / folder.name)
         shutil.rmtree(old)
 
 
 def is_ready(folder: Path) -> bool:
     """Whether an installation of the present requirements ended well there."""
     done = folder / DONE
-    return done.is_file() and done.read_text() == digest()
+    return done.is_file() and done.read_text(encoding="utf-8") == digest()
 
 
 def digest() -> str:

@@ -80,8 +80,8 @@ def check_studies(folder: Path) -> int:
     images = images_in(folder)
     if not images:
         raise UserError(f"--studies {folder}: no image in it; put {', '.join(IMAGE_SUFFIXES)} files there")
-    stems = [file.stem for file in images]
-    twice = sorted(file.name for file in images if stems.count(file.stem) > 1)
+    stems = [file.stem.casefold() for file in images]
+    twice = sorted(file.name for file in images if stems.count(file.stem.casefold()) > 1)
     if twice:
         raise UserError(f"--studies {folder}: {', '.join(twice)} would have labels of the same name; rename them")
     return len(images)
@@ -183,7 +183,7 @@ def environment(studies: Path, temporary: Path) -> dict[str, str]:
     return {
         **{key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")},
         "PYTHONPATH": "",
-        "TMPDIR": str(temporary),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),  # the latter two on Windows
         "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps(sorted(f"*{suffix}" for suffix in suffixes)),
         "MONAI_LABEL_TRACKING_ENABLED": "false",
         "MONAI_LABEL_SESSIONS": "false",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from custom.data.datalist import FILE_NAME, SPLITS
-from custom.files import replace_file
+from custom.files import relative_path, replace_file
 from custom.json_file import read_json
 
 from ..prepare_data.isbi2012 import hold_out
@@ -24,7 +23,7 @@ def relocate(content: dict[str, Any], source: Path, output: Path) -> dict[str, A
     """The lists of the data set in `source` with paths relative to `output`; `content` itself is changed."""
     for split in SPLITS:
         for item in content.get(split, []):
-            item.update({key: os.path.relpath(source / path, output) for key, path in item.items()})
+            item.update({key: relative_path(source / path, output) for key, path in item.items()})
     return content
 
 

@@ -35,13 +35,13 @@ def write_json(path: Path, scores: Scores) -> None:
     """Value and further numbers of each measure."""
     content = {name: {"value": result.value, **result.extras()} for name, result in scores.items()}
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def write_csv(path: Path, names: Sequence[str], scores: Scores) -> None:
     """Scores of each image, at the threshold of the stack; empty where an image has none."""
     columns = [[repr(x) if x == x else "" for x in result.per_image] for result in scores.values()]
-    with replace_file(path) as temporary, temporary.open("w", newline="") as file:
+    with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["image", *scores])
         writer.writerows(zip(names, *columns, strict=True))

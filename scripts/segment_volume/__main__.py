@@ -251,7 +251,7 @@ def finish(part: Path, path: Path) -> None:
     """Remove partial files of killed workers, rename the result, and remove journal and lock."""
     for file in part.rglob("*.partial"):
         file.unlink()
-    part.rename(path)
+    part.replace(path)
     (path / JOURNAL).unlink()
     shutil.rmtree(path / LIMITS, ignore_errors=True)
     instances.remove(path)

@@ -63,7 +63,7 @@ def add_instances(job: Job, scheduler: str | None) -> None:
     run_slices(segment_slice, job, todo, scheduler, "instances")
     if job.link_z:
         run_slices(link_slice, job, [z for z in range(1, depth) if not _links(job, z).exists()], scheduler, "links")
-    sizes = (int((counts / str(z)).read_text()) for z in range(depth))
+    sizes = (int((counts / str(z)).read_text(encoding="utf-8")) for z in range(depth))
     # One slice's links at a time: a volume has hundreds of millions of cells.
     links = (np.load(_links(job, z)) if job.link_z and z else None for z in range(depth))
     for _ in each(number_slice, job, number(sizes, links), scheduler):
@@ -84,7 +84,7 @@ def segment_slice(job: Job, z: int) -> int:
         whole = np.asarray(rule(probability[:, :][None])[0])
         count, out[:, :] = int(whole.max()), whole
     with replace_file(folder / COUNTS / str(z)) as temporary:
-        temporary.write_text(str(count))
+        temporary.write_text(str(count), encoding="utf-8")
     return z
 
 

@@ -27,7 +27,7 @@ class Journal:
     def start(self, job: Mapping[str, Any]) -> None:
         """Begin a new journal."""
         with replace_file(self.path) as temporary:
-            temporary.write_text(json.dumps(job))
+            temporary.write_text(json.dumps(job), encoding="utf-8")
 
     def finished(self, job: Mapping[str, Any]) -> set[Block]:
         """The blocks that are done.
@@ -35,7 +35,7 @@ class Journal:
         Raises:
             UserError: the journal belongs to another job; the message names the differences.
         """
-        header, *lines = self.path.read_text().split("\n")
+        header, *lines = self.path.read_text(encoding="utf-8").split("\n")
         known, own = json.loads(header), json.loads(json.dumps(job))
         for name in own:
             if known.get(name) != own[name]:
@@ -48,7 +48,7 @@ class Journal:
 
     def add(self, block: Block) -> None:
         """Note a block whose chunks are written."""
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.write("\n" + json.dumps([block.z, block.row, block.column]))
             file.flush()
             os.fsync(file.fileno())
