@@ -2,8 +2,9 @@
 
     python -m scripts.robustness --model dic_hela --dataset data/hela --output runs/robustness_hela
 
-Changes are magnification (both ways), blur, noise, gamma (both ways), uneven light, contrast and JPEG. The score is SEG
-where the data set labels cells, else 1 - pixel error. OUTPUT gets robustness.json, robustness.md and robustness.png.
+Changes are magnification (both ways), blur, noise, gamma (both ways), uneven light, contrast and JPEG, of each channel
+alike. The score is SEG where the data set labels cells, else 1 - pixel error, the mean over more than two classes.
+OUTPUT gets robustness.json, robustness.md and robustness.png.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from custom.data.gray import GrayRule
-from custom.data.inputs import named_channels
+from custom.data import read_dataset
 from custom.errors import UserError
+from custom.evaluation import require_fitting_data
 from custom.files import require_writable
 from custom.segmenter import Segmenter
 
@@ -41,11 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = model_from(given)
     examples = read_examples(given.dataset, given.split)
     require_writable(given.output)
-    gray = model.gray_rule()
-    if not isinstance(gray, GrayRule):
-        raise UserError(f"model {model.name}: takes {named_channels(model.channels)}; images of one are changed here")
+    require_fitting_data(model, read_dataset(given.dataset, check=False))
     segmenter = Segmenter(model)
-    judge = Judge(segmenter.probability, gray, segmenter.to_instances)
+    judge = Judge(segmenter.prediction, model.gray_rule().planes, segmenter.to_instances)
     plain, shifts = measure(judge, examples, PERTURBATIONS)
     name = "1 - pixel error" if examples[0].instances is None else "SEG"
     if plain == 0:

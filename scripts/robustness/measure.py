@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from custom.constants import IGNORED
 from custom.files import replace_file
 from custom.metrics import pixel_error, seg
+from custom.metrics.classes import class_pixel_counts, class_pixel_errors
 from scripts.held_out import Example
 
 from .perturbations import MIDDLE, STRENGTHS, Perturbation, magnify_label, to_bytes
@@ -31,12 +32,12 @@ class Shift:
 
 
 class Judge:
-    """Scores examples: SEG where cells are labelled, else 1 - pixel error; 1 is best.
+    """Scores examples: SEG where cells are labelled, else 1 - pixel error (of several classes: their mean); 1 is best.
 
     Args:
-        predict: from gray values (H, W) to the foreground probability (H, W).
-        gray: from the pixels of a file to gray values in [0, 1].
-        divide: from the foreground probability (1, H, W) to cells.
+        predict: from gray values (C, H, W) to the prediction (see `custom.classes`), (1, H, W) or (K, H, W).
+        gray: from the pixels of a file, (H, W) or (H, W, C), to gray values (C, H, W) in [0, 1].
+        divide: from the prediction to cells (1, H, W).
         seed: of the noise and of the direction of light, the same for every perturbation.
     """
 
@@ -51,23 +52,32 @@ class Judge:
 
     def score(self, examples: Sequence[Example], perturbation: Perturbation | None, strength: float = 0.0) -> float:
         """The score on all examples, changed by `perturbation`; None for the original images."""
-        predictions, labels, valid = [], [], []
+        predictions, labels = [], []
         for number, example in enumerate(examples):
             label = example.label if example.instances is None else example.instances
             gray = self.gray(example.pixels)
             if perturbation is not None:
                 random = np.random.RandomState(self.seed + number)
-                gray = self.gray(to_bytes(perturbation.apply(gray, strength, random)))
+                stored = np.moveaxis(to_bytes(perturbation.apply(gray, strength, random)), 0, -1)
+                gray = self.gray(stored if stored.shape[-1] > 1 else stored[..., 0])
                 if perturbation.magnifies:
                     label = magnify_label(label, strength)
-            probability = self.predict(gray)
-            whole = example.instances is None
-            predictions.append(probability if whole else np.asarray(self.divide(probability[None]))[0])
-            labels.append((label > 0) & (label != IGNORED) if whole else label)
-            valid.append(label != IGNORED if whole else label >= 0)
-        if examples[0].instances is None:
-            return 1 - pixel_error(labels, predictions, valid).value
-        return seg(labels, predictions, valid).value
+            prediction = self.predict(gray)
+            predictions.append(prediction if example.instances is None else np.asarray(self.divide(prediction))[0])
+            labels.append(label)
+        if examples[0].instances is not None:
+            return seg(labels, predictions, [label >= 0 for label in labels]).value
+        return 1 - _pixel_error(labels, predictions)
+
+
+def _pixel_error(labels: Sequence[NDArray], predictions: Sequence[NDArray]) -> float:
+    """Of class indices (H, W) and predictions (1, H, W) or (K, H, W)."""
+    valid = [label != IGNORED for label in labels]
+    classes = len(predictions[0])
+    if classes == 1:
+        return pixel_error([label > 0 for label in labels], [one[0] for one in predictions], valid).value
+    counts = [class_pixel_counts(*images) for images in zip(labels, predictions, valid, strict=True)]
+    return class_pixel_errors(np.stack(counts), [str(number) for number in range(classes)]).value
 
 
 def measure(

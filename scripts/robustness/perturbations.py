@@ -25,7 +25,7 @@ class Perturbation:
         name: name in the report.
         unit: unit of `strengths`.
         strengths: five values, from weak to strong.
-        apply: function of gray values (H, W) in [0, 1], a strength and a generator that returns changed gray values.
+        apply: function of gray values (C, H, W) in [0, 1], a strength and a generator that returns changed gray values.
         magnifies: whether the strength is a magnification, so that labels are resized, too.
     """
 
@@ -38,7 +38,7 @@ class Perturbation:
 
 def magnify(image: Gray, factor: float, random: np.random.RandomState) -> Gray:
     """Another objective: the image resized by `factor`."""
-    return rescale(image, factor, order=1, mode="reflect", anti_aliasing=factor < 1).astype(np.float32)
+    return rescale(image, factor, order=1, mode="reflect", anti_aliasing=factor < 1, channel_axis=0).astype(np.float32)
 
 
 def magnify_label(label: NDArray, factor: float) -> NDArray:
@@ -48,7 +48,7 @@ def magnify_label(label: NDArray, factor: float) -> NDArray:
 
 def blur(image: Gray, sigma: float, random: np.random.RandomState) -> Gray:
     """Out of focus: a Gaussian of `sigma` pixels."""
-    return ndimage.gaussian_filter(image, sigma, mode="mirror")
+    return ndimage.gaussian_filter(image, sigma, mode="mirror", axes=(1, 2))
 
 
 def add_noise(image: Gray, std: float, random: np.random.RandomState) -> Gray:
@@ -64,21 +64,25 @@ def gamma(image: Gray, exponent: float, random: np.random.RandomState) -> Gray:
 def illuminate(image: Gray, share: float, random: np.random.RandomState) -> Gray:
     """Uneven light: a linear gradient in a random direction, from 1 - share to 1 + share from side to side."""
     angle = random.uniform(0, 2 * np.pi)
-    y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in image.shape)
+    y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in image.shape[1:])
     ramp = np.float32(np.sin(angle)) * y[:, None] + np.float32(np.cos(angle)) * x
     return image * (1 + np.float32(share) * ramp / np.abs(ramp).max())
 
 
 def flatten(image: Gray, factor: float, random: np.random.RandomState) -> Gray:
     """Less contrast: distances to the mean times `factor`, stored in 8 bits."""
-    return image.mean() + np.float32(factor) * (image - image.mean())
+    mean = image.mean(axis=(1, 2), keepdims=True)
+    return mean + np.float32(factor) * (image - mean)
 
 
 def compress(image: Gray, quality: float, random: np.random.RandomState) -> Gray:
-    """Saved as JPEG of this quality."""
-    buffer = io.BytesIO()
-    Image.fromarray(to_bytes(image)).save(buffer, "JPEG", quality=int(quality))
-    return np.asarray(Image.open(buffer), dtype=np.float32) / np.float32(255)
+    """Saved as JPEG of this quality, each channel by itself."""
+    saved = []
+    for plane in to_bytes(image):
+        buffer = io.BytesIO()
+        Image.fromarray(plane).save(buffer, "JPEG", quality=int(quality))
+        saved.append(np.asarray(Image.open(buffer), dtype=np.float32))
+    return np.stack(saved) / np.float32(255)
 
 
 def to_bytes(image: Gray) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from custom.data.gray import to_gray
+from custom.data.gray import GrayRule, GrayRules
 from custom.transforms import ProbabilityToInstances
 from scripts.held_out import Example
 from scripts.robustness.measure import Judge, Shift, measure, to_markdown, write_report
@@ -26,7 +26,32 @@ def example(kind: str) -> Example:
 
 def judge() -> Judge:
     """A model that takes bright pixels for cells."""
-    return Judge(lambda gray: gray, to_gray, ProbabilityToInstances())
+    return Judge(lambda gray: gray, GrayRule().planes, ProbabilityToInstances())
+
+
+def of_classes() -> Judge:
+    """A model of two channels and three classes: the first channel shows class 1, the second class 2."""
+
+    def predict(gray):
+        scores = np.stack([np.full(gray.shape[1:], 0.5, np.float32), *gray])
+        return scores / scores.sum(axis=0)
+
+    return Judge(predict, GrayRules((GrayRule(), GrayRule())).planes, ProbabilityToInstances())
+
+
+def test_channels_and_classes():
+    label = np.zeros((70, 95), np.uint8)
+    label[10:40, 10:45], label[30:60, 55:85], label[:5] = 1, 2, 255
+    planes = np.stack([label == 1, label == 2], axis=-1)
+    pixels = np.where(planes, [200, 4000], [40, 100]).astype(np.uint16)
+    examples = [Example("cells", pixels, label, None)]
+    assert of_classes().score(examples, None) == 1
+    assert of_classes().score(examples, BY_NAME["larger"], 1.5) > 0.93
+    for name in ("blur", "noise", "darker", "illumination", "contrast", "JPEG"):
+        perturbation = BY_NAME[name]
+        assert 0.5 < of_classes().score(examples, perturbation, perturbation.strengths[0]) <= 1
+    swapped = [Example("cells", pixels[..., ::-1], label, None)]
+    assert of_classes().score(swapped, None) < 0.6
 
 
 @pytest.mark.parametrize("kind", ["instances", "classes"])
