@@ -19,6 +19,7 @@ from custom.errors import UserError
 from .channels import Channels
 from .labels import Label, Values, open_label
 from .overview import CONTACT_SHEET, Overview, chosen, skipped_line
+from .regions import IGNORE, IGNORED_AMONG_CLASSES, IGNORED_AMONG_OBJECTS
 from .sources import MICROSCOPE_FORMATS, Source, Sources
 from .splits import Split, assign
 from .writer import new_dataset
@@ -135,9 +136,11 @@ def _categories(pairs: list[Pair]) -> list[str] | None:
 def _drawn_format(
     categories: list[str], kind: LabelKind | None, ignore: int | None
 ) -> tuple[Values | None, LabelFormat, tuple[str, ...]]:
-    """Mask values of the classes (None: numbers of objects), their meaning, and names."""
+    """Mask values of the classes (None: numbers of objects), their meaning, and names; `IGNORE` is no class."""
     if ignore is not None:
         raise UserError("--ignore: is a mask value, and the labels are drawn objects; leave it out")
+    ignored = IGNORE in categories
+    categories = [name for name in categories if name != IGNORE]
     if not categories:
         raise UserError("--source: no object in any label; nothing can be learnt from them")
     if kind is None and len(categories) > 1:
@@ -146,9 +149,10 @@ def _drawn_format(
             "to learn these, or --instances to learn objects of any class"
         )
     if kind != "classes":
-        return None, LabelFormat("instances"), ("background", "cell")
+        return None, LabelFormat("instances", ignore=IGNORED_AMONG_OBJECTS if ignored else None), ("background", "cell")
     values = {name: number for number, name in enumerate(categories, start=1)}
-    return values, LabelFormat("classes", (0, *values.values())), ("background", *categories)
+    label_format = LabelFormat("classes", (0, *values.values()), IGNORED_AMONG_CLASSES if ignored else None)
+    return {**values, IGNORE: IGNORED_AMONG_CLASSES}, label_format, ("background", *categories)
 
 
 def _require_names(pairs: list[Pair]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from custom.errors import UserError
 
-from .regions import Region
+from .regions import IGNORE, Region
 from .run_lengths import filled
 
 GEOJSON, COCO = "GeoJSON", "COCO"
@@ -51,7 +51,7 @@ def _features(content: Any) -> list[Any] | None:
 
 
 def read_geojson(path: Path) -> list[Region]:
-    """The objects of a GeoJSON file, whose class is the name of its classification.
+    """The objects of a GeoJSON file, whose class is the name of its classification; QuPath's `Ignore*` is ignored.
 
     Raises:
         UserError: the file is not GeoJSON, or an object is not a polygon.
@@ -76,7 +76,8 @@ def _feature(number: int, feature: dict[str, Any], path: Path) -> Region:
     classification = (feature.get("properties") or {}).get("classification") or {}
     plane = geometry.get("plane") or {}
     page = max(int(plane.get("z", 0)), int(plane.get("t", 0))) if plane else None
-    return Region(parts, str(classification.get("name", "object")), page)
+    category = str(classification.get("name", "object"))
+    return Region(parts, IGNORE if category.rstrip("*").casefold() == "ignore" else category, page)
 
 
 def images_of_coco(path: Path) -> list[str]:
@@ -89,11 +90,10 @@ def images_of_coco(path: Path) -> list[str]:
 
 
 def read_coco(path: Path, image: Path) -> list[Region]:
-    """The objects of one image of a COCO file; its class is the name of its category.
+    """The objects of one image of a COCO file; its class is the name of its category. A group (`iscrowd`) is ignored.
 
     Raises:
-        UserError: not COCO, an image that it does not name or names twice, a group of objects (`iscrowd`), an object
-            without polygons or run lengths.
+        UserError: not COCO, an image that it does not name or names twice, an object without polygons or run lengths.
     """
     content = _coco(path)
     known = [item for item in content["images"] if Path(str(item["file_name"])).name == image.name]
@@ -106,9 +106,7 @@ def read_coco(path: Path, image: Path) -> list[Region]:
 
 def _annotation(item: dict[str, Any], names: dict[Any, str], path: Path) -> Region:
     where = f"{path}: annotation {item.get('id')}"
-    category = names.get(item.get("category_id"), "object")
-    if item.get("iscrowd") == 1:
-        raise UserError(f"{where} is a group of objects (iscrowd); outline each object, or take the group away")
+    category = IGNORE if item.get("iscrowd") == 1 else names.get(item.get("category_id"), "object")
     shape = item.get("segmentation")
     if isinstance(shape, dict):
         return Region(category=category, filled=filled(shape, where))

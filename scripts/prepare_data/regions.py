@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon
 
+IGNORE = "Ignore*"
+"""Category of a region that is neither object nor background, as QuPath calls it; groups of objects are such, too."""
+IGNORED_AMONG_CLASSES, IGNORED_AMONG_OBJECTS = 255, 65535  # mask values
+
 
 @dataclass(frozen=True)
 class Region:
-    """One object.
+    """One object, or a region to ignore.
 
     Args:
         parts: each a tuple of rings (N, 2) of points (x, y) in pixels, where (0, 0) is the corner of the first pixel. A
@@ -61,7 +65,7 @@ def draw(
     Args:
         regions: of one page.
         shape: (H, W).
-        values: mask value of each category; None: 1, 2, ..., one for each region.
+        values: mask value of each category; None: 1, 2, ..., one for each region that is not to be ignored.
     """
     mask = np.zeros(shape, np.int32)
     owner = np.zeros(shape, np.int32)
@@ -69,6 +73,11 @@ def draw(
     for number in sorted(range(len(drawn)), key=lambda n: len(drawn[n][1][0]), reverse=True):
         region, pixels = drawn[number]
         owner[pixels] = number + 1
-        mask[pixels] = number + 1 if values is None else values[region.category]
+        if values is not None:
+            mask[pixels] = values[region.category]
+        elif region.category == IGNORE:
+            mask[pixels] = IGNORED_AMONG_OBJECTS
+        else:
+            mask[pixels] = number + 1 + (number + 1 >= IGNORED_AMONG_OBJECTS)
     shown = set(np.unique(owner).tolist()) - {0}
     return mask, len(regions) - len(shown)

@@ -167,6 +167,22 @@ class TestGeoJson:
         assert [(ape == value).sum() for value in (1, 2)] == [176 - 16, 96]
         assert [(bee == value).sum() for value in (1, 2)] == [0, 176 + 96]
 
+    @pytest.mark.parametrize("kind", ["--classes", "--instances"])
+    def test_what_qupath_ignores(self, own: Path, kind: str) -> None:
+        """The smaller region is on top, here the one to ignore in a larger object, and an object in the other one."""
+        inner = [[10, 14], [14, 14], [14, 18], [10, 18]]
+        ape = [feature(WIDE, name="fat"), feature(inner, name="Ignore*"), feature(SQUARE, name="tumor")]
+        bee = [feature(WIDE, name="Ignore*"), feature(inner, name="tumor")]
+        for name, features in (("ape", ape), ("bee", bee)):
+            (own / f"{name}.geojson").write_text(json.dumps(features))
+        dataset = made(own, kind)
+        assert dataset.class_names == (
+            ("background", "fat", "tumor") if kind == "--classes" else ("background", "cell")
+        )
+        first, second = loaded(dataset, "label")
+        assert [(first == value).sum() for value in (255, 0)] == [16, first.size - 176 - 96]
+        assert [(second == value).sum() for value in (255, 0)] == [176 - 16, second.size - 176]
+
     def test_planes_of_a_stack(self, tmp_path: Path) -> None:
         own = tmp_path / "own"
         own.mkdir()
@@ -219,6 +235,15 @@ class TestCoco:
             np.testing.assert_array_equal(instances, cells())
         assert "skipped: cat.png" in capsys.readouterr().out
 
+    def test_a_group_of_objects_is_ignored(self, own: Path) -> None:
+        content = coco()
+        content["annotations"][1]["iscrowd"] = content["annotations"][3]["iscrowd"] = 1
+        (own / "labels.json").write_text(json.dumps(content))
+        dataset = made(own)
+        assert json.loads((own.parent / "out/dataset.json").read_text())["ignore_value"] == 65535
+        for instances in loaded(dataset, "instance"):
+            np.testing.assert_array_equal(instances, np.where(cells() == 2, -1, cells().astype(np.int32)))
+
     def test_a_file_elsewhere_and_compressed_runs(self, own: Path, tmp_path: Path) -> None:
         content = coco()
         # By pycocotools, of the mask below.
@@ -235,7 +260,6 @@ class TestCoco:
         [
             (lambda c: c["images"][0].update(file_name="dog.png"), "names dog.png, which is not among the images"),
             (lambda c: c["images"][0].update(file_name="x/bee.png"), "names bee.png 2 times"),
-            (lambda c: c["annotations"][0].update(iscrowd=1), "annotation 0 is a group of objects"),
             (lambda c: c["annotations"][0].update(segmentation=[]), "annotation 0 has no outline"),
             (lambda c: c["annotations"][2]["segmentation"]["counts"].append(5), "annotation 2 has run lengths that"),
             (lambda c: c["annotations"][0].pop("image_id"), "is not COCO"),
