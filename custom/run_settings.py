@@ -74,13 +74,16 @@ def training_settings(data: Datalist) -> str:
 
 
 def differences(before: str, now: str) -> list[str]:
-    """Settings that differ, as `id: before ..., now ...`."""
+    """Settings that differ, as `id: before, now ...`."""
     old, new = json.loads(before), json.loads(now)
     changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    return [
-        f"other {key}" if key.endswith("images") else f"{key}: {_shown(old.get(key))}, now {_shown(new.get(key))}"
-        for key in changed
-    ]
+    return [_difference(key, _shown(old.get(key)), _shown(new.get(key))) for key in changed]
+
+
+def _difference(key: str, before: str, now: str) -> str:
+    if key.endswith("images"):
+        return f"other {key}"
+    return f"{key}: {before}, now {now}" if before != now else f"other {key}"
 
 
 def _is_free(key: str) -> bool:

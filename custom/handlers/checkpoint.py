@@ -164,8 +164,8 @@ class TrainingCheckpoint:
             ) from error
         if changed:
             raise UserError(
-                f"{self.path} was written with other settings ({'; '.join(changed)}): "
-                "resume with those, or give another --output_dir"
+                f"{self.path} was written with other settings ({'; '.join(changed)}): resume with those, or with the "
+                "version of this project that it was written by, or give another --output_dir"
             )
         return checkpoint
 
