@@ -48,7 +48,7 @@ def test_settings_of_the_steps_are_compared_at_any_depth(dataset):
 
 
 def test_a_checkpoint_of_another_version_is_told_by_the_ids_alone():
-    """As before and after the network's channels followed the data: a long list that differs at its end is not shown."""
+    """As when the network began to follow the data: a long list that differs only at its end is not shown."""
     steps = [{"_target_": "Activationsd", "keys": "pred", "softmax": True}]
     before = json.dumps({"network_def#in_channels": 1, "post": [*steps, {"_target_": "Lambdad"}]})
     now = json.dumps({"network_def#in_channels": "$len(@data.channel_names)", "post": steps * 2})
