@@ -51,13 +51,18 @@ def test_another_seed_is_another_run_of_the_same_schedule(tiny_dataset, trained,
     assert not same(ours["network"], theirs["network"])
 
 
-def curve(folder: Path, tag: str) -> list[float]:
-    """Values of a TensorBoard curve."""
+def curve(folder: Path, tag: str) -> dict[int, float]:
+    """Values of a TensorBoard curve, by step."""
     for file in folder.glob("events.out.tfevents.*"):
         events = EventAccumulator(str(file)).Reload()
         if tag in events.Tags()["scalars"]:
-            return [event.value for event in events.Scalars(tag)]
-    return []
+            return {event.step: event.value for event in events.Scalars(tag)}
+    return {}
+
+
+@pytest.mark.parametrize("tag", ["learning_rate", "val_loss", "pixel_error", "iou"])
+def test_tensorboard_has_scores_and_learning_rate_by_epoch(trained, tag):
+    assert list(curve(trained, tag)) == [1, 2]
 
 
 def test_a_training_takes_every_step(trained):
@@ -87,10 +92,10 @@ def test_a_loss_of_monai_takes_two_lines(tiny_dataset, tmp_path):
     )
     done = run(train_tiny(tiny_dataset, tmp_path / "run", overlays=[overlay], max_epochs=1))
     assert done.returncode == 0, done.stderr
-    losses = curve(tmp_path / "run", "train_loss")
+    losses = list(curve(tmp_path / "run", "train_loss").values())
     assert len(losses) == 4
     assert all(0 < loss < 3 for loss in losses)
-    assert 0 < curve(tmp_path / "run", "val_loss")[0] < 3
+    assert 0 < curve(tmp_path / "run", "val_loss")[1] < 3
 
 
 def test_a_finished_training_can_be_prolonged_with_its_settings_alone(tiny_dataset, trained, tmp_path):

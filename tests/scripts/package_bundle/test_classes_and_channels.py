@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -70,9 +71,15 @@ import monai.bundle
 config = {str(bundle / "configs")!r}
 monai.bundle.run(run_id="inferring", config_file=config + "/inference.json", bfloat16=False,
                  dataset_dir={str(dataset / "test" / "image")!r}, output_dir="segmented")
+import sys
+import numpy as np
+sys.path.insert(0, {str(bundle)!r})
+from {NAME}_code import Segmenter
+segment = Segmenter({str(bundle / "models")!r}, device="cpu")
+segment.inferer.amp = False
+np.save("mask.npy", segment({str(dataset / "test" / "image" / "00.ome.tif")!r}).mask)
 item = {{"image": {str(dataset / "training" / "image" / "00.ome.tif")!r}, "label": "indices.png"}}
 from PIL import Image
-import numpy as np
 label = np.asarray(Image.open({str(dataset / "training" / "label" / "00.png")!r}))
 Image.fromarray(label // 100).save("indices.png")
 monai.bundle.run(run_id="training", config_file=config + "/train.json", max_epochs=1, output_dir="run",
@@ -88,6 +95,7 @@ monai.bundle.run(run_id="training", config_file=config + "/train.json", max_epoc
     assert isinstance(found, Segmentation)
     (written,) = (tmp_path / "segmented" / "masks").iterdir()
     assert (read_mask(written) == found.mask).mean() > 0.999
+    assert (np.load(tmp_path / "mask.npy") == found.mask).mean() > 0.999
     trained = read_model(tmp_path / "trained")
     for key in ("name", "classes", "channels", "gray_values", "license", "postprocessing", "network_def"):
         expected = getattr(model, key)
