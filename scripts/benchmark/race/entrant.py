@@ -124,7 +124,7 @@ class Entrant:
         facts = {"mark": mark, "minutes": used / 60 / CORES, "wall_minutes": wall / 60, "steps": self.steps}
         temporary = self.output / f"{mark:g}.partial.npz"
         np.savez(temporary, probability=probability, facts=json.dumps(facts))
-        temporary.rename(self.output / f"{mark:g}.npz")
+        temporary.replace(self.output / f"{mark:g}.npz")
         print(facts, flush=True)
 
 
