@@ -65,6 +65,7 @@ def test_metadata_and_card_name_channels_and_classes(bundle):
 
 def test_it_segments_and_trains_alone(bundle, model, dataset, tmp_path):
     """Trained on items without a format, as MONAI Label gives them: labels are class indices."""
+    (item,) = read_dataset(dataset).test
     alone(
         f"""
 import monai.bundle
@@ -77,7 +78,7 @@ sys.path.insert(0, {str(bundle)!r})
 from {NAME}_code import Segmenter
 segment = Segmenter({str(bundle / "models")!r}, device="cpu")
 segment.inferer.amp = False
-np.save("mask.npy", segment({str(dataset / "test" / "image" / "00.ome.tif")!r}).mask)
+np.save("mask.npy", segment({item["image"]!r}).mask)
 item = {{"image": {str(dataset / "training" / "image" / "00.ome.tif")!r}, "label": "indices.png"}}
 from PIL import Image
 label = np.asarray(Image.open({str(dataset / "training" / "label" / "00.png")!r}))
@@ -90,7 +91,6 @@ monai.bundle.run(run_id="training", config_file=config + "/train.json", max_epoc
     )
     segment = Segmenter(model, device="cpu")
     segment.inferer.amp = False
-    (item,) = read_dataset(dataset).test
     found = segment(item["image"])
     assert isinstance(found, Segmentation)
     (written,) = (tmp_path / "segmented" / "masks").iterdir()
