@@ -178,7 +178,7 @@ def _run(job: Job, recorder: Recorder) -> list[int]:
         recorder.task("instances", plane, partial(instances.segment_slice, job, z))
     for z in range(1, depth):
         recorder.task("links", plane, partial(instances.link_slice, job, z))
-    counts = [int((Path(job.target) / instances.COUNTS / str(z)).read_text()) for z in range(depth)]
+    counts = [int((Path(job.target) / instances.COUNTS / str(z)).read_text(encoding="utf-8")) for z in range(depth)]
     for item in instances.number(counts, [None] * depth):
         recorder.task("numbers", plane, partial(instances.number_slice, job, item))
     for z in range(depth):
