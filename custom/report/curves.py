@@ -13,7 +13,7 @@ def learning_curve(run: Path) -> Curves:
     """Steps and values of each TensorBoard scalar of a run folder, by tag, in the order of the steps."""
     curves: dict[str, list[tuple[int, float]]] = {}
     for file in sorted(run.glob("events.out.tfevents.*")):
-        if file.suffix == ".pictures":
+        if file.suffix == ".pictures" or not file.is_file():
             continue
         events = EventAccumulator(str(file), size_guidance={"scalars": 0}).Reload()
         for tag in events.Tags()["scalars"]:

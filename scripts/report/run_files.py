@@ -41,6 +41,8 @@ def overall_scores(run: Path, split: str) -> dict[str, float]:
 def _read_table(file: Path) -> list[tuple[str, float]]:
     """Name and last value of each row, the mean if there are several; NaN for the titles."""
     try:
+        if not file.is_file():  # opening a pipe would wait for its writer
+            raise UserError(f"{file}: is not a file; remove it, and evaluate again")
         with file.open(newline="", encoding="utf-8") as lines:
             rows = [row for row in csv.reader(lines) if row]
         return [(row[0], float("nan" if row[0] == "filename" else row[-1])) for row in rows]

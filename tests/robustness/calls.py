@@ -43,12 +43,11 @@ class Call:
     suffix: str = ""
 
     def line(self, output: Path, **changes: object) -> tuple[list[object], dict[str, object]]:
-        """Words and options; `changes` replace options."""
-        options: dict[str, object] = {**self.options(), **changes}
+        """Words and options; `changes` replace options, also that of the output."""
+        outputs = {self.output: output} if self.output else {}
+        options: dict[str, object] = {**self.options(), **outputs, **changes}
         words: list[object] = [*self.words]
-        if self.output:
-            options[self.output] = output
-        else:
+        if not self.output:
             words += [material.volume(), output]
         return words, options
 

@@ -54,15 +54,18 @@ def run(call: Call, output: Path, folder: Path, limits: Limits, **more: object) 
 
 
 def check_full(fault: Fault, folder: Path) -> None:
-    """No file may be larger than some bytes, or the file system is small: refused in a line, or large enough."""
+    """No file may be larger than some bytes, or the file system of the output or of temporary files is small: refused
+    in a line, or large enough."""
     call = CALLS[fault.command]
-    largest, place = int(2_000 * 500**fault.amount), folder
-    if fault.kind == "small file system":
-        place = folder / "small"
-        place.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={largest}", "tmpfs", place], check=True)
+    largest, small = int(2_000 * 500**fault.amount), folder / "small"
+    place = small if fault.kind == "small file system" else folder
+    limits = Limits(largest=largest) if fault.kind == "a file too large" else Limits()
+    if fault.kind != "a file too large":
+        small.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={largest}", "tmpfs", small], check=True)
+    if fault.kind == "small temporary folder":
+        limits = Limits(temporary=small)
     output = place / f"out{call.suffix}"
-    limits = Limits(largest=largest) if place == folder else Limits()
     try:
         ending = run(call, output, folder, limits)
         if ending.code == 0:
@@ -72,8 +75,8 @@ def check_full(fault: Fault, folder: Path) -> None:
         require_whole(output)
         require_no_parts(place) if call.output else None
     finally:
-        if place != folder:
-            subprocess.run(["umount", place], check=True)
+        if small.exists():
+            subprocess.run(["umount", small], check=True)
 
 
 def check_folder(fault: Fault, folder: Path) -> None:
@@ -170,7 +173,7 @@ def can_mount() -> bool:
     return subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
 
 
-FULL = ("a file too large", "small file system") if can_mount() else ("a file too large",)
+FULL = ("a file too large", *(("small file system", "small temporary folder") if can_mount() else ()))
 KINDS = FOLDERS if os.getuid() == 0 else tuple(kind for kind in FOLDERS if kind != "of another user")
 SHARE = st.floats(0, 1)
 

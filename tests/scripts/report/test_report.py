@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,14 @@ def test_a_broken_table_of_scores_is_named(finished, capsys):
     table.write_text("filename,class0\na.png,x\n")
     assert main(arguments(*finished)) == 2
     assert f"{table}: not a table of scores" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_a_pipe_among_the_files_of_a_run_does_not_hold_it_up(finished, capsys):
+    os.mkfifo(finished[0] / "events.out.tfevents.1.pipe")
+    table = finished[0] / "evaluation" / "test" / "more_raw.csv"
+    os.mkfifo(table)
+    assert main(arguments(*finished)) == 2
+    assert f"{table}: is not a file" in capsys.readouterr().err
+    table.unlink()
+    assert main(arguments(*finished)) == 0
