@@ -90,8 +90,7 @@ class Search:
         largest is taken. The model's own setting stays where it is clearly better than all that.
         """
         best = self.near_best(first_stage(), images)
-        divided = sorted((s for s in best if s.method == "watershed"), key=lambda s: (s.threshold, s.sigma, s.height))
-        middle = (divided or best)[len(divided or best) // 2]
+        middle = middle_of([setting for setting in best if setting.method == "watershed"] or best)
         grown = self.near_best((replace(middle, grow=grow) for grow in GROWS), images)[0]
         found = self.near_best((replace(grown, min_size=n) for n in self.sizes(images)), images)[0]
         return self.own if self.seg(self.own, images) > self.seg(found, images) + TOLERANCE else found
@@ -108,6 +107,14 @@ class Search:
         counts = np.stack([self.counts(setting)[i] for i, setting in enumerate(chosen)])
         total, number = counts.sum(axis=0)
         return float(total / number), chosen
+
+
+def middle_of(settings: Sequence[Setting]) -> Setting:
+    """The one in the middle by threshold; of those, by `sigma`; of those, by `height`."""
+    for name in ("threshold", "sigma", "height"):
+        values = sorted({getattr(setting, name) for setting in settings})
+        settings = [setting for setting in settings if getattr(setting, name) == values[len(values) // 2]]
+    return settings[0]
 
 
 def first_stage() -> Iterator[Setting]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from custom.transforms import InstancesToClasses
 from scripts.tune import report, search
 from scripts.tune.report import run_search, to_json, to_markdown, write_report
-from scripts.tune.search import Search, Setting
+from scripts.tune.search import Search, Setting, middle_of
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,13 @@ def test_the_middle_of_a_plateau():
     found = Search([np.zeros((3, 4))], [np.zeros((3, 4), int)])
     found.known = {s: np.array([[score, 1.0]]) for s, score in zip(settings, (0.8, 0.8995, 0.9, 0.8985), strict=True)}
     assert found.near_best(settings, [0]) == settings[1:]
+
+
+def test_the_middle_is_one_of_each_argument():
+    """Of a plateau in every direction not the first, whose watershed divides most, of the middle threshold."""
+    plateau = [Setting("watershed", *values) for values in product((0.2, 0.25, 0.3), (1.0, 2.0, 4.0), (2.0, 5.0, 8.0))]
+    assert middle_of(plateau) == Setting("watershed", 0.25, 2.0, 5.0)
+    assert middle_of(plateau[:9] + plateau[-1:]) == Setting("watershed", 0.3, 4.0, 8.0)
 
 
 def test_a_border_that_the_network_missed_needs_the_watershed():
