@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +144,16 @@ def _argument(definition: Any, name: str) -> Any:
 
 
 def require_validation(data: Datalist, plateau: bool) -> None:
-    """Raise `UserError` if the schedule of the learning rate needs validation images and there are none."""
-    if plateau and not data.validation:
+    """Warn that a training without validation images has no scores.
+
+    Raises:
+        UserError: the schedule of the learning rate needs them, too.
+    """
+    if data.validation:
+        return
+    if plateau:
         raise UserError(
             f"{data.folder / FILE_NAME}: the `validation` list is empty, and the schedule follows the validation loss; "
             "name images for validation, or give --lr_scheduler @schedules#one_cycle"
         )
+    warnings.warn("no validation images: the model gets the last weights, the threshold 0.5 and no score", stacklevel=2)

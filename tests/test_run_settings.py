@@ -12,6 +12,7 @@ from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
 from custom.run_settings import differences, require_validation
 
+ROOT = Path(__file__).parents[1]
 CONFIG = {
     "imports": ["$import custom"],
     "data": "$custom.data.read_dataset(@dataset_dir)",
@@ -47,6 +48,32 @@ def test_settings_of_the_steps_are_compared_at_any_depth(dataset):
     ]
 
 
+@pytest.mark.parametrize(
+    ("id", "value"),
+    [
+        ("seed", 3),
+        ("input_size", 188),
+        ("learning_rate", 0.01),
+        ("batch_size", 3),
+        ("class_weights", [1, 2]),
+        ("dataset_dir", ""),
+    ],
+)
+def test_what_changes_the_steps_of_the_shipped_training_is_named(dataset, tmp_path, id, value):
+    """Each was once taken by --resume without a word."""
+
+    def settings_of(**overrides) -> str:
+        parser = ConfigParser(ConfigParser.load_config_file(ROOT / "bundle" / "configs" / "train.json"))
+        parser.update({"dataset_dir": str(dataset), **overrides})
+        return parser.get_parsed_content("checkpoint#settings")
+
+    other = make_synthetic(tmp_path / "other", 2, (48, 64), {"training": 2, "validation": 1, "test": 1})
+    found = differences(settings_of(), settings_of(**{id: value or str(other)}))
+    assert [line.partition(":")[0] for line in found] == (
+        [id] if value else ["other training images", "other validation images"]
+    )
+
+
 def test_a_checkpoint_of_another_version_is_told_by_the_ids_alone():
     """As when the network began to follow the data: a long list that differs only at its end is not shown."""
     steps = [{"_target_": "Activationsd", "keys": "pred", "softmax": True}]
@@ -76,6 +103,7 @@ def test_a_schedule_that_follows_the_validation_needs_one(dataset):
     content = json.loads((dataset / "dataset.json").read_text())
     (dataset / "dataset.json").write_text(json.dumps({**content, "validation": []}))
     data = read_dataset(dataset)
-    require_validation(data, plateau=False)
+    with pytest.warns(UserWarning, match="no validation images: .* no score"):
+        require_validation(data, plateau=False)
     with pytest.raises(UserError, match="`validation` list is empty.*schedules#one_cycle"):
         require_validation(data, plateau=True)

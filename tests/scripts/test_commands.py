@@ -57,6 +57,13 @@ def test_an_unknown_option_is_refused_in_one_line(name, capsys):
     assert err.startswith("error: ")
 
 
+@pytest.mark.parametrize("name", [*COMMANDS, "run"])
+def test_errors_and_interruptions_of_every_command_end_in_one_line(name):
+    """What `command.entry_point` does is tested in `test_command.py`."""
+    wrapped = load(name).main
+    assert wrapped.__code__ is command.entry_point("")(lambda: 0).__code__
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_options_have_underscores_and_help(name, parsers, capsys):
     load(name).main(["--no_such_option", "3"])

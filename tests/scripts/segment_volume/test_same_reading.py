@@ -73,6 +73,27 @@ def test_every_slice_is_the_page(tmp_path: Path, written: tuple[np.ndarray, dict
         np.testing.assert_array_equal(slices[0, :, slice(3, 15), slice(2, 16)][0], expected[3:15, 2:16])
 
 
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((3, 21, 30), {"photometric": "miniswhite"}),
+        ((3, 21, 30), {"photometric": "palette", "colormap": np.arange(768, dtype=np.uint16).reshape(3, 256) ** 2}),
+        ((21, 30), {"photometric": "minisblack"}),
+        ((21, 30, 3), {"photometric": "rgb"}),
+        ((2, 21, 30, 3), {"photometric": "rgb"}),
+    ],
+    ids=["WhiteIsZero", "palette", "single page", "RGB", "RGB pages"],
+)
+def test_what_was_once_read_differently_or_refused(tmp_path: Path, shape: tuple[int, ...], options: dict) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8), **options)
+    volume = Volume(path)
+    assert volume.shape == (count_pages(path), 21, 30)
+    for page in range(volume.shape[0]):
+        window = gray_slice(volume, page, GrayRule())[0, :, slice(0, 21), slice(0, 30)]
+        np.testing.assert_array_equal(window[0], GrayRule()(read_image(path, page)))
+
+
 @pytest.mark.parametrize("axes", ["CYX", "ZCYX", "CZYX"])
 @pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}])
 def test_channels_are_chosen_alike(tmp_path: Path, axes: str, options: dict) -> None:
