@@ -22,12 +22,16 @@ class EpochLine:
         evaluator: evaluator of the validation.
         optimizer: optimizer whose learning rate is reported.
         classes: number of classes; the IoU of more than two is their mean.
+        time_limit: seconds after which the training is ended, if it is.
     """
 
-    def __init__(self, evaluator: Engine, optimizer: Optimizer, classes: int = 2) -> None:
+    def __init__(
+        self, evaluator: Engine, optimizer: Optimizer, classes: int = 2, time_limit: float | None = None
+    ) -> None:
         self.names = VALIDATION if classes == 2 else {**VALIDATION, "iou": "mean IoU"}
         self.evaluator = evaluator
         self.optimizer = optimizer
+        self.time_limit = float("inf") if time_limit is None else time_limit
         self.logger = logging.getLogger("training")
         self.start, self.epochs_before = time.monotonic(), 0
 
@@ -53,10 +57,10 @@ class EpochLine:
                 if name in scores
             ]
         parts.append(f"learning rate {self.optimizer.param_groups[0]['lr']:.2g}")
-        left = state.max_epochs - state.epoch
-        if left > 0:
-            seconds = (time.monotonic() - self.start) / (state.epoch - self.epochs_before) * left
-            parts.append(f"{duration(seconds)} left")
+        elapsed, epochs = time.monotonic() - self.start, state.max_epochs - state.epoch
+        if epochs > 0 and elapsed < self.time_limit:
+            left = elapsed / (state.epoch - self.epochs_before) * epochs
+            parts.append(f"{duration(min(left, self.time_limit - elapsed))} left")
         self.logger.info(", ".join(parts))
 
 

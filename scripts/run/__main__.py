@@ -4,7 +4,8 @@
 
 Takes the same arguments. MONAI reads configuration files and overrides before any code of a bundle runs, so that a
 missing or invalid file, or an override of an unknown id, would end in a traceback; this command checks them before.
-MONAI's warnings about untrusted configurations are only shown for configurations from elsewhere.
+MONAI's warnings about untrusted configurations, and its lists of arguments, are only shown for configurations from
+elsewhere.
 """
 
 from __future__ import annotations
@@ -37,16 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.argv = [str(Path(monai.bundle.__file__).with_name("__main__.py")), "run", *words]
     check(merged(words))
     if all(file.resolve().is_relative_to(SHIPPED) for file in config_files(words)):
-        _leave_out_warnings()
+        _leave_out_notes()
     runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
     return 0
 
 
-def _leave_out_warnings() -> None:
-    """Suppress MONAI's warnings that configurations may be malicious, or in several folders."""
+def _leave_out_notes() -> None:
+    """Suppress MONAI's warnings that configurations may be malicious, or in several folders, and what it notes of a
+    call."""
     warnings.filterwarnings("ignore", message=".*GHSA-873f-pvrv-4x83", category=UserWarning)
     logger = logging.getLogger("monai.bundle.workflows")
     logger.addFilter(lambda record: not record.getMessage().startswith("Not all config files are in"))
+    for name in (logger.name, "monai.bundle.scripts"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

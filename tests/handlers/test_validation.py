@@ -59,3 +59,20 @@ def test_one_line_an_epoch(caplog):
         "epoch 3/4, loss 0.5000, learning rate 0.025, 0 s left",
         f"epoch 4/4, loss 0.5000, {error}, {others}, learning rate 0.025",
     ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(None, "33 min left"), (300, "3 min left"), (100, ""), (9999, "33 min")]
+)
+def test_the_time_left_ends_with_the_time_limit(monkeypatch, caplog, limit, expected):
+    """One of 21 epochs took 100 seconds."""
+    clock = iter([0.0, 100.0])
+    trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+    line = EpochLine(evaluator, torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.025), time_limit=limit)
+    monkeypatch.setattr("custom.handlers.console.time.monotonic", lambda: next(clock))
+    trainer.state.epoch, trainer.state.max_epochs, trainer.state.metrics = 1, 21, {"train_loss": 0.5}
+    line.begin(trainer)
+    with caplog.at_level(logging.INFO, logger="training"):
+        line(trainer)
+    assert caplog.records[0].message.partition("learning rate 0.025")[2].removeprefix(", ").startswith(expected)
+    assert ("left" in caplog.records[0].message) == bool(expected)
