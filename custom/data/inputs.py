@@ -13,17 +13,18 @@ from typing import Any
 from ..errors import SomeFailedError, UserError
 from .channels import GRAY, Channel, as_channel, check_axes, count_of
 from .image_io import check_image, count_channels, count_pages
-from .pairs import list_images
+from .pairs import image_name, list_images
 from .pixel_size import stated_pixel_size, warn_of_pixel_size
 
 
 @dataclass
 class InputImages:
-    """One item, ``{"image": path, "page": number}``, for every page of every readable image, and the errors of the
-    others."""
+    """One item, ``{"image": path, "page": number}``, for every page of every readable image, the errors of the
+    others, and labels that lay beside their images and are left out."""
 
     items: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    labels: list[Path] = field(default_factory=list)
 
     def warn_of_pixel_size(self, model: float | None) -> None:
         """Warn if a file states pixels of another size than a model is used for, in micrometres."""
@@ -33,7 +34,12 @@ class InputImages:
     def report(self, output_dir: str | os.PathLike[str] | None = None) -> None:
         """Log where the results are; raise `SomeFailedError` with the list of files that could not be read, if any."""
         if output_dir is not None:
-            logging.getLogger(type(self).__name__).info(f"{len(self.items)} images segmented: {Path(output_dir)}")
+            log = logging.getLogger(type(self).__name__).info
+            if self.labels:
+                log(
+                    f"{len(self.labels)} files left out, which are labels of others by name: {self.labels[0].name}, ..."
+                )
+            log(f"{len(self.items)} images segmented: {Path(output_dir)}")
         if self.failed:
             files = "\n  ".join(self.failed)
             raise SomeFailedError(
@@ -50,7 +56,8 @@ def find_images(
     """Find images and decode each once, so that unreadable ones are found before the work begins.
 
     Args:
-        source: an image file, a folder (without its subfolders) or a glob pattern.
+        source: an image file, a folder (without its subfolders) or a glob pattern. Of a folder or pattern, labels of
+            other files in it, such as `a_mask.png` beside `a.tif`, are left out.
         channel: channel to read, from 0, of files whose channels are not colours; a list for a model of several.
         axes: the axes of TIFF files that do not name them, such as "CYX".
         channels: names of the channels that the model takes.
@@ -68,8 +75,10 @@ def find_images(
         other = stems.setdefault(file.stem.casefold(), file)  # Windows and macOS take A and a for one name
         if other is not file:
             raise UserError(f"{other} and {file} would have outputs of the same name: rename one of them")
-    found = InputImages()
-    for file in files:
+    names = {file.stem for file in files}
+    is_label = {file: image_name(file) != file.stem and image_name(file) in names for file in files}
+    found = InputImages(labels=[file for file in files if is_label[file]])
+    for file in (file for file in files if not is_label[file]):
         try:
             pages = range(count_pages(file, axes))
             taken = chosen if chosen is not None else every_channel(file, axes, channels)

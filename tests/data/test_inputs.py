@@ -44,6 +44,17 @@ def test_a_file_and_globs(folder, pattern, expected):
     assert [name for name, _ in names(find_images(folder / pattern))] == expected
 
 
+def test_labels_beside_their_images_are_left_out(folder, caplog):
+    for name in ("b_mask.png", "a_cp_masks.png", "other_mask.png"):
+        Image.fromarray(np.zeros((5, 7), np.uint8)).save(folder / name)
+    found = find_images(folder / "*.*")
+    assert [name for name, _ in names(found)][:3] == ["a.bmp", "b.png", "other_mask.png"]
+    with caplog.at_level("INFO"), pytest.raises(UserError, match="notes.txt"):
+        found.report("out")
+    assert caplog.messages[0].startswith("2 files left out, which are labels of others by name: a_cp_masks.png")
+    assert names(find_images(folder / "b_mask.png")) == [("b_mask.png", 0)]
+
+
 def test_broken_files_are_reported_after_the_others(folder):
     (folder / "broken.png").write_bytes((folder / "b.png").read_bytes()[:40])
     tifffile.imwrite(folder / "nan.tif", np.full((5, 7), np.nan, np.float32))
