@@ -65,7 +65,8 @@ Trained on: {data_source}. Terms of the weights: {license}
 TILES = """Height and width are multiples of {step}. A program that cuts large images into tiles should throw away
 {halo} pixels on each side of a tile (the declared halo) and start tiles at multiples of {step}; so there are no seams.
 
-`bioimageio.core.predict` with `blocksize_parameter` answers as the project's own inference does. Without it, it pads
+`bioimageio.core.predict` with `blocksize_parameter` answers as the project's own inference does, and so does
+`predict_sample_without_blocking` with `skip_input_padding=True, skip_output_cropping=True`. Otherwise version 0.11 pads
 the image by the halo before it measures the percentiles, so gray values can be off by about one level."""
 WHOLE = """Height and width are free, from {smallest} pixels on. The model works on its own grid, which depends on the
 size of the image: give it whole images, not tiles."""
