@@ -29,6 +29,7 @@ TRAIN = "bundle/configs/train.json"
 QUICK = "bundle/configs/experiments/quick.json"
 MULTI = "bundle/configs/multi_gpu_train.json"
 EXPERIMENTS = ["best_em", "best_hela", "best_u373", "paper_em"]
+TESTS = ["tests/transforms/test_sampling.py", "tests/inferers/test_precision.py", "tests/inferers/test_footprint.py"]
 STATE = "steps.json"
 PATIENCE = 10  # seconds for a step to end when asked to
 
@@ -50,7 +51,7 @@ def steps(output: Path, data: Path, toy: bool) -> list[Step]:
     small = ["--features", "4", "--steps_per_epoch", "2"] if toy else []
     launch = ["torch.distributed.run", "--standalone", "--nproc_per_node", "1", "-m", "monai.bundle", "run", "training"]
     found = [
-        Step("tests", ["pytest", "-q", "-rs", "tests/transforms/test_sampling.py", "tests/inferers"], 10),
+        Step("tests", ["pytest", "-q", "-rs", *TESTS], 10),
         Step("equality", ["scripts.gpu_session.equality", str(output / "equality.json")], 5),
         Step("one_process", [*launch, *training, *short, *small], 5),
         Step("benchmark", ["scripts.benchmark", "--output", str(output / "benchmark"), "--only", *parts], 15),
