@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -7,8 +8,11 @@ import torch
 from torch import Tensor
 
 from custom.errors import UserError
-from custom.inferers import OverlapTileInferer
+from custom.inferers import OverlapTileInferer, overlap_tile
+from custom.inferers.footprint import bytes_per_pixel
+from custom.inferers.geometry import geometry_of
 from custom.inferers.orientations import DIHEDRAL, average_orientations, orient, restore, reversed_axes
+from custom.inferers.tiling import shift_to_end
 
 from .oracle import one_pass, random_images, random_network
 
@@ -63,6 +67,49 @@ def test_average_of_eight_turns_with_the_image() -> None:
     for orientation in DIHEDRAL:
         turned = inferer(orient(images, *orientation), network)
         torch.testing.assert_close(turned, orient(expected, *orientation), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(8, [4, 4]), (7, [4, 3])])
+def test_orientations_together_are_two_batches_with_the_same_mean(count: int, sizes: list[int]) -> None:
+    network, x = random_network(features=2), random_images(63, 76)
+    seen: list[int] = []
+
+    def predict(tiles: Tensor) -> Tensor:
+        seen.append(len(tiles))
+        return network(tiles)
+
+    with torch.no_grad():
+        one_by_one = average_orientations(predict, x, count, (3, 0))
+        assert seen == [1] * count
+        together = average_orientations(predict, x, count, (3, 0), together=True)
+    assert seen[count:] == sizes
+    torch.testing.assert_close(together, one_by_one, atol=1e-5, rtol=0)
+
+
+def test_small_tiles_are_predicted_together_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, images = random_network(features=2), random_images(45, 30)
+    sizes: list[int] = []
+
+    def record(module: Any, given: tuple[Tensor, ...]) -> None:
+        if given[0].device.type != "meta":  # on which the memory is measured
+            sizes.append(len(given[0]))
+
+    network.register_forward_pre_hook(record)
+
+    def passes(**arguments: Any) -> list[int]:
+        sizes.clear()
+        OverlapTileInferer(orientations=8, amp=False, **arguments)(images, network)
+        return sizes.copy()
+
+    assert passes() == [4, 4]
+    assert passes(tile_size=network.next_admissible(45 + 2 * network.margin + 16)) == [1] * 8
+    geometry = geometry_of(network, None, None, None)
+    area = [geometry.input_size(size + shift_to_end(geometry, size)) for size in (45, 30)]
+    per_pixel = bytes_per_pixel(network, geometry, 2, torch.float32)
+    assert passes(memory_budget=int(per_pixel * math.prod(area)) * 4 + 100)[0] == 4
+    assert set(passes(memory_budget=int(per_pixel * math.prod(area)) * 2)) == {1}
+    monkeypatch.setattr(overlap_tile, "FEW_PIXELS", math.prod(area) - 1)
+    assert passes() == [1] * 8
 
 
 def test_extreme_logits_stay_finite() -> None:
