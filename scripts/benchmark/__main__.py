@@ -15,10 +15,12 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
+import psutil
 
 from custom.errors import UserError
 from custom.files import require_writable
@@ -30,7 +32,7 @@ from .machine import describe
 from .race import part as race
 from .race.course import Settings
 from .report import draw, to_markdown, write_text
-from .results import Part
+from .results import MISSING, Part
 from .sizes import QUICK, Sizes
 
 PARTS: dict[str, Callable[[Sizes], Part]] = {
@@ -51,29 +53,37 @@ def benchmark(parts: dict[str, Callable[[], Part]], shortened: bool, output: Pat
         UserError: the folder cannot be written, or its earlier report is damaged; before anything is measured.
     """
     require_writable(output)
-    machine = describe()
-    kept = earlier(output / "benchmark.json", machine, shortened)
+    machine, kept = earlier(output / "benchmark.json", describe(), shortened)
     done: list[Part] = []
     for name, measure in parts.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
-        done.append(measure())
+        load = psutil.getloadavg()[0]
+        done.append(replace(measure(), load=load))
         found = {**dict.fromkeys([*PARTS, RACE]), **kept, **{part.name: part for part in done}}
         write_report(machine, [part for part in found.values() if part], shortened, output)
     print((output / "benchmark.md").read_text(encoding="utf-8"))
     return done
 
 
-def earlier(path: Path, machine: dict[str, str], shortened: bool) -> dict[str, Part]:
-    """Parts of an earlier report of the same machine, packages and sizes, by name."""
+def earlier(path: Path, machine: dict[str, str], shortened: bool) -> tuple[dict[str, str], dict[str, Part]]:
+    """Machine and parts of an earlier report, if it is of this machine, with these packages and sizes.
+
+    Packages that are not installed now may have been then.
+    """
     if not path.exists():
-        return {}
+        return machine, {}
     content = read_json(path)
+    installed = {text for text in machine["packages"].split(", ") if not text.endswith(MISSING)}
     try:
-        same = all(content["machine"].get(key) == machine[key] for key in ("processor", "GPU", "packages"))
-        parts = [Part.from_json(plain) for plain in content["parts"]]
-        return {part.name: part for part in parts} if same and content["shortened"] == shortened else {}
+        before = content["machine"]
+        same = (
+            all(before.get(key) == machine[key] for key in ("processor", "GPU")) and content["shortened"] == shortened
+        )
+        same = same and installed <= set(before["packages"].split(", "))
+        parts = {plain["name"]: Part.from_json(plain) for plain in content["parts"]}
     except (LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: is not a report of the benchmark ({error}); delete it to write a new one") from error
+    return (before, parts) if same else (machine, {})
 
 
 def write_report(machine: dict[str, str], parts: list[Part], shortened: bool, output: Path) -> None:

@@ -37,7 +37,6 @@ def describe() -> dict[str, str]:
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "GPU": gpu,
         "threads": f"1 for augmentation and weight map, {torch.get_num_threads()} for networks",
-        "load before": f"{psutil.getloadavg()[0]:.1f} (1 minute)",
         "data": samples.source(),
         "system": f"{platform.system()}, Python {platform.python_version()}",
         "packages": ", ".join(f"{name} {number}" for name, number in versions.items()),

@@ -12,6 +12,7 @@ from custom.files import replace_file
 
 from .results import MISSING, Cell, Part, Table
 
+TRIED = Path(__file__).with_name("tried.md")  # measured once, by hand
 OWN_COLOUR, PEER_COLOUR = "#d95f02", "#7f8fa6"
 OWN_WORDS = ("RandElasticGrid", "WeightMap", "OverlapTileInferer", "tiles")
 
@@ -50,6 +51,8 @@ def table_lines(table: Table) -> list[str]:
 
 def part_lines(part: Part) -> list[str]:
     lines = [f"## {part.name.replace('_', ' ').capitalize()}", "", part.about, ""]
+    if part.load is not None:
+        lines += [f"The machine's load before was {part.load:.1f}.", ""]
     for table in part.tables:
         lines += table_lines(table)
     if part.checks:
@@ -96,7 +99,7 @@ def to_markdown(machine: dict[str, str], parts: list[Part], shortened: bool) -> 
     ]
     for part in parts:
         lines += part_lines(part)
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join([*lines, TRIED.read_text(encoding="utf-8")]).rstrip() + "\n"
 
 
 def draw(parts: list[Part], path: Path) -> None:

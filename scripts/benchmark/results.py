@@ -53,13 +53,14 @@ class Floor:
 
 @dataclass
 class Part:
-    """The result of one part."""
+    """The result of one part; `load` is the machine's before it, a mean of one minute."""
 
     name: str
     about: str
     tables: list[Table] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     floors: list[Floor] = field(default_factory=list)
+    load: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with whether each check and floor is met."""
@@ -80,4 +81,5 @@ class Part:
             [Table(**table) for table in plain["tables"]],
             [Check(**check) for check in checks],
             [Floor(**floor) for floor in floors],
+            plain.get("load"),
         )

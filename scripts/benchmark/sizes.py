@@ -28,7 +28,7 @@ class Sizes:
         full_features: width of the paper's network.
         tiles: batches of 572-pixel tiles of the paper's network that are timed.
         matrix: side of the matrices that show what the CPU can do (a GPU gets larger ones).
-        steps: training steps timed of each experiment (full, quick).
+        steps: training steps timed of each experiment (full, compact, quick).
         overrides: ids of the training configs to override.
     """
 
@@ -50,7 +50,7 @@ class Sizes:
     full_features: int = 64
     tiles: int = 3
     matrix: int = 2048
-    steps: tuple[int, int] = (6, 60)
+    steps: tuple[int, int, int] = (6, 12, 60)
     overrides: tuple[tuple[str, object], ...] = ()
 
 
@@ -67,5 +67,5 @@ QUICK = Sizes(
     volume=(2, 1024, 1536),
     volume_block=512,
     tiles=1,
-    steps=(2, 12),
+    steps=(2, 3, 12),
 )

@@ -41,7 +41,7 @@ TINY = Sizes(
     full_features=2,
     tiles=1,
     matrix=64,
-    steps=(2, 2),
+    steps=(2, 2, 2),
     overrides=(("network_def#features", 2), ("network_def#depth", 2), ("input_size", 92)),
 )
 

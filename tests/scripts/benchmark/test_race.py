@@ -140,7 +140,7 @@ def test_the_race_is_only_run_by_name() -> None:
 
 
 def test_parts_not_measured_again_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    machine = {"processor": "p", "GPU": "g", "packages": "a 1"}
+    machine = {"processor": "p", "GPU": "g", "packages": "a 1, b 1"}
     monkeypatch.setattr(benchmark, "describe", lambda: machine)
     for name in ("weight_map", "augmentation"):
         monkeypatch.setitem(benchmark.PARTS, name, lambda sizes, name=name: race.Part(name, "about"))
@@ -150,6 +150,10 @@ def test_parts_not_measured_again_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_
         return [part["name"] for part in json.loads((tmp_path / "benchmark.json").read_text())["parts"]]
 
     assert names() == ["augmentation", "weight_map"]
-    machine["packages"] = "a 2"
+    machine["packages"] = "a 1, b not installed"
+    assert benchmark.main(["--only", "weight_map", "--output", str(tmp_path)]) == 0
+    assert names() == ["augmentation", "weight_map"]
+    assert "- packages: a 1, b 1\n" in (tmp_path / "benchmark.md").read_text()
+    machine["packages"] = "a 2, b 1"
     benchmark.main(["--only", "augmentation", "--output", str(tmp_path)])
     assert names() == ["augmentation"]
