@@ -132,6 +132,27 @@ def check_signal(fault: Fault, folder: Path) -> None:
     require_no_parts(folder)
 
 
+def check_twice(fault: Fault, folder: Path) -> None:
+    """Of two processes with one output, the first or both succeed, the other is refused, and nothing is mixed."""
+    call, output = CALLS[fault.command], folder / f"out{CALLS[fault.command].suffix}"
+    module, words = words_of(call.command, *call.line(output))
+    own = [folder / name for name in ("first", "second")]
+    for place in own:
+        place.mkdir()
+    with start(module, words, own[0], Limits()) as first:
+        time.sleep(fault.amount * duration(fault.command) / 4)
+        with start(module, words, own[1], Limits()) as second:
+            endings = [first.wait(), second.wait()]
+    for ending in endings:
+        assert ending is not None, "hangs"
+        if ending.code != 0:
+            require_refusal(ending, output)
+    assert 0 in [ending.code for ending in endings if ending], str(endings)
+    require_whole(output)
+    require_no_parts(folder)
+    call.require_result(output)
+
+
 def go_on(call: Call, output: Path, folder: Path) -> None:
     """Run the command again, as its line said."""
     more: dict[str, object] = {}
@@ -188,5 +209,6 @@ PARTS = [
     Part("quick commands", "signals", _faults(QUICK, tuple(SIGNALS)), check_signal, quick=4),
     Part("all commands", "a full disk", _faults(ALL, FULL), check_full, quick=4, slow=True),
     Part("all commands", "an output that cannot be written", _faults(ALL, KINDS), check_folder, quick=4, slow=True),
+    Part("all commands", "two at once", _faults(ALL, ("two at once",)), check_twice, quick=2, slow=True),
     Part("all commands", "signals", _faults(ALL, tuple(SIGNALS)), check_signal, quick=4, slow=True),
 ]
