@@ -11,6 +11,8 @@ from torch import nn
 
 from .data.inputs import named_channels
 from .errors import UserError
+from .handlers.checkpoint import is_first_rank
+from .handlers.console import VALIDATION
 from .inferers.geometry import unwrap
 from .model import Model, read_model
 from .networks import build_network, load_state
@@ -73,6 +75,11 @@ class StartFromModel:
         """Score the weights as they are, unless training has started."""
         if trainer.state.epoch == 0:
             evaluator.run(1)
+            metrics = evaluator.state.metrics
+            scores = [f"{words} {metrics[name]:.4f}" for name, words in VALIDATION.items() if name in metrics]
+            if is_first_rank():
+                assert self.model is not None
+                self.logger.info(f"the initial model {self.model.name}: {', '.join(scores)}")
             # Scored as epoch 0, not to be confused with epoch 1 of the training.
             evaluator.state.best_metric_epoch = 0
 

@@ -19,10 +19,13 @@ class Evaluator(SimpleNamespace):
     """Scores as listed, the smaller the better, with MONAI's memory of the best."""
 
     def __init__(self, scores: list[float]) -> None:
-        super().__init__(scores=scores, state=SimpleNamespace(best_metric=9.0, best_metric_epoch=-1, epoch=0))
+        super().__init__(
+            scores=scores, state=SimpleNamespace(best_metric=9.0, best_metric_epoch=-1, epoch=0, metrics={})
+        )
 
     def run(self, epoch: int) -> None:
         score = self.scores.pop(0)
+        self.state.metrics = {"pixel_error": score, "iou": 0.5}
         self.state.epoch = epoch
         if score < self.state.best_metric:
             self.state.best_metric, self.state.best_metric_epoch = score, epoch
@@ -79,7 +82,9 @@ def test_an_unknown_model_is_refused():
 def test_a_training_that_makes_it_worse_says_so(tmp_path, caplog):
     make_model(tmp_path)
     start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path)
-    evaluator = train(start, [0.1, 0.3, 0.2], epochs=2)
+    with caplog.at_level("INFO"):
+        evaluator = train(start, [0.1, 0.3, 0.2], epochs=2)
+    assert "the initial model tiny: pixel error 0.1000, foreground IoU 0.5000" in caplog.text
     assert (evaluator.state.best_metric, evaluator.state.best_metric_epoch) == (0.1, 0)
     assert "no epoch scored better than the initial model tiny" in caplog.text
 
