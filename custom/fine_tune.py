@@ -18,6 +18,9 @@ from .model import Model, read_model
 from .networks import build_network, load_state
 
 
+SHOWN = ("pixel_error", "val_loss")  # of the initial model
+
+
 def network_from(model: Model, classes: int, channels: int = 1) -> nn.Module:
     """The untrained network of a model, with its last layer changed to another number of classes if needed.
 
@@ -76,7 +79,7 @@ class StartFromModel:
         if trainer.state.epoch == 0:
             evaluator.run(1)
             metrics = evaluator.state.metrics
-            scores = [f"{words} {metrics[name]:.4f}" for name, words in VALIDATION.items() if name in metrics]
+            scores = [f"{VALIDATION[name]} {metrics[name]:.4f}" for name in SHOWN if name in metrics]
             if is_first_rank():
                 assert self.model is not None
                 self.logger.info(f"the initial model {self.model.name}: {', '.join(scores)}")

@@ -51,8 +51,9 @@ def main(path: Path) -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     found = differences(MODELS, device)
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps({"device": device, "tolerance": TOLERANCE, **found}, indent=1) + "\n")
-    print(path.read_text())
+        content = json.dumps({"device": device, "tolerance": TOLERANCE, **found}, indent=1)
+        temporary.write_text(content + "\n", encoding="utf-8")
+    print(path.read_text(encoding="utf-8"))
     return int(any(one["largest difference"] > TOLERANCE for one in found.values()))
 
 
