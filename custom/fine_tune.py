@@ -17,7 +17,6 @@ from .inferers.geometry import unwrap
 from .model import Model, read_model
 from .networks import build_network, load_state
 
-
 SHOWN = ("pixel_error", "val_loss")  # of the initial model
 
 
