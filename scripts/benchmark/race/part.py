@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
-from typing import Any
 
+import torch
 from matplotlib import pyplot as plt
 
 from custom.files import replace_file
@@ -15,7 +16,12 @@ from .candidates import CANDIDATES, OWN, Candidate
 from .course import Result, Settings, race
 from .entrant import CORES
 
+INSTALL = (
+    "An environment is a folder in `--environments`: `python -m venv FOLDER/NAME`, then `FOLDER/NAME/bin/pip install "
+    f"torch=={torch.__version__.split('+')[0]} psutil pillow PACKAGE`, with that torch as a constraint."
+)
 PANELS = {"pixel_error": "pixel error", "v_rand": "V_rand", "v_info": "V_info"}
+OWN_NAMES = {candidate.name for candidate in OWN}
 OWN_COLOURS = ("#d95f02", "#a63603", "#fdae6b")
 PEER_COLOURS = ("#1b7837", "#2166ac", "#762a83", "#636363")
 
@@ -39,7 +45,9 @@ def make_part(candidates: Sequence[Candidate], results: Sequence[Result]) -> Par
             for r in found
         ] or [[name, *[None] * 6]]
     columns = ["", "minutes", *PANELS.values(), "steps", "minutes by the wall's clock"]
-    settings: list[list[Cell]] = [[one.name, one.settings, ", ".join(one.packages)] for one in candidates]
+    settings: list[list[Cell]] = [
+        [one.name, one.settings, one.environment or "this one", ", ".join(one.packages)] for one in candidates
+    ]
     return Part(
         "race",
         "ISBI 2012: sections 0 to 23 to train on, 24 to 29 scored. A minute is "
@@ -51,30 +59,41 @@ def make_part(candidates: Sequence[Candidate], results: Sequence[Result]) -> Par
         "peer are marks of one training.\n\n![Race](race.png)",
         [
             Table("The race", columns, rows),
-            Table("What each was run with", ["", "settings", "installed beside torch"], settings),
+            Table("What each was run with", ["", "settings", "environment", "packages"], settings, note=INSTALL),
         ],
     )
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
-    """Each measure against the minutes."""
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 4.2), layout="constrained")
+    """Each measure against the minutes; bars if each candidate has one result only."""
     names = list(dict.fromkeys(result.candidate for result in results))
-    own = {candidate.name for candidate in OWN}
-    colours = {"own": iter(OWN_COLOURS * 2), "peer": iter(PEER_COLOURS * 2)}
-    styles: dict[str, Any] = {
-        name: {"color": next(colours["own" if name in own else "peer"]), "linestyle": "-" if name in own else "--"}
-        for name in names
-    }
+    colours = colours_of(names)
+    single = len(results) == len(names)
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 4.2), layout="constrained", sharey=single)
     for axis, (measure, title) in zip(axes, PANELS.items(), strict=True):
+        if single:
+            found = [result.scores[measure] for result in results]
+            bars = axis.barh(names, found, color=[colours[name] for name in names])
+            axis.bar_label(bars, [f"{value:.3f}" for value in found], padding=3)
+            axis.set(title=f"{title}, {min(r.minutes for r in results):.1g} min" if results else title)
+            axis.margins(x=0.15)
+            axis.yaxis.set_inverted(True)
+            continue
         for name in names:
             points = sorted((r.minutes, r.scores[measure]) for r in results if r.candidate == name)
-            axis.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name, **styles[name])
-        axis.set(title=title, xlabel="minutes of two cores", xscale="log")
-        if measure == "pixel_error":
-            axis.set_yscale("log")
+            style = "-" if name in OWN_NAMES else "--"
+            axis.plot(*zip(*points, strict=True), style, marker="o", markersize=4, label=name, color=colours[name])
+        axis.set(title=title, xlabel="minutes of two cores")
+        axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
-    axes[0].legend(frameon=False, fontsize=8)
+    if not single:
+        axes[1].legend(frameon=False, fontsize=8, loc="lower right")
     with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=80)
     plt.close(figure)
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """Warm colours for ours, others for the peers."""
+    own, peers = cycle(OWN_COLOURS), cycle(PEER_COLOURS)
+    return {name: next(own if name in OWN_NAMES else peers) for name in names}

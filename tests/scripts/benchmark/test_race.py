@@ -114,7 +114,7 @@ def test_a_race_is_scored_and_reported(settings: course.Settings, tmp_path: Path
     assert table.rows[-1][1:] == [None] * 6
     report = to_markdown({}, [part], shortened=False)
     assert "| absent | not installed |" in report
-    assert made_with.rows[-1] == ["absent", "", "a==1"]
+    assert made_with.rows[-1] == ["absent", "", "absent", "a==1"]
 
     again = race.run(settings, tmp_path, candidates)
     assert again.tables == part.tables
