@@ -142,5 +142,8 @@ def enter(train: Callable[[Entrant], None]) -> None:
     try:
         train(entrant)
     except BudgetUsed:
-        os._exit(0)  # workers of a library's loaders may wait for ever
+        # Workers of a library's loaders may wait for ever, and this process for them.
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        os._exit(0)
     raise SystemExit(f"the training ended after {entrant.steps} steps, before the budget was used")
