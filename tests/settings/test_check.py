@@ -47,8 +47,8 @@ REFUSED = {
     "an unknown nested id": ({"train#windows": 5}, "train#windows has no effect: nothing refers to it; did you mean w"),
     "an unknown argument": ({"network_def#featurs": 4}, "ValidUNet has no argument 'featurs'; did you mean features?"),
     "an unknown argument in a list": (
-        {"train#robust_gray_values#0#gama": 4},
-        "train#robust_gray_values#0#gama: RandAdjustContrastd has no argument 'gama'; did you mean gamma?",
+        {"train#handlers#0#sead": 4},
+        "train#handlers#0#sead: custom.handlers.EpochSeed has no argument 'sead'; did you mean seed?",
     ),
     "an unknown argument among those handed on": (
         {"train#window#rotate_rang": 1},

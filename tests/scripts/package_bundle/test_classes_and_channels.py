@@ -118,4 +118,4 @@ def test_a_training_without_images_says_what_is_missing(bundle, tmp_path):
     ]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("--dataset_dir is needed: the bundle holds no images")
+    assert done.stderr.splitlines()[-1].startswith("error: --dataset_dir is needed: the bundle holds no images")
