@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from custom.data import make_synthetic
+
+# The same cases in each run, so that a change is judged by itself; `python -m tests.robustness --seed N` tries others.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")
