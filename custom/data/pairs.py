@@ -25,8 +25,8 @@ def list_masks(folder: Path) -> list[Path]:
 
 
 def stem_of(file: Path) -> str:
-    """File name without its suffix, of which `.nii.gz` is one."""
-    return file.name[:-7] if file.name.lower().endswith(".nii.gz") else file.stem
+    """File name without its suffix, of which `.nii.gz` is one, and without the `.ome` of OME-TIFF before it."""
+    return _without_ome(file.name[:-7] if file.name.lower().endswith(".nii.gz") else file.stem)
 
 
 def image_name(label: Path) -> str:
@@ -34,7 +34,7 @@ def image_name(label: Path) -> str:
     stem = stem_of(label)
     for ending in LABEL_ENDINGS:
         if stem.lower().endswith(ending) and len(stem) > len(ending):
-            return stem[: -len(ending)]
+            return _without_ome(stem[: -len(ending)])
     return stem
 
 
@@ -92,6 +92,10 @@ def _index(files: list[Path], name_of: Callable[[Path], str]) -> dict[str, Path]
             raise UserError(f"{file}: has the same name as {found[name].name}; rename one of them")
         found[name] = file
     return found
+
+
+def _without_ome(stem: str) -> str:
+    return stem[:-4] if stem.lower().endswith(".ome") and len(stem) > 4 else stem
 
 
 def _without_zeros(name: str) -> str:

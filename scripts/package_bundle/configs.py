@@ -77,7 +77,7 @@ def for_model(config: Config, model: Model) -> Config:
         **config,
         "dataset_dir": "$None",
         "trained": f"${PACKAGE}.model.read_model(@bundle_root + '/models')",
-        "data": f"${PACKAGE}.annotated.data_for(@trained, @dataset_dir)",
+        "listed": f"${PACKAGE}.annotated.data_for(@trained, @dataset_dir)",
         "network_def": full_targets(model.network_def),
         "init_model": None,  # MONAI Label loads the weights
         "scale": model.scale,

@@ -13,6 +13,7 @@ from scipy import ndimage
 from custom.data.channels import Channel
 from custom.data.image_io import check_image, count_pages, read_image
 from custom.data.labels import LabelFormat, LabelKind
+from custom.data.pairs import stem_of
 from custom.data.pixel_size import stated_pixel_size
 from custom.errors import UserError
 
@@ -114,7 +115,7 @@ def _pages(source: Source, channels: Channels) -> Iterator[Pair]:
     pages, label = count_pages(source.image, channels.axes), open_label(source.label, source.image)
     label.check_pages(pages)
     for page in range(pages):
-        name = f"{source.prefix}{source.image.stem}" + ("" if pages == 1 else f"_{page:03d}")
+        name = f"{source.prefix}{stem_of(source.image)}" + ("" if pages == 1 else f"_{page:03d}")
         yield Pair(name, source.image, label, page, channel, channels.axes)
 
 

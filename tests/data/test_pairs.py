@@ -20,6 +20,12 @@ def test_endings_of_labels(ending: str) -> None:
     assert pair_by_name(images, labels) == [(images[1], labels[0]), (images[0], labels[1])]
 
 
+@pytest.mark.parametrize("label", ["a.tif", "a.ome.tif", "a_mask.png", "a.ome_mask.tif", "a.ome.png"])
+@pytest.mark.parametrize("image", ["a.ome.tif", "a.OME.TIFF"])
+def test_ome_is_a_part_of_the_suffix(image: str, label: str) -> None:
+    assert pair_by_name(paths(image), paths(label, folder="g")) == [(Path("f", image), Path("g", label))]
+
+
 def test_an_ending_alone_is_a_name() -> None:
     assert image_name(Path("_mask.png")) == "_mask"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from custom import Segmentation, Segmenter
 from custom.data import make_synthetic, read_dataset, read_mask
@@ -104,6 +105,12 @@ monai.bundle.run(run_id="training", config_file=config + "/train.json", max_epoc
         else:
             assert trained.postprocessing.model_copy(update={"fitted_on": None}) == expected
     assert trained.data_source == f"{model.data_source}; annotations made with MONAI Label"
+
+
+def test_a_final_training_takes_the_images_for_validation_too(bundle):
+    parser = ConfigParser(json.loads((bundle / "configs" / "train.json").read_text()))
+    assert "data_for" in parser.get("listed")
+    assert "@train_on_all" in parser.get("data")
 
 
 def test_a_training_without_images_says_what_is_missing(bundle, tmp_path):
