@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
             default="both",
             help="for training: gold (few frames, by hand), silver (all, by computer), or gold and silver for the rest",
         )
-        _add_folds(command, "whole sequences; of a single sequence, stretches of time (default: the last held out)")
+        _add_folds(
+            command,
+            "whole sequences; of a single sequence, stretches of time (default: the last held out); 1 holds nothing out",
+        )
 
     _add_folder(_command(commands, "folder", "your own images and masks", _folder))
     return parser

@@ -103,7 +103,8 @@ def prepare(
         source: the zip or its folder; None downloads the zip.
         output: the new folder.
         annotations: masks to train on: "both", "gold" or "silver".
-        folds: number of folds; by default the number of sequences, or 3 for one sequence.
+        folds: number of folds; by default the number of sequences, or 3 for one sequence. 1 holds nothing out, for the
+            final training of a recipe that other folds have chosen.
         fold: the fold that is held out, from 0; by default the last.
 
     Raises:
@@ -155,12 +156,15 @@ def _choose(sequences: list[CtcSequence], annotations: str, folds: int | None, f
     folds = folds or (TIME_FOLDS if single else len(sequences))
     fold = folds - 1 if fold is None else fold
     most = len(_scored(sequences[0])) if single else len(sequences)
-    if not 2 <= folds <= most or (not single and folds != most):
-        raise UserError(f"--folds: is {folds}; give {f'2 to {most}' if single else most}, of this source")
+    if not 1 <= folds <= most or (not single and folds not in (1, most)):
+        choice = f"2 to {most}" if single else most
+        raise UserError(f"--folds: is {folds}; give {choice}, of this source, or 1 to hold nothing out")
     if not 0 <= fold < folds:
         raise UserError(f"--fold: is {fold}; with {folds} folds, give 0 to {folds - 1}")
     for number, sequence in enumerate(sequences):
-        if single:
+        if folds == 1:
+            held_out = range(0)
+        elif single:
             held_out = time_block(sequence, folds, fold)
         else:
             held_out = range(max(sequence.images) + 1 if number == fold else 0)

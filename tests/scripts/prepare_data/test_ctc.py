@@ -58,6 +58,12 @@ def test_ctc_default_folds(hela: Path) -> None:
     assert _frames(dataset.validation) == [31]
 
 
+def test_ctc_one_fold_holds_nothing_out(hela: Path) -> None:
+    dataset = prepare("dic-hela", "--source", hela, "--output", hela / "out", "--folds", 1)
+    assert _frames(dataset.training) == list(range(40))
+    assert not dataset.validation
+
+
 @pytest.mark.parametrize(
     ("annotations", "frames"), [("gold", [2, 10]), ("silver", list(range(25))), ("both", list(range(25)))]
 )
@@ -105,7 +111,7 @@ def test_ctc_two_sequences_are_the_folds(tmp_path: Path) -> None:
 
 def test_ctc_refusals(hela: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = ("dic-hela", "--source", hela, "--output", hela / "out")
-    assert "--folds: is 5; give 2 to 4" in refusal(capsys, *run, "--folds", 5)
+    assert "--folds: is 5; give 2 to 4, of this source, or 1 to hold nothing out" in refusal(capsys, *run, "--folds", 5)
     assert "--fold: is 7; with 2 folds, give 0 to 1" in refusal(capsys, *run, "--folds", 2, "--fold", 7)
     assert "no sequence with masks" in refusal(capsys, *run[:2], hela / "DIC-C2DH-HeLa/01", *run[3:])
     root = hela / "DIC-C2DH-HeLa"
