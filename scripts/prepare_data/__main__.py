@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         _add_folds(
             command,
-            "whole sequences; of a single sequence, stretches of time (default: the last held out); 1 holds nothing out",
+            "whole sequences; of a single sequence, stretches of time (default: the last); 1 holds nothing out",
         )
 
     _add_folder(_command(commands, "folder", "your own images and masks", _folder))
