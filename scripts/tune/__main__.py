@@ -4,12 +4,13 @@
 
 Each image is predicted once. The best setting by SEG is chosen on all images; how good such a choice is on an image it
 was not made on is estimated by leaving out one image at a time. OUTPUT gets tune.json, tune.md and tune.png. With
---save the setting goes into the model's model.json, too.
+--save the setting and its SEG go into the model's model.json, too.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,13 +18,13 @@ from pathlib import Path
 
 from custom.errors import UserError
 from custom.files import require_writable
-from custom.model import Model, Postprocessing, read_model, update_model
+from custom.model import Model, Postprocessing, Score, read_model, update_model
 from custom.segmenter import Segmenter
 
 from .. import command
 from ..held_out import add_held_out_options, read_examples
 from ..model_options import add_model_options, model_from
-from .report import run_search, write_report
+from .report import Outcome, run_search, write_report
 from .search import Search, Setting
 
 
@@ -33,7 +34,7 @@ def make_parser() -> command.Parser:
     add_model_options(parser)
     add_held_out_options(parser)
     parser.add_argument("--output", type=Path, default=Path("runs/tune"), help="folder of table and picture")
-    parser.add_argument("--save", action="store_true", help="write the best setting into model.json")
+    parser.add_argument("--save", action="store_true", help="write the best setting and its SEG into model.json")
     return parser
 
 
@@ -59,13 +60,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_report(outcome, search, given.output)
     print((given.output / "tune.md").read_text(encoding="utf-8"))
     if given.save:
-        fitted_on = f"{len(examples)} {given.split} images of {given.dataset.name}"
         saved = read_model(given.model)
         saved.scale, saved.pixel_size = model.scale, model.pixel_size  # which the setting was fitted at
-        saved.postprocessing = Postprocessing(**asdict(outcome.best[0]), fitted_on=fitted_on)
-        update_model(saved)
+        images = f"{len(examples)} {given.split} images of {given.dataset.name}"
+        save_outcome(outcome, saved, images, model.orientations)
         print(f"saved in {saved.folder}")
     return 0
+
+
+def save_outcome(outcome: Outcome, model: Model, images: str, orientations: int) -> None:
+    """Write the best setting into `model`'s file, and SEG in place of an earlier SEG."""
+    model.postprocessing = Postprocessing(**asdict(outcome.best[0]), fitted_on=images)
+    passes = "one pass" if orientations == 1 else f"mean of {orientations} orientations"
+    values = {
+        f"{images}, {passes}; post-processing fitted on them": outcome.best[1],
+        f"{images}, {passes}; post-processing fitted on the others of them": outcome.cross_validated,
+    }
+    scores = [Score(measure="seg", value=value, on=on) for on, value in values.items() if not math.isnan(value)]
+    model.scores = scores + [score for score in model.scores if score.measure != "seg"]
+    update_model(model)
 
 
 def setting_of(model: Model) -> Setting:

@@ -50,6 +50,11 @@ def small_grids(monkeypatch):
     monkeypatch.setattr(robustness, "PERTURBATIONS", PERTURBATIONS[:2])
 
 
+def outcome_values(output):
+    content = json.loads((output / "tune.json").read_text())
+    return [content["best"]["seg"], content["seg_cross_validated"]]
+
+
 def test_tune_saves_the_best_setting_when_asked(model, dataset, tmp_path, capsys):
     arguments = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out")]
     assert tune.main(arguments) == 0
@@ -59,6 +64,12 @@ def test_tune_saves_the_best_setting_when_asked(model, dataset, tmp_path, capsys
     saved = read_model(model.folder)
     assert saved.postprocessing.threshold in (0.3, 0.5)
     assert saved.postprocessing.fitted_on == "2 validation images of cells"
+    assert [score.value for score in saved.scores if score.measure == "seg"] == outcome_values(tmp_path / "out")
+    assert "2 validation images of cells, mean of 8 orientations" in saved.scores[0].on
+    assert tune.main([*arguments, "--save"]) == 0
+    again = read_model(model.folder)
+    assert [score.value for score in again.scores if score.measure == "seg"] == outcome_values(tmp_path / "out")
+    assert "2 validation images of cells, one pass" in again.scores[0].on
     assert saved.orientations == model.orientations
     assert saved.weights == model.weights
     assert f"{best['seg']:.4f}" in capsys.readouterr().out
