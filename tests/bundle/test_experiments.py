@@ -92,7 +92,7 @@ def test_what_overlays_have_to_repeat_is_equal():
     overlays = {file.stem: json.loads(file.read_text()) for file in OVERLAYS}
     about = {"name", "experiment#title", "experiment#published#pixel_error", "experiment#published#iou"}
     families = {
-        ("best_u373", "best_hela"): {"dataset_dir", "scale", "train#blur#sigma_x", "train#robust_noise#std"},
+        ("best_u373", "best_hela"): {"dataset_dir", "scale", "train#gray_values"},
         tuple(TUDELFT[1:]): {"network_def#up", "network_def#init"},
         tuple(TUDELFT[:2]): {"network_def#init", "batch_size", "steps_per_epoch"}
         | {"early_stop#patience", "early_stop#min_delta"},

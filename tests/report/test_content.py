@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from custom.metrics import iou
 from custom.report import content
 from custom.report.content import ImageTable, threshold_curves
+from custom.report.layers import Picture
+from custom.report.page import Report, render
 
 from .samples import make_picture, make_table
 
@@ -78,3 +83,29 @@ def test_the_threshold_curve_meets_the_measure_at_one_half():
     curves = threshold_curves(table.pixels)
     assert curves["IoU"][5] == pytest.approx(iou(picture.label > 0, picture.probability, picture.valid).value)
     assert curves["recall"][0] == 1
+
+
+def membranes(height: int, width: int, noise: float) -> Picture:
+    """Drawn cells between membranes, with `noise` in gray values and probability."""
+    generator = np.random.default_rng(0)
+    coarse = generator.normal(size=(height // 16, width // 16))
+    field = ndimage.zoom(coarse, (height / len(coarse), width / coarse.shape[1]), order=3)
+    gray = 0.5 + 0.15 * field + generator.normal(0, noise, field.shape)
+    blurred = ndimage.gaussian_filter(generator.normal(size=field.shape), 2)
+    probability = 1 / (1 + np.exp(-40 * (np.abs(field) - 0.15 + noise * blurred)))
+    mask, label = (probability > 0.5).astype(int), (np.abs(field) > 0.15).astype(int)
+    return Picture("a", np.clip(gray, 0, 1), probability, mask, label, {"pixel_error": 0.1})
+
+
+@pytest.mark.parametrize(("shape", "noise", "shown"), [((512, 500), 0.15, 30), ((1100, 1000), 1.0, None)])
+def test_a_page_of_thirty_images_stays_under_20_megabytes(shape, noise, shown):
+    """Images as in the data sets of the paper with all their pictures; larger, noisier ones with those of the worst."""
+    picture = membranes(*shape, noise)
+    table = make_table(picture, objects=False)
+    table.rows *= 29  # drawing and compressing thirty takes seconds
+    table.rows = [dict(row, name=f"{number:02}") for number, row in enumerate(table.rows)]
+    table.add(replace(picture, name="29"))
+    pictures = sum(bool(row["views"]) for row in table.rows)
+    assert len(render(Report("run", "validation", table, {})).encode()) < 20_000_000
+    assert len(table.rows) == 30
+    assert pictures == shown or (shown is None and 1 <= pictures < 30)
