@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def stem_of(file: Path) -> str:
     return _without_ome(file.name[:-7] if file.name.lower().endswith(".nii.gz") else file.stem)
 
 
+def composed(name: str) -> str:
+    """A name with each accent in its letter (NFC). Some programs and macOS store accents as characters of their own."""
+    return unicodedata.normalize("NFC", name)
+
+
 def image_name(label: Path) -> str:
     """Name, without suffix, of the image that a label belongs to."""
     stem = stem_of(label)
@@ -53,8 +59,8 @@ def pair_by_name(images: Iterable[Path], labels: Iterable[Path], advice: str = "
         UserError: an image without label, a label without image, or two files of one name.
     """
     images, labels = list(images), list(labels)
-    if {stem_of(file) for file in images} == {image_name(file) for file in labels}:
-        return _join(images, labels, str, advice)
+    if {composed(stem_of(file)) for file in images} == {composed(image_name(file)) for file in labels}:
+        return _join(images, labels, composed, advice)
     return _join(images, labels, _without_zeros, advice)
 
 
@@ -99,4 +105,4 @@ def _without_ome(stem: str) -> str:
 
 
 def _without_zeros(name: str) -> str:
-    return re.sub(r"\d+", lambda number: number[0].lstrip("0") or "0", name)
+    return re.sub(r"\d+", lambda number: number[0].lstrip("0") or "0", composed(name))

@@ -47,7 +47,7 @@ def _region(name: str, data: bytes, path: Path) -> Region:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: {name} cannot be read ({reason}); save the regions again in ImageJ") from error
     if not rings:
-        kind = "text or an arrow" if roi.subtype in _NO_AREAS else f"a {roi.roitype.name.lower()} without area"
+        kind = "text or an arrow" if roi.subtype in _NO_AREAS else f"a {roi.roitype.name.lower()}"
         raise UserError(f"{path}: {name} is {kind}, which encloses no area; delete it in the ROI Manager of ImageJ")
     page = max(roi.position, roi.z_position, roi.t_position) - 1
     return Region([rings], page=None if page < 0 else page)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from custom.data.pairs import composed
 from custom.errors import UserError
 
 from .regions import IGNORE, Region
@@ -59,7 +60,10 @@ def read_geojson(path: Path) -> list[Region]:
     features = _features(_checked(path))
     if features is None:
         raise UserError(f"{path}: is not GeoJSON; export the objects again (QuPath: File > Export objects)")
-    regions = [_feature(number, feature, path) for number, feature in enumerate(features)]
+    try:
+        regions = [_feature(number, feature, path) for number, feature in enumerate(features)]
+    except (AttributeError, TypeError) as error:
+        raise UserError(f"{path}: is not GeoJSON ({error}); export the objects again") from error
     if any(region.page is not None for region in regions):  # QuPath leaves out the first plane
         regions = [Region(region.parts, region.category, region.page or 0) for region in regions]
     return regions
@@ -67,26 +71,49 @@ def read_geojson(path: Path) -> list[Region]:
 
 def _feature(number: int, feature: dict[str, Any], path: Path) -> Region:
     where = f"{path}: object {number + 1}"
-    geometry = feature.get("geometry") or {}
+    geometry = feature.get("geometry") or {"type": "feature without geometry"}
     if geometry.get("type") not in ("Polygon", "MultiPolygon"):
-        raise UserError(f"{where} is a {geometry.get('type')}, which has no area; delete it, or draw a polygon")
+        raise UserError(f"{where} is a {geometry.get('type')}, not a polygon; delete it, or draw a polygon")
     polygons = geometry.get("coordinates")
     polygons = [polygons] if geometry["type"] == "Polygon" else polygons
     parts = [[_ring(ring, where) for ring in _list(polygon, where)] for polygon in _list(polygons, where)]
-    classification = (feature.get("properties") or {}).get("classification") or {}
     plane = geometry.get("plane") or {}
     page = max(int(plane.get("z", 0)), int(plane.get("t", 0))) if plane else None
-    category = str(classification.get("name", "object"))
+    category = _class_name((feature.get("properties") or {}).get("classification")) or "object"
     return Region(parts, IGNORE if category.rstrip("*").casefold() == "ignore" else category, page)
+
+
+def _class_name(classification: Any) -> str:
+    """Name of a class as QuPath shows it, `Tumor: Positive` if it is derived from another one; empty without a class.
+
+    QuPath writes the names of a derived class as a list, and before version 0.4 the class that it is derived from.
+    """
+    if not isinstance(classification, dict):
+        return str(classification or "")
+    names = classification.get("names") or [classification.get("name")]
+    return ": ".join(filter(None, [_class_name(classification.get("parentClass")), *map(str, filter(None, names))]))
 
 
 def images_of_coco(path: Path) -> list[str]:
     """The file names of the images of a COCO file.
 
     Raises:
-        UserError: not COCO.
+        UserError: not COCO, or an object of an image that it does not name.
     """
-    return [str(image["file_name"]) for image in _coco(path)["images"]]
+    content = _coco(path)
+    known = {image["id"] for image in content["images"]}
+    lost = next((item for item in content["annotations"] if item["image_id"] not in known), None)
+    if lost is not None:
+        raise UserError(
+            f"{path}: annotation {lost.get('id')} is of image {lost['image_id']!r}, which `images` does not have; "
+            "export the objects again"
+        )
+    return [_file_name(image) for image in content["images"]]
+
+
+def _file_name(image: dict[str, Any]) -> str:
+    """Name of the file alone; the path before it may be one of Windows."""
+    return composed(PureWindowsPath(str(image["file_name"])).name)
 
 
 def read_coco(path: Path, image: Path) -> list[Region]:
@@ -96,23 +123,25 @@ def read_coco(path: Path, image: Path) -> list[Region]:
         UserError: not COCO, an image that it does not name or names twice, an object without polygons or run lengths.
     """
     content = _coco(path)
-    known = [item for item in content["images"] if Path(str(item["file_name"])).name == image.name]
+    known = [item for item in content["images"] if _file_name(item) == composed(image.name)]
     if len(known) != 1:
         raise UserError(f"{path}: names {image.name} {len(known)} times; give each image a name of its own, once")
     names = {item["id"]: str(item["name"]) for item in content.get("categories") or []}
+    size = tuple(side for side in (known[0].get("height"), known[0].get("width")) if isinstance(side, int) and side > 0)
     own = [item for item in content["annotations"] if item["image_id"] == known[0]["id"]]
-    return [_annotation(item, names, path) for item in own]
+    return [_annotation(item, names, size if len(size) == 2 else None, path) for item in own]
 
 
-def _annotation(item: dict[str, Any], names: dict[Any, str], path: Path) -> Region:
+def _annotation(item: dict[str, Any], names: dict[Any, str], size: tuple[int, int] | None, path: Path) -> Region:
     where = f"{path}: annotation {item.get('id')}"
     category = IGNORE if item.get("iscrowd") == 1 else names.get(item.get("category_id"), "object")
     shape = item.get("segmentation")
     if isinstance(shape, dict):
-        return Region(category=category, filled=filled(shape, where))
+        pixels = filled(shape, where)
+        return Region(category=category, filled=pixels, size=(pixels.shape[0], pixels.shape[1]))
     if not isinstance(shape, list) or not shape:
         raise UserError(f"{where} has no outline; give polygons or run lengths")
-    return Region([[_ring(np.reshape(points, (-1, 2)).tolist(), where)] for points in shape], category)
+    return Region([[_ring(_points(numbers, where), where)] for numbers in shape], category, size=size)
 
 
 def _coco(path: Path) -> dict[str, Any]:
@@ -121,11 +150,16 @@ def _coco(path: Path) -> dict[str, Any]:
     annotations = content.get("annotations") if isinstance(content, dict) else None
     if not _have(images, "id", "file_name") or not _have(annotations, "image_id"):
         raise UserError(f"{path}: is not COCO; it needs lists `images` and `annotations`")
+    if not _have(content.get("categories") or [], "id", "name"):
+        raise UserError(f"{path}: is not COCO; its `categories` need an `id` and a `name` each")
     return content
 
 
 def _have(items: Any, *keys: str) -> bool:
-    return isinstance(items, list) and all(isinstance(item, dict) and set(keys) <= item.keys() for item in items)
+    """Whether something is a list of objects with these keys, whose values are numbers or text."""
+    return isinstance(items, list) and all(
+        isinstance(item, dict) and all(isinstance(item.get(key), int | float | str) for key in keys) for item in items
+    )
 
 
 def _checked(path: Path) -> Any:
@@ -139,6 +173,13 @@ def _list(value: Any, where: str) -> Iterable[Any]:
     if not isinstance(value, list):
         raise UserError(f"{where} has no list of coordinates; export the objects again")
     return value
+
+
+def _points(numbers: Any, where: str) -> Iterable[tuple[Any, Any]]:
+    """Points (x, y) of COCO's list x, y, x, y, ..."""
+    if not isinstance(numbers, list) or len(numbers) % 2:
+        raise UserError(f"{where} has an outline that is not a list of x, y, x, y, ...; export the objects again")
+    return zip(numbers[::2], numbers[1::2], strict=True)
 
 
 def _ring(points: Any, where: str) -> NDArray[np.float64]:

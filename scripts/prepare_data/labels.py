@@ -119,6 +119,12 @@ class Drawing(Label):
         regions = self.regions()
         if any(region.page is not None and region.page > 0 for region in regions):
             regions = [region for region in regions if region.page == page]
+        other = next((region.size for region in regions if region.size not in (None, size)), None)
+        if other is not None:
+            raise UserError(
+                f"{self.path}: has objects for {other[0]} x {other[1]} pixels (H x W), {self.image.name} has "
+                f"{size[0]} x {size[1]}; export them for the image as it is"
+            )
         mask, hidden = draw(regions, size, values)
         if regions and hidden == len(regions):
             raise UserError(

@@ -24,12 +24,14 @@ class Region:
         category: name of its class.
         page: of the image file, from 0; None if it does not say.
         filled: pixels (H, W) of an object that was not drawn as rings.
+        size: (H, W) of the image that it was drawn on; None if it does not say.
     """
 
     parts: Sequence[Sequence[NDArray]] = ()
     category: str = "object"
     page: int | None = None
     filled: NDArray[np.bool_] | None = None
+    size: tuple[int, int] | None = None
 
     def pixels(self, shape: tuple[int, int]) -> tuple[NDArray, NDArray]:
         """Rows and columns of the pixels in an image (H, W) whose centres it covers."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from custom.data.datalist import FILE_NAME
-from custom.data.pairs import LABEL_ENDINGS, list_images, list_masks, pair_by_name, stem_of
+from custom.data.pairs import LABEL_ENDINGS, composed, list_images, list_masks, pair_by_name, stem_of
 from custom.errors import UserError
 
 from . import cellpose, imagej, json_labels
@@ -123,12 +123,12 @@ def _pair(images: list[Path], labels: list[Path], prefix: str, sources: Sources)
         return
     if len(labels) > 1:
         raise UserError(f"{tables[0]}: names the labels of all images; give it alone, by --images DIR --masks FILE")
-    named = {Path(name).name for name in json_labels.images_of_coco(tables[0])}
-    missing = sorted(named - {image.name for image in images})
+    named = set(json_labels.images_of_coco(tables[0]))
+    missing = sorted(named - {composed(image.name) for image in images})
     if missing:
         raise UserError(f"{tables[0]}: names {missing[0]}, which is not among the images; give their folder")
-    sources.pairs += [Source(image, tables[0], prefix) for image in images if image.name in named]
-    sources.skipped += [image for image in images if image.name not in named]
+    sources.pairs += [Source(image, tables[0], prefix) for image in images if composed(image.name) in named]
+    sources.skipped += [image for image in images if composed(image.name) not in named]
 
 
 def _labels(folder: Path) -> list[Path]:

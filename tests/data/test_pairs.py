@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,14 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     assert [file.name for file in list_images(tmp_path)] == ["a.tif", "b.PNG"]
     assert [file.name for file in list_masks(tmp_path)] == ["a.tif", "b.PNG", "m.nii.gz"]
+
+
+def test_an_accent_in_a_letter_is_the_accent_beside_it():
+    """APFS and most writers of JSON keep names as typed, HFS+ and some programs part accents from their letters."""
+    image, label = Path(unicodedata.normalize("NFD", "Bär 7.png")), Path(unicodedata.normalize("NFC", "Bär 7_mask.png"))
+    assert image.stem != label.stem[:-5]
+    assert pair_by_name([image], [label]) == [(image, label)]
+    zeros = Path(unicodedata.normalize("NFC", "Bär 07.png"))
+    assert pair_by_name([image], [zeros]) == [(image, zeros)]
+    with pytest.raises(UserError, match="the same name"):
+        pair_by_name([image, label.with_name("Bär 7.png")], [label])
