@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from ..errors import SomeFailedError, UserError
 from .channels import GRAY, Channel, as_channel, check_axes, count_of
+from .glob_files import glob_files
 from .image_io import check_image, count_channels, count_pages
 from .pairs import image_name, list_images, stem_of
 from .pixel_size import stated_pixel_size, warn_of_pixel_size
@@ -137,5 +137,4 @@ def _files(source: Path) -> list[Path]:
         return [source]
     if source.is_dir():
         return list_images(source)
-    candidates = [Path(name) for name in glob.glob(str(source), recursive=True)]  # noqa: PTH207 (takes absolute patterns)
-    return sorted(file for file in candidates if file.is_file() and not file.name.startswith("."))
+    return glob_files(source)

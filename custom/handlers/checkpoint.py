@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import pickle
@@ -19,9 +20,10 @@ from ..errors import UserError
 from ..files import replace_file
 from ..inferers.geometry import unwrap
 from ..lock import hold_lock
+from ..model import MODEL_FILE, read_model
 from ..run_settings import differences
 
-MODEL_FILES = ("model.json", "model.pt")
+MODEL_FILES = (MODEL_FILE, "model.pt")
 
 
 def is_first_rank() -> bool:
@@ -43,7 +45,8 @@ class TrainingCheckpoint:
     """Handler of a trainer: writes the whole state of a training after each epoch and, on request, resumes it.
 
     Attach it after all other handlers, so that validation, schedule and early stopping have finished the epoch. Random
-    state is not part of the file: :class:`~custom.handlers.EpochSeed` makes it a function of the epoch.
+    state is not part of the file: :class:`~custom.handlers.EpochSeed` makes it a function of the epoch. The first
+    checkpoint is written before the first step, so that a folder with a model of an unfinished training has one, too.
 
     Args:
         path: the checkpoint file, replaced after each epoch.
@@ -54,6 +57,7 @@ class TrainingCheckpoint:
             only be resumed with the same settings.
         resume: continue from ``path`` if it exists; a missing file starts a new training.
         overwrite: a training that is not resumed may replace the contents of the folder of ``path``.
+        model_dir: folder of the best model so far, which has to be intact when a training is resumed.
 
     Raises:
         UserError: the checkpoint was written with other settings, is damaged, or cannot be written.
@@ -67,6 +71,7 @@ class TrainingCheckpoint:
         settings: str = "{}",
         resume: bool = False,
         overwrite: bool = False,
+        model_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         self.path = Path(path)
         self.state: dict[str, Any] = {
@@ -78,6 +83,7 @@ class TrainingCheckpoint:
         self.settings = settings
         self.resume = resume
         self.overwrite = overwrite
+        self.model_dir = None if model_dir is None else Path(model_dir)
         self.logger = logging.getLogger(type(self).__name__)
 
     def attach(self, trainer: Engine) -> None:
@@ -89,13 +95,14 @@ class TrainingCheckpoint:
         """Run the trainer; the message of an interruption says how to continue.
 
         Raises:
-            UserError: the folder holds a training that is not to be resumed, or another process writes to it.
+            UserError: the folder holds a training that is not to be resumed or lacks a part of it, or another process
+                writes to it.
             KeyboardInterrupt: by Ctrl-C, or `custom.exits.Terminated` by SIGTERM, with the advice as message.
         """
         if is_first_rank():
             self._claim_folder()
         if self.resume and self.path.is_file():
-            self._read()  # raises errors before the trainer starts
+            self._require_best_model(self._read())  # raises errors before the trainer starts
         try:
             trainer.run()
         except KeyboardInterrupt as signal:
@@ -113,12 +120,38 @@ class TrainingCheckpoint:
     def _claim_folder(self) -> None:
         folder = self.path.parent
         hold_lock(folder)
+        if self.overwrite:
+            return
         used = [name for name in (self.path.name, *MODEL_FILES) if (folder / name).exists()]
-        if used and not self.resume and not self.overwrite:
+        if self.resume and used and not self.path.is_file():
+            raise UserError(
+                f"{folder} holds a model ({used[0]}), but no {self.path.name} to continue from: give another "
+                "--output_dir, or replace the model with --overwrite true"
+            )
+        if used and not self.resume and not (used == [self.path.name] and self._is_untrained()):
             raise UserError(
                 f"{folder} holds a training already ({used[0]}): continue it with --resume true, "
                 "or give another --output_dir"
             )
+
+    def _is_untrained(self) -> bool:
+        """Whether the checkpoint is that of before the first step, so that nothing is lost with it."""
+        try:
+            return bool(self._load_file()["trainer"]["epoch"] == 0)
+        except UserError:
+            return False
+
+    def _require_best_model(self, checkpoint: Mapping[str, Any]) -> None:
+        """Raise `UserError` unless the model of the best epoch so far, which may remain the best, is intact."""
+        best = checkpoint["evaluator"]["best_metric_epoch"]
+        if self.model_dir is None or best < 0 or not is_first_rank():
+            return
+        if not (self.model_dir / MODEL_FILE).is_file():
+            raise UserError(
+                f"{self.model_dir / MODEL_FILE}: missing; {self.path.name} needs this model of epoch {best}, the best "
+                "so far: restore it and its weights, or train into another --output_dir"
+            )
+        read_model(self.model_dir).network()
 
     def save(self, trainer: Engine) -> None:
         """Write the state of all objects and counters."""
@@ -132,11 +165,11 @@ class TrainingCheckpoint:
         save(checkpoint, self.path)
 
     def load(self, trainer: Engine) -> None:
-        """Restore the state of all objects and counters, if requested and if there is a checkpoint."""
-        if not self.resume:
-            return
-        if not self.path.is_file():
-            self.logger.info(f"{self.path} does not exist: training starts at epoch 1")
+        """Restore the state of all objects and counters, if requested and if there is a checkpoint; else write it."""
+        if not (self.resume and self.path.is_file()):
+            if self.resume:
+                self.logger.info(f"{self.path} does not exist: training starts at epoch 1")
+            self.save(trainer)
             return
         checkpoint = self._read()
         for name, item in self.state.items():
@@ -155,18 +188,25 @@ class TrainingCheckpoint:
 
     def _read(self) -> dict[str, Any]:
         """The checkpoint; `UserError` if it is damaged or was written with other settings."""
-        try:
-            checkpoint: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-            changed = differences(checkpoint["settings"], self.settings)
-        except (OSError, KeyError, TypeError, ValueError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            raise UserError(
-                f"{self.path} is damaged or of another version: it cannot be resumed; give another --output_dir"
-            ) from error
+        checkpoint = self._load_file()
+        changed = differences(checkpoint["settings"], self.settings)
         if changed:
             raise UserError(
                 f"{self.path} was written with other settings ({'; '.join(changed)}): resume with those, or with the "
                 "version of this project that it was written by, or give another --output_dir"
             )
+        return checkpoint
+
+    def _load_file(self) -> dict[str, Any]:
+        """The checkpoint; `UserError` if it is damaged."""
+        try:
+            checkpoint: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+            json.loads(checkpoint["settings"])
+            _ = checkpoint["trainer"]["epoch"], checkpoint["evaluator"]["best_metric_epoch"]
+        except (OSError, LookupError, TypeError, ValueError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+            raise UserError(
+                f"{self.path} is damaged or of another version: it cannot be resumed; give another --output_dir"
+            ) from error
         return checkpoint
 
     def _continue_or_end(self, trainer: Engine, planned: int) -> None:

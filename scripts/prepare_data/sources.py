@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,11 +28,12 @@ class Source:
 
 @dataclass
 class Sources:
-    """Images with labels, files beside them that are neither, and the name of the whole."""
+    """Images with labels, files beside them that are neither, the name of the whole, and folders searched so far."""
 
     name: str
     pairs: list[Source] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
+    searched: set[Path] = field(default_factory=set)
 
 
 def find_sources(source: Path | None, images: Path | None, masks: Path | None) -> Sources:
@@ -90,7 +91,7 @@ def _search(folder: Path, prefix: str, sources: Sources) -> None:
         _two_folders(folder, masks, prefix, sources, inner=False)
     else:
         _side_by_side(folder, prefix, sources)
-        for inside in _folders(folder):
+        for inside in _folders(folder, sources):
             _search(inside, f"{prefix}{inside.name}_", sources)
 
 
@@ -101,7 +102,7 @@ def _two_folders(images: Path, masks: Path, prefix: str, sources: Sources, inner
     if labels and not found:
         raise _no_images(images, sources.skipped)
     _pair(found, labels, prefix, sources)
-    for inside in _folders(images) if inner else []:
+    for inside in _folders(images, sources) if inner else []:
         if not (masks / inside.name).is_dir():
             raise UserError(f"{inside}: has no folder of labels; name one {masks / inside.name}, or take it away")
         _two_folders(inside, masks / inside.name, f"{prefix}{inside.name}_", sources)
@@ -149,11 +150,14 @@ def is_coco(file: Path) -> bool:
     return file.suffix.lower() == ".json" and json_labels.kind_of(file) == json_labels.COCO
 
 
-def _folders(folder: Path) -> list[Path]:
-    """Folders in a folder, but for hidden ones, data sets that were made before, and links back to where one is."""
-    above = {path.resolve() for path in (folder, *folder.absolute().parents)}
-    inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [path for path in inside if not (path / FILE_NAME).exists() and path.resolve() not in above]
+def _folders(folder: Path, sources: Sources) -> Iterator[Path]:
+    """Folders in a folder, but for hidden ones, data sets that were made before, and those that contain the folder or
+    were searched before, to which links may lead."""
+    sources.searched.update(path.resolve() for path in (folder, *folder.absolute().parents))
+    inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for path in sorted(inside, key=lambda path: (path.is_symlink(), path)):
+        if path.resolve() not in sources.searched and not (path / FILE_NAME).exists():
+            yield path
 
 
 def _skip(known: Iterable[Path], sources: Sources, *folders: Path) -> None:

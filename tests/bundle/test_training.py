@@ -27,7 +27,7 @@ def test_a_seed_repeats_a_run_and_a_kill_does_not_change_it(tiny_dataset, traine
     line = train_tiny(tiny_dataset, tmp_path / "killed")
     process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     checkpoint = tmp_path / "killed" / "checkpoint.pt"
-    wait_for(checkpoint, process)
+    wait_for_first_epoch(checkpoint, process)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
     assert weights(checkpoint)["trainer"]["epoch"] == 1
@@ -127,7 +127,7 @@ def test_a_finished_training_can_be_prolonged_with_its_settings_alone(tiny_datas
 def test_sigterm_ends_a_training_in_one_line_that_says_how_to_continue(tiny_dataset, tmp_path):
     line = train_tiny(tiny_dataset, tmp_path, max_epochs=500)
     process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    wait_for(tmp_path / "checkpoint.pt", process)
+    wait_for_first_epoch(tmp_path / "checkpoint.pt", process)
     process.send_signal(signal.SIGTERM)
     stderr = process.communicate(timeout=120)[1].decode()
     assert process.returncode == 143
@@ -136,9 +136,11 @@ def test_sigterm_ends_a_training_in_one_line_that_says_how_to_continue(tiny_data
     assert weights(tmp_path / "checkpoint.pt")["trainer"]["epoch"] >= 1
 
 
-def wait_for(file: Path, process: subprocess.Popen) -> None:
+def wait_for_first_epoch(checkpoint: Path, process: subprocess.Popen) -> None:
     deadline = time.monotonic() + 240
-    while not file.exists() and time.monotonic() < deadline and process.poll() is None:
+    while not checkpoint.exists() or weights(checkpoint)["trainer"]["epoch"] == 0:
+        if time.monotonic() > deadline or process.poll() is not None:
+            return
         time.sleep(0.01)
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from custom.errors import UserError
 from custom.handlers import ResumableEarlyStop, TrainingCheckpoint
+from tests.models import make_model
 
 
 def engine(**state) -> Engine:
@@ -113,6 +114,75 @@ def test_a_folder_in_use_is_neither_trained_into_nor_replaced(tmp_path, name):
     assert ran == []
     TrainingCheckpoint(path, {}, engine(), overwrite=True).run(trainer)
     assert ran == ["run"]
+
+
+def test_a_model_without_its_checkpoint_is_not_trained_over_by_resuming(tmp_path):
+    (tmp_path / "model.json").write_bytes(b"x")
+    path, ran = tmp_path / "checkpoint.pt", []
+    trainer = engine()
+    trainer.run = lambda: ran.append("run")
+    with pytest.raises(UserError, match=r"holds a model \(model.json\), but no checkpoint.pt .* --overwrite true"):
+        TrainingCheckpoint(path, {}, engine(), resume=True).run(trainer)
+    assert ran == []
+    TrainingCheckpoint(path, {}, engine(), resume=True, overwrite=True).run(trainer)
+    assert ran == ["run"]
+
+
+def failed_in_the_first_step(path, **given) -> None:
+    def fail(engine: Engine, batch: int) -> None:
+        raise ValueError("diverged")
+
+    trainer = Engine(fail)
+    checkpoint = TrainingCheckpoint(path, {}, engine(), json.dumps(given))
+    checkpoint.attach(trainer)
+    checkpoint._claim_folder()
+    with pytest.raises(ValueError, match="diverged"):
+        trainer.run([0])
+
+
+def test_a_training_that_failed_before_its_first_epoch_can_be_started_again(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    failed_in_the_first_step(path, learning_rate=9)
+    assert torch.load(path)["trainer"]["epoch"] == 0
+    failed_in_the_first_step(path, learning_rate=1)
+    (tmp_path / "model.json").write_bytes(b"x")  # as a fine-tuning scores its start
+    with pytest.raises(UserError, match="holds a training already"):
+        failed_in_the_first_step(path)
+
+
+@pytest.fixture
+def resumable(tmp_path) -> tuple[TrainingCheckpoint, Engine]:
+    """A training with a best model of epoch 2, and a trainer that cannot run."""
+    make_model(tmp_path)
+    path, trainer = tmp_path / "checkpoint.pt", engine()
+    TrainingCheckpoint(path, {}, engine(best_metric=0.5, best_metric_epoch=2)).save(engine(max_epochs=3))
+    trainer.run = lambda: setattr(trainer.state, "ran", True)
+    return TrainingCheckpoint(path, {}, engine(), resume=True, model_dir=tmp_path), trainer
+
+
+def test_a_training_is_resumed_beside_an_intact_model(resumable):
+    checkpoint, trainer = resumable
+    checkpoint.run(trainer)
+    assert trainer.state.ran
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.json", None, "model.json: missing; checkpoint.pt needs this model of epoch 2"),
+        ("model.json", b"{", "model.json"),
+        ("weights.safetensors", None, "weights.safetensors: no such weights"),
+        ("weights.safetensors", b"x", "weights.safetensors: damaged, its SHA-256 is not the one in model.json"),
+    ],
+)
+def test_a_training_is_not_resumed_beside_a_damaged_model(name, content, message, resumable):
+    """No later epoch may be better, and the damaged model would be the result."""
+    checkpoint, trainer = resumable
+    file = checkpoint.path.with_name(name)
+    file.unlink() if content is None else file.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        checkpoint.run(trainer)
+    assert not hasattr(trainer.state, "ran")
 
 
 def test_another_process_in_the_folder_is_not_disturbed(tmp_path):

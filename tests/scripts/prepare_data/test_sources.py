@@ -117,3 +117,15 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
         ("x_", "one/x/a.png", "one/x/a_mask.png"),
         ("y_", "one/y/b.png", "one/y/b_mask.png"),
     ]
+
+
+def test_folders_that_all_link_to_each_other_are_searched_once(tmp_path: Path) -> None:
+    """There are 14! paths without a circle through 14 of them."""
+    folders = [f"{number:02d}" for number in range(14)]
+    put(tmp_path, *(f"own/{folder}/{name}.png" for folder in folders for name in ("a", "a_mask")))
+    for folder in folders:
+        for other in folders:
+            if other != folder:
+                (tmp_path / "own" / folder / f"to_{other}").symlink_to(f"../{other}", target_is_directory=True)
+    images = [source.image.resolve() for source in find_sources(tmp_path / "own", None, None).pairs]
+    assert sorted(images) == [tmp_path.resolve() / "own" / folder / "a.png" for folder in folders]
