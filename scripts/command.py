@@ -8,6 +8,7 @@ import functools
 import os
 import signal
 import sys
+import sysconfig
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,11 @@ SOME_FAILED = 1  # exit code: some of the inputs failed, the others succeeded
 PATIENCE = 5  # seconds for child processes to end when asked to
 
 P = ParamSpec("P")
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment, which need not exist: in `bin`, on Windows in `Scripts`."""
+    return Path(sysconfig.get_path("scripts", "venv", {"base": str(environment.absolute())})) / "python"
 
 
 class Parser(argparse.ArgumentParser):

@@ -50,7 +50,8 @@ def assumptions(tree: ast.AST) -> list[str]:
         elif isinstance(node, ast.Call) and is_text_without_encoding(node):
             found.append("encoding")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found += [node.value for _ in [0] if node.value.startswith(POSIX_PATHS) and " " not in node.value]
+            posix = node.value.startswith(POSIX_PATHS) and " " not in node.value
+            found += [node.value for _ in [0] if posix or node.value == "bin" or "/bin/" in node.value]
     return found
 
 
@@ -90,6 +91,7 @@ def test_no_posix(file: Path) -> None:
         "run(x, preexec_fn=f)",
         "multiprocessing.get_context('fork')",
         "open('/dev/null')",
+        "environment / 'bin' / 'python'",
         "path.read_text()",
         "path.write_text('a')",
         "path.open('a')",

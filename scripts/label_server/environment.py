@@ -6,12 +6,13 @@ import hashlib
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
 from custom.errors import UserError
 from custom.files import require_space
+
+from ..command import python_of
 
 APP = Path(__file__).with_name("app")
 REQUIREMENTS = (APP / "requirements.txt", APP / "requirements-no-deps.txt")
@@ -25,7 +26,7 @@ def prepare(folder: Path) -> Path:
     Raises:
         UserError: this Python is too new, there is no room on the disk, or an installation failed.
     """
-    python = Path(sysconfig.get_path("scripts", "venv", {"base": str(folder.absolute())})) / "python"
+    python = python_of(folder)
     if is_ready(folder):
         return python
     check(folder)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from ...command import python_of
 
 RECIPES = "scripts.benchmark.race.recipes"
 
@@ -36,8 +39,8 @@ class Candidate:
         """The interpreter, or None if there is no such environment."""
         if not self.environment:
             return Path(sys.executable)
-        found = environments and environments / self.environment / "bin" / "python"
-        return found if found and found.exists() else None
+        found = environments and python_of(environments / self.environment)
+        return found if found and shutil.which(found) else None
 
 
 OWN = [

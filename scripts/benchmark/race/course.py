@@ -107,7 +107,7 @@ def run(candidate: Candidate, settings: Settings, output: Path, minutes: Sequenc
     command = [str(python), "-m", candidate.recipe, "--folder"]
     command += [str(settings.folder.absolute()), "--output", str(output.absolute()), "--variant", candidate.variant]
     with (output / "log.txt").open("wb") as log:
-        subprocess.run(
+        done = subprocess.run(
             [*command, "--minutes", *(f"{mark:g}" for mark in minutes)],
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -115,6 +115,8 @@ def run(candidate: Candidate, settings: Settings, output: Path, minutes: Sequenc
             stderr=subprocess.STDOUT,
             check=False,  # what was predicted before is scored
         )
+    if done.returncode != 0:
+        print(f"race: {candidate.name} failed with exit code {done.returncode}, see {log.name}", file=sys.stderr)
 
 
 def score(candidate: Candidate, path: Path, folder: Path) -> Result:

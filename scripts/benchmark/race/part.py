@@ -17,8 +17,8 @@ from .course import Result, Settings, race
 from .entrant import CORES
 
 INSTALL = (
-    "An environment is a folder in `--environments`: `python -m venv FOLDER/NAME`, then `FOLDER/NAME/bin/pip install "
-    f"torch=={torch.__version__.split('+')[0]} psutil pillow PACKAGE`, with that torch as a constraint."
+    "An environment is a folder in `--environments`: `python -m venv FOLDER/NAME`, activate it, then `python -m pip "
+    f"install torch=={torch.__version__.split('+')[0]} psutil pillow PACKAGE`, with that torch as a constraint."
 )
 PANELS = {"pixel_error": "pixel error", "v_rand": "V_rand", "v_info": "V_info"}
 OWN_NAMES = {candidate.name for candidate in OWN}

@@ -121,6 +121,23 @@ def test_a_race_is_scored_and_reported(settings: course.Settings, tmp_path: Path
     assert "race:" not in capsys.readouterr().err  # what is in the folder is not run again
 
 
+def test_a_candidate_that_fails_is_named_with_its_log(settings: course.Settings, capsys) -> None:
+    broken = Candidate("broken", "tests.scripts.benchmark.no_such_recipe", "nothing")
+    assert course.race([broken], settings) == []
+    log = settings.folder / "broken" / "all" / "log.txt"
+    assert capsys.readouterr().err.splitlines()[1:] == [f"race: broken failed with exit code 1, see {log}"]
+    assert "No module named" in log.read_text()
+
+
+def test_an_environment_is_found_by_its_folder(tmp_path: Path) -> None:
+    there = Candidate("there", "x", "", environment=Path(sys.prefix).name)
+    found = there.python(Path(sys.prefix).parent)
+    assert found is not None
+    assert found.parent == Path(sys.executable).parent
+    assert there.python(tmp_path) is None
+    assert there.python(None) is None
+
+
 def test_images_of_several_sizes_are_refused(settings: course.Settings) -> None:
     make_synthetic(settings.dataset.parent / "other", 1, (64, 96), {"training": 1, "validation": 1, "test": 1})
     data = json.loads((settings.dataset / "dataset.json").read_text())
