@@ -34,7 +34,7 @@ from .results import Results
 LARGE = 2**24  # pixels from which an image is segmented in blocks
 BLOCK = 2048
 WATERSHED_BYTES = 150  # for a pixel, as measured
-MOST_BYTES = 3 * 2**28  # of a forward pass: with 400 million pixels of 8 bits a process stays below 2 GiB
+MOST_BYTES = 5 * 2**27  # of a forward pass: with 400 million pixels of 8 bits a process stays below 2 GB
 BAND = 2**22  # pixels whose brightness is in memory at a time
 KEYS = {"mask", "probability", "instance"}
 

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = shared.make_parser("scripts.prepare_data", __doc__)
-    commands = parser.add_subparsers(required=True, metavar="{synthetic,isbi2012,dic-hela,phc-u373,folder}")
+    commands = parser.add_subparsers(required=True, metavar="{synthetic,isbi2012,dic-hela,phc-u373,ctc,folder}")
 
     command = _command(commands, "synthetic", "a built-in set, drawn from a seed", _synthetic)
     command.add_argument(
@@ -68,16 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         command = _command(commands, name, data.about["name"], _ctc)
         command.set_defaults(data=data)
         _add_source(command)
-        command.add_argument(
-            "--annotations",
-            choices=ctc.ANNOTATIONS,
-            default="both",
-            help="for training: gold (few frames, by hand), silver (all, by computer), or gold and silver for the rest",
-        )
-        _add_folds(
-            command,
-            "whole sequences; of a single sequence, stretches of time (default: the last); 1 holds nothing out",
-        )
+        _add_annotations(command)
+    command = _command(commands, "ctc", "any other 2D data set of the Cell Tracking Challenge", _ctc)
+    command.set_defaults(data=None)
+    command.add_argument("--source", type=Path, required=True, help="archive or folder, by its name in the challenge")
+    _add_pixel_size(command, "its page of data sets says it")
+    _add_annotations(command)
 
     _add_folder(_command(commands, "folder", "your own images and masks", _folder))
     return parser
@@ -96,6 +92,21 @@ def _command(
 
 def _add_source(command: argparse.ArgumentParser) -> None:
     command.add_argument("--source", type=Path, help="archive or folder at hand (default: download the archive)")
+
+
+def _add_annotations(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--annotations",
+        choices=ctc.ANNOTATIONS,
+        default="both",
+        help="for training: gold (few frames, by hand), silver (all, by computer), or gold and silver for the rest",
+    )
+    text = "whole sequences; of a single sequence, stretches of time (default: the last); 1 holds nothing out"
+    _add_folds(command, text)
+
+
+def _add_pixel_size(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--pixel_size", type=float, metavar="UM", help=f"side of a pixel in micrometres ({text})")
 
 
 def _add_folds(command: argparse.ArgumentParser, text: str) -> None:
@@ -125,9 +136,7 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--channels", nargs="+", metavar="NAME", help="names of several channels to keep")
     command.add_argument("--axes", help="what the pages of a TIFF are that does not say it, such as CYX or ZCYX")
-    command.add_argument(
-        "--pixel_size", type=float, metavar="UM", help="side of a pixel in micrometres (default: what the files state)"
-    )
+    _add_pixel_size(command, "default: what the files state")
     command.add_argument("--validation_fraction", type=float, default=0.2, help="share to validate on")
     command.add_argument("--test_fraction", type=float, default=0.0, help="share to test on")
     command.add_argument(
@@ -152,9 +161,8 @@ def _isbi2012(arguments: argparse.Namespace) -> list[str]:
 
 
 def _ctc(arguments: argparse.Namespace) -> list[str]:
-    ctc.prepare(
-        arguments.data, arguments.source, arguments.output, arguments.annotations, arguments.folds, arguments.fold
-    )
+    data = arguments.data or ctc.other_data(arguments.source, _positive(arguments.pixel_size))
+    ctc.prepare(data, arguments.source, arguments.output, arguments.annotations, arguments.folds, arguments.fold)
     return []
 
 

@@ -1,4 +1,4 @@
-"""Cell Tracking Challenge: DIC-C2DH-HeLa and PhC-C2DH-U373, instance masks by hand (gold) and by computer (silver)."""
+"""Two-dimensional data sets of the Cell Tracking Challenge, with masks by hand (gold) and by computer (silver)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from custom.data.image_io import read_image, read_mask
+from custom.data.image_io import count_pages, read_image, read_mask
 from custom.data.labels import LabelFormat
 from custom.errors import UserError
 
@@ -33,11 +33,11 @@ _TERMS = {
 
 @dataclass(frozen=True)
 class CtcData:
-    """A data set of the challenge; the pixel size in micrometres is that of its page of data sets."""
+    """A data set of the challenge; the pixel size in micrometres, if known, is that of its page of data sets."""
 
     archive: Archive
     about: dict[str, str]
-    pixel_size: float
+    pixel_size: float | None
 
 
 def _data(folder: str, sha256: str, description: str, channel: str, pixel_size: float) -> CtcData:
@@ -61,6 +61,13 @@ DATASETS = {
         0.65,
     ),
 }
+
+
+def other_data(source: Path, pixel_size: float | None) -> CtcData:
+    """Any data set of the challenge: its name is that of the archive or folder at hand."""
+    name = source.absolute().name.removesuffix(".zip")
+    about = {"name": name, "description": "2D sequences with masks of cells.", **_TERMS, "channel": "gray value"}
+    return CtcData(Archive(f"{_URL}{name}.zip", name), about, pixel_size)
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def prepare(
     silver mask of a frame without gold or with a gold mask that lacks some of the silver cells.
 
     Args:
-        data: one of `DATASETS`.
+        data: one of `DATASETS`, or `other_data`.
         source: the zip or its folder; None downloads the zip.
         output: the new folder.
         annotations: masks to train on: "both", "gold" or "silver".
@@ -131,6 +138,10 @@ def _sequences(root: Path) -> list[CtcSequence]:
         images = _frames(root / name, "t")
         gold, silver = (_frames(root / f"{name}_{kind}" / "SEG", "man_seg") for kind in ("GT", "ST"))
         orphans = sorted((set(gold) | set(silver)) - set(images))
+        if images and (slices := count_pages(min(images.items())[1])) > 1:
+            raise UserError(
+                f"{root / name}: has images of {slices} slices; only 2D data sets of the challenge are read"
+            )
         if orphans:
             raise UserError(f"{root / name}: has masks but no image of frame {orphans[0]}; give the complete sequence")
         if gold or silver:

@@ -1,4 +1,4 @@
-"""The label of an image file, in any format: a picture, numbers of Cellpose, or drawn objects."""
+"""The label of an image file: a picture, numbers of Cellpose, drawn objects, or a picture for each object."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 from numpy.typing import NDArray
 
 from custom.data.image_io import check_mask, count_pages, read_mask, require_shape
+from custom.data.pairs import list_masks
 from custom.errors import UserError
 
 from . import cellpose, imagej, json_labels, sources
+from .object_files import read_objects
 from .regions import Region, draw
 
 Values = Mapping[str, int]
@@ -89,6 +91,24 @@ class CellNumbers(Label):
         return 1 if cells.ndim == 2 else len(cells)
 
 
+class ObjectFiles(Label):
+    """A folder with a mask for each object."""
+
+    @property
+    def categories(self) -> frozenset[str]:
+        return frozenset({"cell"})
+
+    def check(self, page: int, shape: tuple[int, ...], values: Values | None = None) -> NDArray:
+        return self.read(page, shape, values)
+
+    def read(self, page: int, shape: tuple[int, ...], values: Values | None = None) -> NDArray:
+        cells = read_objects(list_masks(self.path), self.image, shape)
+        return cells if values is None else (cells > 0) * values["cell"]
+
+    def _pages(self) -> int:
+        return 1
+
+
 class Drawing(Label):
     """Outlines of objects, from ImageJ, GeoJSON or COCO."""
 
@@ -141,7 +161,9 @@ class Drawing(Label):
 
 
 def open_label(path: Path, image: Path) -> Label:
-    """The label in a file, by its format."""
+    """The label in a file, by its format, or in a folder of objects."""
+    if path.is_dir():
+        return ObjectFiles(path, image)
     name = path.name.lower()
     if name.endswith(cellpose.SUFFIX):
         return CellNumbers(path, image)

@@ -11,6 +11,7 @@ from custom.data.pairs import LABEL_ENDINGS, composed, list_images, list_masks, 
 from custom.errors import UserError
 
 from . import cellpose, imagej, json_labels
+from .object_files import holds_objects
 from .overview import skipped_line
 
 MASK_FOLDERS = ("masks", "labels")
@@ -19,7 +20,10 @@ MICROSCOPE_FORMATS = (".czi", ".nd2", ".lif", ".oib", ".oif", ".vsi", ".svs", ".
 
 @dataclass(frozen=True)
 class Source:
-    """An image file and the file of its label; `prefix` distinguishes files of the same name in subfolders."""
+    """An image file and the file (or folder, of one file for each object) of its label.
+
+    `prefix` distinguishes files of the same name in subfolders.
+    """
 
     image: Path
     label: Path
@@ -41,7 +45,7 @@ def find_sources(source: Path | None, images: Path | None, masks: Path | None) -
 
     A folder holds folders images/ and masks/ (or labels/), or images and a folder masks/ (or labels/), or images and
     labels side by side, where a label's name ends with `_mask`, `_label`, `_seg`, `_gt` or the like, or its format is
-    one of annotations. `masks` may be one file of COCO for all images.
+    one of annotations. `masks` may be one file of COCO for all images, or hold one mask for each object of one image.
 
     Raises:
         UserError: no such folders, no images in them, images without labels, labels without images; neither or both
@@ -101,6 +105,9 @@ def _two_folders(images: Path, masks: Path, prefix: str, sources: Sources, inner
     _skip({*found, *labels}, sources, images, masks)
     if labels and not found:
         raise _no_images(images, sources.skipped)
+    if holds_objects(found, labels, inside=bool(prefix)):
+        sources.pairs.append(Source(found[0], masks, prefix))
+        return
     _pair(found, labels, prefix, sources)
     for inside in _folders(images, sources) if inner else []:
         if not (masks / inside.name).is_dir():

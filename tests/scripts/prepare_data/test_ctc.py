@@ -109,6 +109,19 @@ def test_ctc_two_sequences_are_the_folds(tmp_path: Path) -> None:
     assert {Path(item["image"]).parts[-3] for item in dataset.validation} == {"02"}
 
 
+def test_other_data_of_the_challenge(hela: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = prepare("dic-hela", "--source", hela, "--output", hela / "known", "--folds", 2)
+    other = (hela / "DIC-C2DH-HeLa").rename(hela / "BF-C2DH-Cells")
+    run = ("ctc", "--source", other, "--output", hela / "other", "--folds", 2)
+    dataset = prepare(*run, "--pixel_size", 0.5)
+    assert dataset.about["name"] == "BF-C2DH-Cells"
+    assert dataset.pixel_size == 0.5
+    assert names(dataset.training) == names(known.training)
+    assert names(dataset.validation) == names(known.validation)
+    write_tiff(other / "01" / "t000.tif", np.zeros((5, *SHAPE), np.uint8))
+    assert "has images of 5 slices" in refusal(capsys, *run[:-3], hela / "third")
+
+
 def test_ctc_refusals(hela: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = ("dic-hela", "--source", hela, "--output", hela / "out")
     assert "--folds: is 5; give 2 to 4, of this source, or 1 to hold nothing out" in refusal(capsys, *run, "--folds", 5)
