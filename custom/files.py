@@ -117,6 +117,25 @@ def errors_name(path: str | os.PathLike[str], temporary: Path) -> Iterator[None]
         raise type(error)(str(error).replace(str(temporary), str(path))) from error
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a new folder where the system keeps temporary files, removed at the end.
+
+    Raises:
+        UserError: nothing can be written there, or its disk is full.
+    """
+    place = "TMPDIR"
+    try:
+        place = tempfile.gettempdir()
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"{place}: cannot be written ({reason}); free some space there, or name another temporary folder by TMPDIR"
+        ) from error
+
+
 def require_writable(folder: str | os.PathLike[str]) -> Path:
     """Create a folder if it is missing, and return it; raise UserError if it is not writable."""
     folder = Path(folder)

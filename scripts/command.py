@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import sysconfig
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,7 @@ from typing import Any, NoReturn, ParamSpec
 
 import psutil
 
-from custom.errors import UserError
+from custom.errors import SomeFailedError, UserError
 from custom.exits import Terminated, ending, print_any_name
 from custom.files import require_unicode
 
@@ -154,6 +154,13 @@ def _children_ended() -> Iterator[None]:
     except KeyboardInterrupt:
         end_processes(set(this.children(recursive=True)) - before, PATIENCE)
         raise
+
+
+def require_success(failed: Sequence[str], count: int, what: str) -> None:
+    """Raise `SomeFailedError`, for exit code 1, with the list of those that failed among `count`, if there are any."""
+    if failed:
+        lines = "\n  ".join(" ".join(line.splitlines()) for line in failed)
+        raise SomeFailedError(f"{len(failed)} of {count} {what} failed; the same command tries again:\n  {lines}")
 
 
 def end_processes(processes: Collection[psutil.Process], patience: float) -> None:

@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from custom.files import (
     parse_checksums,
     replace_file,
     require_space,
+    temporary_folder,
     write_checksums,
 )
 
@@ -43,6 +45,16 @@ def test_folder_appears_complete(tmp_path: Path) -> None:
         assert not path.exists()
     assert (path / "a.txt").read_text() == "one"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_temporary_folder_that_fills_up_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(UserError, match=f"^{tmp_path}: cannot be written .No space left.* TMPDIR"), temporary_folder():
+        raise OSError(28, "No space left on device")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="nowhere: cannot be written"), temporary_folder():
+        pass
 
 
 def test_empty_folder_is_taken(tmp_path: Path) -> None:

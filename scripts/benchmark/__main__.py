@@ -23,7 +23,7 @@ import matplotlib as mpl
 import psutil
 
 from custom.errors import UserError
-from custom.files import require_writable
+from custom.files import require_writable, temporary_folder
 from custom.json_file import read_json
 
 from .. import command
@@ -50,13 +50,16 @@ def benchmark(parts: dict[str, Callable[[], Part]], shortened: bool, output: Pat
     """Run the parts; after each, write `benchmark.json`, `benchmark.md` and `benchmark.png` into `output`.
 
     Raises:
-        UserError: the folder cannot be written, or its earlier report is damaged; before anything is measured.
+        UserError: the folder or that of temporary files cannot be written, or its earlier report is damaged; before
+            anything is measured.
     """
     require_writable(output)
+    with temporary_folder():
+        pass
     machine, kept = earlier(output / "benchmark.json", describe(), shortened)
     done: list[Part] = []
     for name, measure in parts.items():
-        print(f"{name} ...", file=sys.stderr, flush=True)
+        print(f"{name} ...", flush=True)
         load = psutil.getloadavg()[0]
         done.append(replace(measure(), load=load))
         found = {**dict.fromkeys([*PARTS, RACE]), **kept, **{part.name: part for part in done}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ignite.engine import Engine, Events, RemovableEventHandle
 from monai.bundle import ConfigParser
 
 from custom.data import ensure_synthetic
+from custom.files import temporary_folder
 
 from .matrix import device_and_dtype, forward_operations, matrix_throughput
 from .results import Check, Floor, Part, Table
@@ -140,8 +140,8 @@ def measure(files: list[str], folder: Path, steps: int, sizes: Sizes) -> Measure
 
 def run(sizes: Sizes) -> Part:
     """Train each experiment for some steps, on the device that its config chooses."""
-    with tempfile.TemporaryDirectory() as folder:
-        return compare(sizes, Path(folder))
+    with temporary_folder() as folder:
+        return compare(sizes, folder)
 
 
 def compare(sizes: Sizes, folder: Path) -> Part:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 import zarr
 from numpy.typing import NDArray
 
+from custom.files import temporary_folder
 from custom.inferers import bfloat16_is_fast
 from custom.model import Model, read_model, to_json, write_model
 
@@ -37,10 +37,10 @@ def run(sizes: Sizes) -> Part:
     ways = {"blocks read and written meanwhile": segment_here, "one block after the other": one_after_the_other}
     rows: list[list[Any]] = []
     found = []
-    with TemporaryDirectory() as folder:
-        job = make_job(Path(folder), sizes)
+    with temporary_folder() as folder:
+        job = make_job(folder, sizes)
         for number, (name, way) in enumerate(ways.items()):
-            result, seconds, waiting = timed(job, Path(folder) / str(number), way)
+            result, seconds, waiting = timed(job, folder / str(number), way)
             found.append(result)
             rows.append([name, seconds, depth * height * width / 1e6 / seconds, waiting])
     part.tables = [Table("A volume in blocks", ["", "s", "Mvoxel/s", "share of the time that the network waits"], rows)]

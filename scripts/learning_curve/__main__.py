@@ -101,12 +101,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = read_dataset(given.dataset)
     require_writable(given.output)
     measure = "SEG" if data.label_format.kind == "instances" else "1 - pixel error"
-    points, failed = [], 0
-    for point, run in plan(data, given):
+    points: list[Point] = []
+    failed, planned = [], plan(data, given)
+    for point, run in planned:
         state = run.execute()
         if state["failed"] is not None:
-            failed += 1
-            print(f"{run.folder}: failed: {state['failed']}", file=sys.stderr)
+            failed.append(f"{run.folder}: {state['failed']}")
+            print(f"failed: {state['failed']}", flush=True)
             continue
         scores = read_scores(run.folder / "evaluation" / "validation" / "metrics.csv")
         score = scores["seg"] if measure == "SEG" else 1 - scores["pixel_error"]
@@ -115,7 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_report(points, measure, given.steps, given.output)
     if points:
         print((given.output / "learning_curve.md").read_text(encoding="utf-8"))
-    return command.SOME_FAILED if failed else 0
+    command.require_success(failed, len(planned), "trainings")
+    return 0
 
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ def plan(experiments: Sequence[Experiment], budget: Path, folds: int, data: Path
     return planned
 
 
-def reproduce(runs: Sequence[Run], output: Path) -> int:
-    """Execute runs and keep the table in `output` up to date; returns the number of failed runs.
+def reproduce(runs: Sequence[Run], output: Path) -> list[str]:
+    """Execute runs and keep the table in `output` up to date; returns the folder of each failed run, and the reason.
 
     Raises:
         UserError: a run was started with other options, the table cannot be read or written (all checked before the
@@ -62,7 +62,7 @@ def reproduce(runs: Sequence[Run], output: Path) -> int:
     read_records(output / RECORDS)
     for run in runs:
         run.read()
-    failed = 0
+    failed = []
     for run in runs:
         run_state = run.execute()
         record = make_record(run, run_state)
@@ -71,8 +71,8 @@ def reproduce(runs: Sequence[Run], output: Path) -> int:
             draw_example(run, output / example)
             record["example"] = example.as_posix()
         else:
-            failed += 1
-            print(f"{run.folder}: failed: {run_state['failed']}", file=sys.stderr)
+            failed.append(f"{run.folder}: {run_state['failed']}")
+            print(f"failed: {run_state['failed']}", flush=True)
         write_results(output, [record])
     return failed
 
@@ -101,7 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = plan(choose(given.only), budgets()[given.budget], given.folds, given.data, given.runs)
     failed = reproduce(runs, given.output)
     print(f"table: {given.output / 'results.md'}")
-    return command.SOME_FAILED if failed else 0
+    command.require_success(failed, len(runs), "runs")
+    return 0
 
 
 if __name__ == "__main__":

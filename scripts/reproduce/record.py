@@ -67,7 +67,7 @@ def read_training(folder: Path) -> dict[str, Any]:
     """Steps, epochs, seconds and curves (loss and validation pixel error, against steps) of a training."""
     reached = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True, mmap=True)["trainer"]
     curves = learning_curve(folder)
-    scale = reached["iteration"] / reached["epoch"]
+    scale = reached["iteration"] / max(1, reached["epoch"])
     steps, errors = curves.get("pixel_error", ([], []))
     return {
         "steps": reached["iteration"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from custom.data.gray import luma
 from custom.data.pixel_size import pixel_size
 from custom.errors import UserError
 
+_aspage = methodcaller("aspage")  # with all tags
 # A chunk has to be decoded whole, so the largest one bounds the memory from below.
 LARGEST_CHUNK = 2**30
 ADVICE = "give a TIFF stack, a Zarr array or an OME-Zarr image of slices, rows and columns"
@@ -113,15 +115,14 @@ class Volume:
         tiff.require_all_pages(file, self.path)
         series = file.series[0]
         page = series.keyframe.aspage()
-        first = [one.keyframe.aspage() for one in file.series]  # pages of one size and type are a series
-        tiff.require_alike([page, *(one for one in first if not one.is_reduced)], self.path)
-        if series.dataoffset is None:
-            for other in series.pages:
-                if other is None:
-                    raise UserError(f"{self.path}: truncated, pages are missing; give an intact file")
-                tiff.check_complete(other.aspage(), self.path)
-        elif series.dataoffset + series.nbytes > self.path.stat().st_size:
+        tiff.require_alike([page, *(one for one in map(_aspage, file.pages) if not one.is_reduced)], self.path)
+        if series.dataoffset is not None and series.dataoffset + series.nbytes > self.path.stat().st_size:
             raise UserError(f"{self.path}: truncated, its pixels end beyond the file; give an intact file")
+        # Pages whose pixels follow each other are one block to tifffile, even if their tags say otherwise.
+        for other in series.pages if series.dataoffset is None else file.pages:
+            if other is None:
+                raise UserError(f"{self.path}: truncated, pages are missing; give an intact file")
+            tiff.check_complete(other.aspage(), self.path)
         if page.tags.valueof(tiff.ORIENTATION, 1) != 1:
             raise UserError(f"{self.path}: its tag Orientation turns the image; save it as it is shown")
         self._page = page

@@ -33,6 +33,7 @@ class Call:
         options: makes the inputs and gives the options.
         leaves: pattern, below the output, of what must be there at the end; "" for the output itself.
         suffix: of the output, where it is a file.
+        inside: options of further folders, which are made inside the output.
     """
 
     command: str
@@ -41,11 +42,13 @@ class Call:
     options: Callable[[], Mapping[str, object]] = field(default=dict)
     leaves: str = ""
     suffix: str = ""
+    inside: tuple[str, ...] = ()
 
     def line(self, output: Path, **changes: object) -> tuple[list[object], dict[str, object]]:
         """Words and options; `changes` replace options, also that of the output."""
         outputs = {self.output: output} if self.output else {}
-        options: dict[str, object] = {**self.options(), **outputs, **changes}
+        inside = {name: output / name for name in self.inside}
+        options: dict[str, object] = {**self.options(), **outputs, **inside, **changes}
         words: list[object] = [*self.words]
         if not self.output:
             words += [material.volume(), output]
@@ -125,5 +128,17 @@ CALLS = {
         "package_bundle", "output", (), _options(model=MODEL, name="unet_tiny"), "unet_tiny/SHA256SUMS"
     ),
     "tune": Call("tune", "output", (), _options(model=MODEL, dataset=DATASET), "tune.md"),
+    "benchmark": Call("benchmark", "output", ("--quick", "--only", "weight_map", "volume"), leaves="benchmark.md"),
+    "learning_curve": Call(
+        "learning_curve", "output", ("--images", "1"), _options(dataset=DATASET), "learning_curve.md"
+    ),
+    "reproduce": Call(
+        "reproduce",
+        "output",
+        ("--budget", "toy", "--only", "paper_em"),
+        _options(data=material.experiments),
+        "results.md",
+        inside=("runs",),
+    ),
     "robustness": Call("robustness", "output", (), _options(model=MODEL, dataset=DATASET), "robustness.md"),
 }

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from .warm import Ending
+import psutil
+
+from .warm import TOYS, Ending
 
 COMMANDS = ("run", "segment_volume", "prepare_data", "score", "report", "export", "ship_model", "tune", "robustness")
 PATIENCE = 300  # seconds for a command that takes some
@@ -40,13 +42,14 @@ class Limits:
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     modules = [f"scripts.{name}.__main__" for name in (*COMMANDS, "package_bundle")]
+    modules += [f"tests.robustness.toys.{name}" for name in TOYS]
     context.set_forkserver_preload([*modules, "custom", "scipy.ndimage", "matplotlib.pyplot", "tensorboard"])
     return context
 
 
 @contextlib.contextmanager
 def start(module: str, words: Sequence[str], folder: Path, limits: Limits) -> Iterator[Child]:
-    """Start a command; it is killed at the end of the block if it still runs.
+    """Start a command; it is killed at the end of the block, with its own children, if it still runs.
 
     Args:
         module: what is run, `scripts.NAME.__main__`.
@@ -59,8 +62,17 @@ def start(module: str, words: Sequence[str], folder: Path, limits: Limits) -> It
     try:
         yield Child((module, *words), process, folder)
     finally:
-        process.kill()
+        _kill(process)
         process.join()
+
+
+def _kill(process: multiprocessing.process.BaseProcess) -> None:
+    """Kill a process and its children, as a computer that is switched off does."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid)
+        for one in (family, *family.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
 
 
 @dataclass(frozen=True)
@@ -72,8 +84,12 @@ class Child:
     folder: Path
 
     def send(self, number: int) -> None:
-        """Send a signal, if the command still runs."""
-        if self.process.pid is not None and self.process.exitcode is None:
+        """Send a signal, if the command still runs; SIGKILL to its children, too."""
+        if self.process.pid is None or self.process.exitcode is not None:
+            return
+        if number == signal.SIGKILL:
+            _kill(self.process)
+        else:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, number)
 

@@ -21,7 +21,7 @@ from .calls import CALLS, Call
 from .children import Limits, start
 from .judge import require_no_parts, require_nothing_in, require_refusal
 from .part import Part
-from .warm import Ending, words_of
+from .warm import TOYS, Ending, words_of
 
 QUICK = (
     *("inferring", "segment_volume", "prepare_data folder", "prepare_data dic-hela", "score", "export torchscript"),
@@ -29,6 +29,7 @@ QUICK = (
 )
 ALL = tuple(CALLS)
 SIGNALS = {"Ctrl-C": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143), "SIGKILL": (signal.SIGKILL, -9)}
+RESTARTED = ("learning_curve", "reproduce")  # start Python for each training and evaluation
 FOLDERS = ("read-only", "of another user", "a file", "below a file", "no temporary folder")
 
 
@@ -160,7 +161,7 @@ def go_on(call: Call, output: Path, folder: Path) -> None:
         more["resume"] = "true"
     elif call.command == "segment_volume" and output.with_name("out.part").exists():
         more["resume"] = True
-    elif output.exists() and call.command not in ("inferring", "evaluating"):
+    elif output.exists() and call.command not in ("inferring", "evaluating", *TOYS):
         shutil.rmtree(output) if output.is_dir() else output.unlink()  # complete, though the command was ended
     ending = run(call, output, folder, Limits(), **more)
     assert ending.code == 0, f"cannot go on\n{ending}"
@@ -184,7 +185,7 @@ def require_whole(output: Path) -> None:
 
 def duration(command: str) -> float:
     """Seconds that a command takes in a child, roughly."""
-    return 12 if command in ("training", "finetuning", "robustness") else 2.5
+    return 25 if command in RESTARTED else 12 if command in ("training", "finetuning", "robustness") else 2.5
 
 
 def can_mount() -> bool:

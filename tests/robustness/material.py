@@ -6,6 +6,7 @@ import functools
 import json
 import tempfile
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,11 @@ def image(number: int) -> NDArray[np.uint8]:
     return (noise + 150 * (instances(number) > 0)).astype(np.uint8)
 
 
-def write_dataset(folder: Path) -> dict[str, Any]:
+SPLITS = {"training": (0, 1), "validation": (2, 3), "test": (4,)}
+
+
+def write_dataset(folder: Path, splits: Mapping[str, Sequence[int]] = SPLITS) -> dict[str, Any]:
     """Write a data set of instances; returns the content of its `dataset.json`."""
-    splits = {"training": (0, 1), "validation": (2, 3), "test": (4,)}
     content: dict[str, Any] = {"name": "squares", "description": "Squares.", "licence": "none", "reference": "none"}
     content |= {"label_kind": "instances", "labels": {"0": "background", ">0": "cell"}}
     for split, numbers in splits.items():
@@ -73,6 +76,13 @@ def dataset() -> Path:
     """A data set of squares."""
     write_dataset(scratch() / "squares")
     return scratch() / "squares"
+
+
+@functools.cache
+def experiments() -> Path:
+    """The data sets of `reproduce`: of `isbi2012`, whose images are in five blocks."""
+    write_dataset(scratch() / "experiments" / "isbi2012", {"training": range(4), "validation": (4,)})
+    return scratch() / "experiments"
 
 
 @functools.cache

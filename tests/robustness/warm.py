@@ -21,6 +21,7 @@ FILES = {
     "evaluating": ("train.json", "evaluate.json"),
     "inferring": ("inference.json",),
 }
+TOYS = ("benchmark", "learning_curve", "reproduce")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def words_of(command: str, words: Sequence[object], options: Mapping[str, object
         files = [str(CONFIGS / file) for file in FILES[command]]
         run = "training" if command == "finetuning" else command
         command, given = "run", [run, "--config_file", str(files), *given]
-    return f"scripts.{command}.__main__", given
+    return f"tests.robustness.toys.{command}" if command in TOYS else f"scripts.{command}.__main__", given
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from custom.data import make_synthetic
 from custom.errors import UserError
@@ -70,6 +71,22 @@ def test_a_finished_run_whose_files_are_damaged(run, damaged):
     file.write_text("x,y\n")
     with pytest.raises(UserError, match=rf"{run.folder.name}.*"):
         make_record(run, state)
+
+
+def test_a_training_that_failed_in_its_first_epoch_is_a_row_of_the_table(run, monkeypatch):
+    monkeypatch.setattr(Run, "_step", lambda *_: "error: diverged")
+    state = run.execute()
+    torch.save({"trainer": {"epoch": 0, "iteration": 0}}, run.folder / "checkpoint.pt")
+    record = make_record(run, state)
+    assert (record["failed"], record["epochs"], record["steps"]) == ("error: diverged", 0, 0)
+
+
+def test_failed_runs_are_listed_in_the_error(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Run, "_step", lambda *_: "error: diverged")
+    line = ["--budget", "quick", "--only", "paper_em", "--data", str(tmp_path / "data")]
+    assert main([*line, "--runs", str(tmp_path / "runs"), "--output", str(tmp_path / "docs")]) == 1
+    expected = f"error: 1 of 1 runs failed; the same command tries again:\n  {run.folder}: error: diverged\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_a_broken_data_set_is_refused(run, tmp_path, capsys):

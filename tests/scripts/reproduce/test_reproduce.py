@@ -66,7 +66,7 @@ def record(name: str = "paper_em", budget: str = "quick", fold: int | None = 4, 
 def test_a_run_is_trained_scored_written_and_then_skipped(data, tiny, tmp_path, capfd):
     run = plan([PAPER], tiny, 1, data, tmp_path / "runs")[0]
     run_state = run.read()
-    assert reproduce([run], tmp_path / "docs") == 0, (run.folder / "training.log").read_text()
+    assert reproduce([run], tmp_path / "docs") == [], (run.folder / "training.log").read_text()
     printed = capfd.readouterr().out
     assert all(command in printed for command in run_state["commands"].values())
     result = read_records(tmp_path / "docs" / "results.json")[0]
@@ -84,7 +84,7 @@ def test_a_run_is_trained_scored_written_and_then_skipped(data, tiny, tmp_path, 
     assert all((tmp_path / "docs" / picture).is_file() for picture in pictures)
 
     trained = (run.folder / "weights.safetensors").stat().st_mtime_ns
-    assert reproduce([run], tmp_path / "docs") == 0
+    assert reproduce([run], tmp_path / "docs") == []
     assert "monai.bundle" not in capfd.readouterr().out
     assert (run.folder / "weights.safetensors").stat().st_mtime_ns == trained
     assert read_records(tmp_path / "docs" / "results.json") == [result]
@@ -94,8 +94,8 @@ def test_a_step_that_fails_is_told_and_done_again(data, tiny, tmp_path, monkeypa
     run = plan([PAPER], tiny, 1, data, tmp_path / "runs")[0]
     lines = {"training": ["-c", "pass"], "evaluating": ["-c", "import sys; print('x'); sys.exit('error: no weights')"]}
     monkeypatch.setattr(Run, "commands", lambda _: lines)
-    assert reproduce([run], tmp_path / "docs") == 1
-    assert "failed: error: no weights" in capsys.readouterr().err
+    assert reproduce([run], tmp_path / "docs") == [f"{run.folder}: error: no weights"]
+    assert "failed: error: no weights" in capsys.readouterr().out
     assert run.read()["done"] == ["training"]
     assert "(failed: error: no weights)" in (tmp_path / "docs" / "results.md").read_text()
     calls = []

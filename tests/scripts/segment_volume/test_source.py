@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,21 @@ def truncated(folder: Path) -> Path:
     return path
 
 
+def tag_zeroed(code: int, page: int) -> Callable[[Path], Path]:
+    """A stack whose pixels follow each other, of which a tag of one page is 0."""
+
+    def write(folder: Path) -> Path:
+        path = tiff(metadata=None, photometric="minisblack")(folder)
+        with tifffile.TiffFile(path) as file:
+            tag = file.pages[page].aspage().tags[code]
+        content = bytearray(path.read_bytes())
+        content[tag.valueoffset : tag.valueoffset + 2] = bytes(2)
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
 def not_a_tiff(folder: Path) -> Path:
     (folder / "text.tif").write_text("no pixels")
     return folder / "text.tif"
@@ -139,6 +155,9 @@ def several_times(folder: Path) -> Path:
         (channels_alone, "--channel 0 to 4"),
         (turned, "its tag Orientation turns the image"),
         (truncated, "truncated"),
+        (tag_zeroed(273, 0), "1 of 1 strips or tiles are missing"),
+        (tag_zeroed(279, 1), "strips or tiles are missing|fewer bytes than pixels"),
+        (tag_zeroed(256, 2), "its pages differ in size or type"),
         (not_a_tiff, "not a volume"),
         (empty_group, "without an OME-Zarr image"),
         (line, "not a volume"),
