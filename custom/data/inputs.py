@@ -13,7 +13,7 @@ from ..errors import SomeFailedError, UserError
 from .channels import GRAY, Channel, as_channel, check_axes, count_of
 from .glob_files import glob_files
 from .image_io import check_image, count_channels, count_pages
-from .pairs import image_name, list_images, stem_of
+from .pairs import base_name, image_name, list_images, stem_of
 from .pixel_size import stated_pixel_size, warn_of_pixel_size
 
 
@@ -75,7 +75,7 @@ def find_images(
         other = stems.setdefault(file.stem.casefold(), file)  # Windows and macOS take A and a for one name
         if other is not file:
             raise UserError(f"{other} and {file} would have outputs of the same name: rename one of them")
-    names = {stem_of(file) for file in files}
+    names = {name(file) for file in files for name in (stem_of, base_name)}
     is_label = {file: image_name(file) != stem_of(file) and image_name(file) in names for file in files}
     found = InputImages(labels=[file for file in files if is_label[file]])
     for file in (file for file in files if not is_label[file]):

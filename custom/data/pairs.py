@@ -12,6 +12,8 @@ from .decode import IMAGE_SUFFIXES, MASK_SUFFIXES
 
 LABEL_ENDINGS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt", "_rois", "_roiset")
 """Endings that the name of a label may add to the name of its image."""
+IMAGE_ENDINGS = ("_img", "_image", "_raw", "_0000")
+"""Endings that names of images have and those of labels lack: of Cellpose's data, and of nnU-Net's first channel."""
 
 
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:
@@ -37,18 +39,19 @@ def composed(name: str) -> str:
 
 def image_name(label: Path) -> str:
     """Name, without suffix, of the image that a label belongs to."""
-    stem = stem_of(label)
-    for ending in LABEL_ENDINGS:
-        if stem.lower().endswith(ending) and len(stem) > len(ending):
-            return _without_ome(stem[: -len(ending)])
-    return stem
+    return _without_ome(_without_ending(stem_of(label), LABEL_ENDINGS))
+
+
+def base_name(image: Path) -> str:
+    """Name of an image without its suffix and without one of `IMAGE_ENDINGS`."""
+    return _without_ending(stem_of(image), IMAGE_ENDINGS)
 
 
 def pair_by_name(images: Iterable[Path], labels: Iterable[Path], advice: str = "") -> list[tuple[Path, Path]]:
     """Pair images with labels of the same name, sorted by name of the image.
 
-    A label may end with one of `LABEL_ENDINGS`. Unless all names agree exactly, leading zeros of numbers do not count:
-    `7.png` belongs to `07.png`.
+    A label may end with one of `LABEL_ENDINGS`. If with that not all names agree, an image may end with one of
+    `IMAGE_ENDINGS`; and if still not, leading zeros of numbers do not count: `7.png` belongs to `07.png`.
 
     Args:
         images: image files, or predictions.
@@ -59,9 +62,11 @@ def pair_by_name(images: Iterable[Path], labels: Iterable[Path], advice: str = "
         UserError: an image without label, a label without image, or two files of one name.
     """
     images, labels = list(images), list(labels)
-    if {composed(stem_of(file)) for file in images} == {composed(image_name(file)) for file in labels}:
-        return _join(images, labels, composed, advice)
-    return _join(images, labels, _without_zeros, advice)
+    wanted = {composed(image_name(file)) for file in labels}
+    for name_of in (stem_of, base_name):
+        if {composed(name_of(file)) for file in images} == wanted:
+            return _join(images, labels, name_of, composed, advice)
+    return _join(images, labels, stem_of, _without_zeros, advice)
 
 
 def pair_by_order(images: Iterable[Path], labels: Iterable[Path]) -> list[tuple[Path, Path]]:
@@ -77,8 +82,14 @@ def pair_by_order(images: Iterable[Path], labels: Iterable[Path]) -> list[tuple[
     return list(zip(images, labels, strict=True))
 
 
-def _join(images: list[Path], labels: list[Path], normal: Callable[[str], str], advice: str) -> list[tuple[Path, Path]]:
-    by_name = _index(images, lambda file: normal(stem_of(file)))
+def _join(
+    images: list[Path],
+    labels: list[Path],
+    name_of: Callable[[Path], str],
+    normal: Callable[[str], str],
+    advice: str,
+) -> list[tuple[Path, Path]]:
+    by_name = _index(images, lambda file: normal(name_of(file)))
     labels_by_name = _index(labels, lambda file: normal(image_name(file)))
     more = f"; {advice}" if advice else ""
     for name, file in by_name.items():
@@ -98,6 +109,13 @@ def _index(files: list[Path], name_of: Callable[[Path], str]) -> dict[str, Path]
             raise UserError(f"{file}: has the same name as {found[name].name}; rename one of them")
         found[name] = file
     return found
+
+
+def _without_ending(stem: str, endings: Iterable[str]) -> str:
+    for ending in endings:
+        if stem.lower().endswith(ending) and len(stem) > len(ending):
+            return stem[: -len(ending)]
+    return stem
 
 
 def _without_ome(stem: str) -> str:

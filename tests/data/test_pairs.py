@@ -27,6 +27,19 @@ def test_ome_is_a_part_of_the_suffix(image: str, label: str) -> None:
     assert pair_by_name(paths(image), paths(label, folder="g")) == [(Path("f", image), Path("g", label))]
 
 
+@pytest.mark.parametrize(
+    ("image", "label"), [("{}_img.png", "{}_masks.png"), ("{}_0000.png", "{}.png"), ("{}_Raw.tif", "{}_gt.tif")]
+)
+def test_endings_of_images(image: str, label: str) -> None:
+    images, labels = (paths(*(name.format(number) for number in ("x_001", "x_002"))) for name in (image, label))
+    assert pair_by_name(images, labels) == list(zip(images, labels, strict=True))
+
+
+def test_numbers_like_endings_of_images_are_names_if_labels_have_them() -> None:
+    images, labels = paths("x_0000.png", "x_0001.png"), paths("x_0000_mask.png", "x_0001_mask.png")
+    assert pair_by_name(images, labels) == list(zip(images, labels, strict=True))
+
+
 def test_an_ending_alone_is_a_name() -> None:
     assert image_name(Path("_mask.png")) == "_mask"
 
