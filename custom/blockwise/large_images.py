@@ -44,12 +44,15 @@ def is_large(item: dict[str, Any], keys: Iterable[str]) -> bool:
     path = Path(item["image"])
     if not set(keys) <= KEYS:
         return False
-    if path.name.lower().endswith(TIFF_SUFFIXES):
-        with tifffile.TiffFile(path) as file:
-            page = file.pages.first
-            return page.imagewidth * page.imagelength > LARGE
-    with Image.open(path) as image:
-        return image.width * image.height > LARGE
+    try:
+        if path.name.lower().endswith(TIFF_SUFFIXES):
+            with tifffile.TiffFile(path) as file:
+                page = file.pages.first
+                return page.imagewidth * page.imagelength > LARGE
+        with Image.open(path) as image:
+            return image.width * image.height > LARGE
+    except Exception:  # changed since it was checked: reading it will say so
+        return False
 
 
 class LargeImages:

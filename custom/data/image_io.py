@@ -22,6 +22,8 @@ from .channels import Channel
 
 READING = ("page", "channel", "axes")
 """Keys of an item that say which part of its file the image is."""
+STATE = "state"
+"""Key of an item with the `state_of` its file when it was checked."""
 
 
 def read_image(
@@ -48,8 +50,25 @@ def read_image(
 
 
 def read_item(item: Mapping[Any, Any]) -> NDArray:
-    """Pixels of the image of an item: a dictionary with its path, `image`, and `READING` where needed."""
-    return read_image(item["image"], **{key: item[key] for key in READING if key in item})
+    """Pixels of the image of an item: a dictionary with its path, `image`, and `READING` and `STATE` where needed."""
+    pixels = read_image(item["image"], **{key: item[key] for key in READING if key in item})
+    require_unchanged(item["image"], item.get(STATE))
+    return pixels
+
+
+def state_of(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Time of the last change of a file, in nanoseconds, and its bytes; None if there is no such file."""
+    try:
+        state = Path(path).stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+def require_unchanged(path: str | os.PathLike[str], state: tuple[int, int] | None) -> None:
+    """Raise UserError if a file is not in the state that it was in earlier; None: that is not known."""
+    if state is not None and state_of(path) != state:
+        raise UserError(f"{path}: was changed or removed while it was read; start again when it is complete")
 
 
 def check_image(
@@ -132,11 +151,7 @@ def _single_value(mask: NDArray, path: Path) -> NDArray:
 
 
 def _key(path: Path, page: int | None, channel: Channel, mask: bool, axes: str | None = None) -> tuple[Any, ...]:
-    try:
-        state = path.stat()
-    except OSError:
-        return (path,)  # decoding raises the error
-    return path.absolute(), state.st_mtime_ns, state.st_size, page or 0, channel, mask, axes
+    return path.absolute(), state_of(path), page or 0, channel, mask, axes
 
 
 class _Checked:

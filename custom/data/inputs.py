@@ -12,15 +12,15 @@ from typing import Any
 from ..errors import SomeFailedError, UserError
 from .channels import GRAY, Channel, as_channel, check_axes, count_of
 from .glob_files import glob_files
-from .image_io import check_image, count_channels, count_pages
+from .image_io import STATE, check_image, count_channels, count_pages, state_of
 from .pairs import base_name, image_name, list_images, stem_of
 from .pixel_size import stated_pixel_size, warn_of_pixel_size
 
 
 @dataclass
 class InputImages:
-    """One item, ``{"image": path, "page": number}``, for every page of every readable image, the errors of the
-    others, and labels that lay beside their images and are left out."""
+    """One item, ``{"image": path, "page": number, "state": ...}``, for every page of every readable image, the errors
+    of the others, and labels that lay beside their images and are left out. See `image_io.STATE`."""
 
     items: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -79,6 +79,7 @@ def find_images(
     is_label = {file: image_name(file) != stem_of(file) and image_name(file) in names for file in files}
     found = InputImages(labels=[file for file in files if is_label[file]])
     for file in (file for file in files if not is_label[file]):
+        state = state_of(file)
         try:
             pages = range(count_pages(file, axes))
             taken = chosen if chosen is not None else every_channel(file, axes, channels)
@@ -88,7 +89,7 @@ def find_images(
             found.failed.append(" ".join(str(error).splitlines()))
         else:
             reading = {key: value for key, value in (("channel", taken), ("axes", axes)) if value is not None}
-            found.items += [{"image": str(file), "page": page, **reading} for page in pages]
+            found.items += [{"image": str(file), "page": page, STATE: state, **reading} for page in pages]
     if not found.items:
         raise UserError(f"none of the {len(files)} inputs can be read; the first: {found.failed[0]}")
     return found

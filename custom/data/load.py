@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from .channels import as_channel, count_of
 from .gray import GrayRule, GrayRules, gray_rules
-from .image_io import READING, count_pages, read_image, read_mask, require_shape
+from .image_io import READING, STATE, count_pages, read_image, read_mask, require_shape, require_unchanged
 from .inputs import every_channel
 from .labels import LabelFormat, instance_classes, parse_class_mask, parse_instance_mask
 
@@ -26,16 +26,16 @@ class LoadMicroscopyd(MapTransform):
     """Load the image, and the mask if the item has one.
 
     The item holds the paths `image` and, optionally, `label`; `page`, of both image and mask, for multi-page TIFFs;
-    `channel`, one or several, and `axes`, for images that need them (see `read_image`); and `label_format`, a
-    `LabelFormat`, as added by `read_dataset`. Without `label_format` the mask has 0 for class 0 and one other value for
-    class 1. The result holds
+    `channel`, one or several, and `axes`, for images that need them (see `read_image`); `label_format`, a
+    `LabelFormat`, as added by `read_dataset`; and `state`, as added by `find_images`. Without `label_format` the mask
+    has 0 for class 0 and one other value for class 1. The result holds
 
     - `image`: float32 (C, H, W) in [0, 1] by `gray_rule`, one plane unless the item names several channels;
     - `label`: uint8 (1, H, W) class indices, 255 = ignore; of an instance mask 0 = background, 1 = object;
     - `instance`, of an instance mask only: int32 (1, H, W), 0 = background, -1 = ignore.
 
     All are `MetaTensor` with `filename_or_obj`, `spatial_shape`, `page`, `pages` (of the file) and an identity affine.
-    `label_format`, `page`, `channel` and `axes` are removed, so that items collate.
+    `label_format`, `page`, `channel`, `axes` and `state` are removed, so that items collate.
 
     Args:
         keys: of image and mask, in this order; that of the mask is optional, and so is the mask of an item.
@@ -44,7 +44,8 @@ class LoadMicroscopyd(MapTransform):
         gray_rule: conversion to gray values; a trained model defines its own, for each of its channels.
 
     Raises:
-        UserError: a file that cannot be read, a mask with unexpected values, image and mask of different shape.
+        UserError: a file that cannot be read or has another `state`, a mask with unexpected values, image and mask of
+            different shape.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class LoadMicroscopyd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
-        reading = {key: item.pop(key) for key in READING if key in item}
+        reading, state = {key: item.pop(key) for key in READING if key in item}, item.pop(STATE, None)
         if "channel" in reading:
             reading["channel"] = as_channel(reading["channel"])  # a list, in items that come from a configuration
         page: int | None = reading.get("page")
@@ -77,6 +78,7 @@ class LoadMicroscopyd(MapTransform):
             reading["channel"] = every_channel(image_path, reading.get("axes"), names)
         planes = rule.planes(read_image(image_path, **reading), str(image_path))
         pages = count_pages(image_path, reading.get("axes"))
+        require_unchanged(image_path, state)
         item[self.image_key] = _to_tensor(planes, image_path, page, pages)
         if item.get(self.label_key) is None:
             item.pop(self.label_key, None)

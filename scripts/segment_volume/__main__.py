@@ -219,6 +219,7 @@ def run(options: argparse.Namespace) -> None:
             begin(part, job, volume, header, options.ome_zarr)
         with lock(part):
             segment_rest(part, job, header, options.scheduler)
+            volume.require_unchanged()
         finish(part, options.target)
     except OSError as error:
         raise UserError(

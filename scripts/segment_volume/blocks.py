@@ -20,6 +20,7 @@ from custom.blockwise.gray import ChannelWindows, GrayWindows
 from custom.classes import as_prediction, classes_of
 from custom.data.channels import Channel
 from custom.data.gray import GrayRule
+from custom.errors import UserError
 from custom.inferers import OverlapTileInferer
 from custom.inferers.geometry import geometry_of
 from custom.model import Model
@@ -191,6 +192,8 @@ def _volumes(source: str, channel: Channel, axes: str | None) -> list[Volume]:
 def _slice(job: Job, z: int) -> GrayWindows | ChannelWindows:
     rule, folder = model_of(job)[0].gray_rule(), Path(job.target) / LIMITS
     volumes = _volumes(job.source, job.channel, job.axes)
+    if volumes[0].shape != job.shape:
+        raise UserError(f"{job.source}: has shape {volumes[0].shape}, had {job.shape}; start again with what it is now")
     if isinstance(rule, GrayRule):
         return gray_slice(volumes[0], z, rule, folder)
     return channel_slice(volumes, z, rule, folder)

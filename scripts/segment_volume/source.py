@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from custom.data import tiff
 from custom.data.gray import luma
+from custom.data.image_io import require_unchanged, state_of
 from custom.data.pixel_size import pixel_size
 from custom.errors import UserError
 
@@ -53,6 +54,7 @@ class Volume:
         self.scale = (1.0, 1.0, 1.0)
         self.unit: str | None = None
         self._page: tifffile.TiffPage | None = None
+        self._state = state_of(path) if path.is_file() else None  # that of a Zarr array is in many files
         if not path.exists():
             raise UserError(f"{path}: no such volume; {ADVICE}")
         try:
@@ -86,18 +88,23 @@ class Volume:
         """Values (h, w) of a window of slice `z`.
 
         Raises:
-            UserError: a chunk that cannot be read, NaN or Inf among the pixels.
+            UserError: a chunk that cannot be read, NaN or Inf among the pixels, a file changed since it was opened.
         """
         where = f"slice {z}, rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
         try:
             window = np.asarray(self._array[self._axes.index(z, rows, columns)])
         except Exception as error:  # each codec has exceptions of its own
             raise UserError(f"{self.path}: {where} cannot be read ({_one_line(error)}); restore the file") from error
+        self.require_unchanged()
         window = self._shown(self._axes.in_order(window))
         window = window.astype(window.dtype.newbyteorder("="), copy=False)
         if window.dtype.kind == "f" and not np.isfinite(window).all():
             raise UserError(f"{self.path}: {where} has NaN or Inf; give finite gray values")
         return luma(window, str(self.path))
+
+    def require_unchanged(self) -> None:
+        """Raise UserError if the volume is a file that changed since it was opened."""
+        require_unchanged(self.path, self._state)
 
     def _shown(self, window: NDArray) -> NDArray:
         return window if self._page is None else tiff.as_shown(window, self._page)

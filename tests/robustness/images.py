@@ -154,7 +154,9 @@ def _pillow(mode: str, **fixed: Any) -> Callable[[Path, Picture, np.random.Gener
             exif = image.getexif()
             exif[274] = 1 + picture.seed % 8
             more["exif"] = exif
-        image.save(path, **more)
+        plain = path.with_stem("plain")  # libtiff takes no names that are not UTF-8
+        image.save(plain, **more)
+        plain.rename(path)
 
     return write
 
