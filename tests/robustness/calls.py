@@ -124,6 +124,9 @@ CALLS = {
     "export onnx": Call("export", "output", ("onnx",), _options(model=MODEL), suffix=".onnx"),
     "export bioimageio": Call("export", "output", ("bioimageio",), _options(model=MODEL), suffix=".zip"),
     "ship_model": Call("ship_model", "output", (), _options(model=MODEL, name="copy"), "copy/model.json"),
+    "ensemble": Call(
+        "ensemble", "output", (), _options(models=lambda: [MODEL(), MODEL()], name="two"), "two/model.json"
+    ),
     "package_bundle": Call(
         "package_bundle", "output", (), _options(model=MODEL, name="unet_tiny"), "unet_tiny/SHA256SUMS"
     ),

@@ -19,7 +19,7 @@ import psutil
 
 from .warm import TOYS, Ending
 
-COMMANDS = ("run", "segment_volume", "prepare_data", "score", "report", "export", "ship_model", "tune", "robustness")
+COMMANDS = ("run", "segment_volume", "prepare_data", "score", "report", "export", "ship_model", "ensemble", "tune")
 PATIENCE = 300  # seconds for a command that takes some
 
 
@@ -41,7 +41,7 @@ class Limits:
 @functools.cache
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    modules = [f"scripts.{name}.__main__" for name in (*COMMANDS, "package_bundle")]
+    modules = [f"scripts.{name}.__main__" for name in (*COMMANDS, "package_bundle", "robustness")]
     modules += [f"tests.robustness.toys.{name}" for name in TOYS]
     context.set_forkserver_preload([*modules, "custom", "scipy.ndimage", "matplotlib.pyplot", "tensorboard"])
     return context

@@ -50,7 +50,7 @@ def call(command: str, *words: object, **options: object) -> Ending:
     Args:
         command: its name.
         words: of the command line.
-        options: further words: `a=1` is `--a 1`, `a=True` is `--a`, `a=None` is nothing.
+        options: further words: `a=1` is `--a 1`, `a=[1, 2]` is `--a 1 2`, `a=True` is `--a`, `a=None` is nothing.
     """
     module, given = words_of(command, words, options)
     main = importlib.import_module(module).main
@@ -76,7 +76,8 @@ def words_of(command: str, words: Sequence[object], options: Mapping[str, object
     given = [str(word) for word in words]
     for name, value in options.items():
         if value is not None:
-            given += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+            values = [] if value is True else value if isinstance(value, list) else [value]
+            given += [f"--{name}", *map(str, values)]
     if command in FILES:
         files = [str(CONFIGS / file) for file in FILES[command]]
         run = "training" if command == "finetuning" else command
