@@ -20,18 +20,21 @@ from custom.model import MODEL_FILE, Model, read_model, write_model
 from .. import command
 from ..model_options import add_authors_option, add_model_options, apply_overrides
 
+ZOOM = 1.3  # either way, in training; `scripts.tune --scale` may have found another scale within it
+
 
 def take_measurements(model: Model, fold: Model) -> None:
-    """Give `model` the post-processing and the scores of `fold`, a model of the same training with images held out.
+    """Give `model` what was found by `fold`, a model of the same training with images held out: post-processing, the
+    scale that it was fitted at, and scores.
 
     Raises:
-        UserError: `fold` has other classes or another working scale, or no scores.
+        UserError: `fold` has other classes, a working scale beyond the zoom of a training, or no scores.
     """
-    if (fold.classes, fold.scale) != (model.classes, model.scale):
-        raise UserError(f"--measured_by {fold.folder}: has other classes or another scale than {model.folder}")
+    if fold.classes != model.classes or not 1 / ZOOM <= fold.scale / model.scale <= ZOOM:
+        raise UserError(f"--measured_by {fold.folder}: has other classes or quite another scale than {model.folder}")
     if not fold.scores:
         raise UserError(f"--measured_by {fold.folder}: has no scores; give a model that was validated")
-    model.postprocessing = fold.postprocessing
+    model.postprocessing, model.scale = fold.postprocessing, fold.scale
     origin = f"by {fold.name} {fold.version}, the same training without these images"
     model.scores = [score.model_copy(update={"on": f"{score.on}; {origin}"}) for score in fold.scores]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from custom.model import Score, read_model, write_model
@@ -50,9 +51,15 @@ def test_a_final_model_is_measured_by_one_that_held_images_out(tmp_path, capsys)
     assert torch.equal(copy.state()["classify.bias"], final.state()["classify.bias"].half())
 
 
-def test_a_final_model_is_not_measured_at_another_scale(tmp_path, capsys):
+@pytest.mark.parametrize(("scale", "code"), [(0.8, 0), (1.25, 0), (0.5, 2), (1.4, 2)])
+def test_a_final_model_takes_the_scale_that_was_fitted_within_the_zoom_of_training(tmp_path, capsys, scale, code):
     make_model(tmp_path / "all")
-    make_model(tmp_path / "fold", scale=0.5)
+    fold = make_model(tmp_path / "fold", scale=scale)
+    fold.scores = [Score(measure="seg", value=0.75, on="frame 3")]
+    write_model(tmp_path / "fold", fold, fold.state())
     line = ["--model", str(tmp_path / "all"), "--measured_by", str(tmp_path / "fold"), "--output", str(tmp_path)]
-    assert main([*line, "--name", "ours"]) == 2
-    assert "has other classes or another scale" in capsys.readouterr().err
+    assert main([*line, "--name", "ours"]) == code
+    if code:
+        assert "has other classes or quite another scale" in capsys.readouterr().err
+    else:
+        assert read_model(tmp_path / "ours").scale == scale
