@@ -107,6 +107,15 @@ def test_axes_of_two_kinds_of_pages(tmp_path: Path, stored: str, said: str) -> N
         np.testing.assert_array_equal(read, _last(expected))
 
 
+def test_one_letter_names_pages_of_two_kinds(tmp_path: Path) -> None:
+    """Of a stack over time whose file says so, each page is a slice."""
+    stack = np.random.default_rng(1).integers(0, 255, (2, 3, *SHAPE), dtype=np.uint8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stack, ome=True, photometric="minisblack", metadata={"axes": "TZYX"})
+    assert count_pages(path, "ZYX") == 6
+    np.testing.assert_array_equal(read_image(path, page=4, axes="ZYX"), stack[1, 1])
+
+
 @pytest.mark.parametrize("axes", ["XY", "CXY", "CCYX", "QYX", "YXZ", "", 3])
 def test_axes_that_are_none(axes: object) -> None:
     with pytest.raises(UserError, match="give T, Z, C"):

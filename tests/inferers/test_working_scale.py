@@ -130,3 +130,11 @@ def test_restored_logits_are_on_the_device_of_the_image():
     logits = torch.empty((1, 2, rows.stop - rows.start, columns.stop - columns.start), device="meta")
     restored = rescaled.restore(logits, [slice(2, 7), slice(1, 12)])
     assert (restored.device.type, restored.shape) == ("meta", (1, 2, 5, 11))
+
+
+def test_bands_of_rows_do_not_show(monkeypatch):
+    """An image of more rows than a band, and several bands, gives what one band gives."""
+    images = random_images(37, 23)
+    expected = probability(0.6, images, random_network())
+    monkeypatch.setattr("custom.inferers.working_scale.BAND", 8)
+    torch.testing.assert_close(probability(0.6, images, random_network()), expected, atol=1e-6, rtol=0)
