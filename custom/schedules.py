@@ -20,6 +20,17 @@ class OneCycle(OneCycleLR):
       steps that are left. Its peak is `max_lr` times their share of all steps: 0.5 for a training of twice the length,
       little for a few more epochs, which refine the weights.
 
+    Example:
+        >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+        >>> schedule = OneCycle(optimizer, max_lr=0.1, total_steps=4)
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates.append(round(optimizer.param_groups[0]["lr"], 3))
+        ...     optimizer.step()
+        ...     schedule.step()
+        >>> rates
+        [0.004, 0.081, 0.028, 0.0]
+
     Args:
         optimizer: its learning rate and momentum are set.
         max_lr: peak of the learning rate.

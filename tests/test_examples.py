@@ -12,18 +12,27 @@ import torch
 
 import custom
 
-PUBLIC = ["inferers.OverlapTileInferer", "losses.WeightedCrossEntropyLoss", "Segmenter"]
+PUBLIC = ["inferers.OverlapTileInferer", "inferers.AutocastInferer", "losses.WeightedCrossEntropyLoss", "Segmenter"]
+PUBLIC += ["schedules.OneCycle", "handlers.GradientClip", "data.GrayRule", "data.LabelFormat"]
 PUBLIC += [f"networks.{name}" for name in ("ValidUNet", "SamePaddingNetwork")]
 PUBLIC += [f"metrics.{name}" for name in ("iou", "pixel_error", "rand_error", "seg")]
+PUBLIC += [f"metrics.{name}" for name in ("PixelError", "IoU", "Dice", "CalibrationError", "RandError")]
+PUBLIC += [f"metrics.{name}" for name in ("VRand", "VInfo", "WarpingError", "Seg")]
 PUBLIC += [
     f"transforms.{name}"
     for name in (
+        "AntiAlias",
+        "AntiAliasd",
         "InstancesToClasses",
+        "InstancesToClassesd",
         "ProbabilityToInstances",
+        "ProbabilityToInstancesd",
         "RandElasticGrid",
         "RandElasticGridd",
         "RandSimardElastic",
+        "RandSimardElasticd",
         "WeightMap",
+        "WeightMapd",
     )
 ]
 

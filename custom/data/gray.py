@@ -37,6 +37,10 @@ class GrayRule:
     would be, its middle gray at 0.5, with a warning. The contrast of floating-point images is unknown, because they may
     have any unit; they are always stretched.
 
+    Example:
+        >>> GrayRule(percentiles=(0, 100))(np.array([[100, 150, 300]], np.uint16)).tolist()
+        [[0.0, 0.25, 1.0]]
+
     Args:
         percentiles: lower and upper, in percent.
         contrast: range between the percentiles in a typical training image, as a share of the full scale

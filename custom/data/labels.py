@@ -19,6 +19,11 @@ LabelKind = Literal["classes", "instances"]
 class LabelFormat:
     """Meaning of mask values.
 
+    Example:
+        >>> label_format = LabelFormat("classes", values=(0, 100, 255), ignore=7)
+        >>> parse_class_mask(np.array([[0, 255, 7, 100]]), label_format, Path("mask.png")).tolist()
+        [[0, 2, 255, 1]]
+
     Args:
         kind: "classes": a value per class; "instances": 0 is background, any other value is one object.
         values: for "classes", the pixel value of class 0, 1, ...; empty: 0 is class 0, the one other value is class 1.

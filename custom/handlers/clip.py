@@ -11,6 +11,13 @@ from torch import nn
 class GradientClip:
     """Handler of a trainer: scales the gradient to at most ``max_norm`` before the optimizer's step.
 
+    Example:
+        >>> network = torch.nn.Linear(1, 1, bias=False)
+        >>> network.weight.grad = torch.tensor([[3.0]])
+        >>> GradientClip(network, max_norm=1.0)(Engine(lambda engine, batch: None))
+        >>> round(network.weight.grad.item(), 3)
+        1.0
+
     Args:
         network: its parameters are clipped together.
         max_norm: largest Euclidean norm of the gradient of all parameters.

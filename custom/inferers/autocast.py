@@ -15,6 +15,11 @@ class AutocastInferer(SimpleInferer):
     """One forward pass, under bfloat16 autocast if ``enabled``, on channels-last tensors without metadata.
 
     MONAI's ``amp=True`` autocasts only on CUDA, and to float16, in which U-Nets without normalisation overflow.
+
+    Example:
+        >>> logits = AutocastInferer(enabled=True)(torch.zeros(1, 1, 6, 8), torch.nn.Conv2d(1, 2, 3))
+        >>> logits.shape, logits.dtype
+        (torch.Size([1, 2, 4, 6]), torch.bfloat16)
     """
 
     def __init__(self, enabled: bool) -> None:

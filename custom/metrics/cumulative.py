@@ -108,6 +108,12 @@ def _numpy(images: torch.Tensor) -> NDArray:
 class PixelError(StackMetric):
     """Pixel error of ISBI 2012, see `pixel_error`; of more than two classes, of each against the others, and the mean.
 
+    Example:
+        >>> metric = PixelError()
+        >>> _ = metric(torch.tensor([[[[0.9, 0.2, 0.8]]]]), torch.tensor([[[[1, 1, 0]]]]))
+        >>> round(metric.score().value, 3)  # at the best threshold, which calls all three foreground
+        0.2
+
     Args:
         ignore: see `StackMetric`.
         classes: names of the classes; two may be left out.
@@ -150,6 +156,12 @@ class IoU(_Overlap):
     """IoU at one threshold: of the foreground of two classes, see `iou`, with that of the background beside it if the
     classes have names; of more classes, of each, and their mean.
 
+    Example:
+        >>> metric = IoU()
+        >>> _ = metric(torch.tensor([[[[0.9, 0.2, 0.8]]]]), torch.tensor([[[[1, 1, 0]]]]))
+        >>> round(metric.score().value, 3)
+        0.333
+
     Args:
         ignore: see `StackMetric`.
         threshold: on the probability of foreground.
@@ -170,42 +182,85 @@ class IoU(_Overlap):
 
 
 class Dice(_Overlap):
-    """Dice coefficient of each class, and their mean; for arguments see `IoU`."""
+    """Dice coefficient of each class, and their mean; for arguments see `IoU`.
+
+    Example:
+        >>> metric = Dice(["background", "cell"])
+        >>> _ = metric(torch.tensor([[[[0.9, 0.2, 0.8]]]]), torch.tensor([[[[1, 1, 0]]]]))
+        >>> metric.score().value
+        0.25
+    """
 
     def __init__(self, classes: Sequence[str], ignore: int = IGNORED, threshold: float = 0.5) -> None:
         super().__init__(partial(class_dices, names=classes), ignore, threshold, classes)
 
 
 class CalibrationError(StackMetric):
-    """Expected calibration error of the foreground's probability, see `custom.metrics.calibration`."""
+    """Expected calibration error of the foreground's probability, see `custom.metrics.calibration`.
+
+    Example:
+        >>> metric = CalibrationError()
+        >>> _ = metric(torch.full((1, 1, 1, 4), 0.75), torch.tensor([[[[1, 1, 1, 0]]]]))
+        >>> metric.score().value
+        0.0
+    """
 
     def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(calibration_counts, calibration_of_counts, (3, BINS), ignore)
 
 
 class RandError(StackMetric):
-    """Foreground-restricted Rand error of ISBI 2012, see `rand_error`."""
+    """Foreground-restricted Rand error of ISBI 2012, see `rand_error`.
+
+    Example:
+        >>> metric = RandError()
+        >>> _ = metric(torch.full((1, 1, 1, 5), 0.9), torch.tensor([[[[1, 1, 0, 1, 1]]]]))  # two objects joined
+        >>> round(metric.score().value, 3)
+        0.333
+    """
 
     def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(rand_counts, rand_error_of_counts, (len(THRESHOLDS), 3), ignore)
 
 
 class VRand(StackMetric):
-    """V_rand of ISBI 2012, see `v_rand`."""
+    """V_rand of ISBI 2012, see `v_rand`.
+
+    Example:
+        >>> metric = VRand()
+        >>> _ = metric(torch.tensor([[[[0.9, 0.9, 0.1, 0.9]]]]), torch.tensor([[[[1, 1, 0, 1]]]]))
+        >>> metric.score().value
+        1.0
+    """
 
     def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(v_rand_scores, v_of_scores, (len(THRESHOLDS),), ignore)
 
 
 class VInfo(StackMetric):
-    """V_info of ISBI 2012, see `v_info`."""
+    """V_info of ISBI 2012, see `v_info`.
+
+    Example:
+        >>> metric = VInfo()
+        >>> _ = metric(torch.tensor([[[[0.9, 0.9, 0.1, 0.9]]]]), torch.tensor([[[[1, 1, 0, 1]]]]))
+        >>> metric.score().value
+        1.0
+    """
 
     def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(v_info_scores, v_of_scores, (len(THRESHOLDS),), ignore)
 
 
 class WarpingError(StackMetric):
-    """Warping error of ISBI 2012, see `warping_error`."""
+    """Warping error of ISBI 2012, see `warping_error`.
+
+    Example:
+        >>> metric = WarpingError()
+        >>> label = torch.tensor([[1, 1, 0, 1, 1]] * 3)[None, None]
+        >>> _ = metric(torch.ones(1, 1, 3, 5), label)  # two objects joined at every threshold below 1
+        >>> round(metric.score().value, 2)
+        0.2
+    """
 
     def __init__(self, ignore: int = IGNORED) -> None:
         super().__init__(warping_counts, warping_error_of_counts, (len(THRESHOLDS), 6), ignore)
@@ -216,6 +271,12 @@ class Seg(StackMetric):
 
     Here `y_pred` and `y` hold the numbers of the predicted and the reference objects, 0 for background; pixels of `y`
     with the value `ignore` are left out.
+
+    Example:
+        >>> metric = Seg()
+        >>> _ = metric(torch.tensor([[[[5, 5, 5, 0]]]]), torch.tensor([[[[1, 1, 1, 1]]]]))
+        >>> metric.score().value
+        0.75
     """
 
     def __init__(self, ignore: int = IGNORED_INSTANCE) -> None:

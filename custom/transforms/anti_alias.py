@@ -19,6 +19,12 @@ class AntiAlias(Transform):
     The image keeps its size: the random window that follows does the only resampling. The standard deviation is
     (1 / scale - 1) / 2 pixels, as in `skimage.transform.rescale`; borders are mirrored.
 
+    Example:
+        >>> image = np.zeros((1, 1, 5), np.float32)
+        >>> image[0, 0, 2] = 1
+        >>> AntiAlias(scale=0.5)(image)[0, 0].round(2)
+        array([0.  , 0.11, 0.79, 0.11, 0.  ], dtype=float32)
+
     Args:
         scale: working pixels per image pixel; at 1 and above the image is not changed.
 
@@ -48,6 +54,11 @@ class AntiAlias(Transform):
 
 class AntiAliasd(MapTransform):
     """Dictionary version of `AntiAlias`.
+
+    Example:
+        >>> item = {"image": np.ones((1, 4, 5), np.float32), "label": np.ones((1, 4, 5), np.uint8)}
+        >>> AntiAliasd("image", scale=0.5)(item)["image"].shape
+        (1, 4, 5)
 
     Args:
         keys: images (C, H, W), not labels and weights.

@@ -148,6 +148,11 @@ class InstancesToClasses(Transform):
 class InstancesToClassesd(MapTransform):
     """Dictionary version of `InstancesToClasses`: the ids are kept, the classes are added under another key.
 
+    Example:
+        >>> item = {"instance": np.array([[[0, 1, 1, 1, 2, 2, 2]]])}
+        >>> InstancesToClassesd(border_width=3)(item)["label"].tolist()
+        [[[0, 1, 1, 0, 0, 1, 1]]]
+
     Args:
         keys: the one key that holds the instance ids (1, H, W).
         border_width, scale: see `InstancesToClasses`.

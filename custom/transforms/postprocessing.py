@@ -174,6 +174,11 @@ class ProbabilityToInstances(Transform):
 class ProbabilityToInstancesd(MapTransform):
     """Dictionary version of `ProbabilityToInstances`: the probability is kept, the ids are added under another key.
 
+    Example:
+        >>> item = {"pred": np.array([[[0.9, 0.2, 0.8, 0.7]]], np.float32)}
+        >>> ProbabilityToInstancesd("pred", threshold=0.5)(item)["instance"].tolist()
+        [[[1, 0, 2, 2]]]
+
     Args:
         keys: the one key that holds the foreground probability.
         threshold, min_size, grow, method, sigma, height: see `ProbabilityToInstances`.

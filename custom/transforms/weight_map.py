@@ -252,6 +252,11 @@ class WeightMap(Transform):
 class WeightMapd(MapTransform):
     """Dictionary version of `WeightMap`.
 
+    Example:
+        >>> item = {"label": np.array([[[1, 1, 0, 1, 0, 0]]], np.uint8)}
+        >>> sorted(WeightMapd(w0=10, sigma=5)(item))
+        ['label', 'weight']
+
     Args:
         keys: the one key of the class label.
         w0, sigma, class_weights, border_everywhere, ignore, scale: see `WeightMap`.
