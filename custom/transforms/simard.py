@@ -85,7 +85,7 @@ class RandSimardElasticd(RandWindowd):
     """Dictionary version of `RandSimardElastic`: image, label and weights from one draw.
 
     Example:
-        >>> window = RandSimardElasticd(["image", "label"], spatial_size=[[40, 60], [20, 30]], mode=["linear", "nearest"])
+        >>> window = RandSimardElasticd(["image", "label"], [[40, 60], [20, 30]], mode=["linear", "nearest"])
         >>> item = {"image": np.zeros((1, 70, 50), np.float32), "label": np.zeros((1, 70, 50), np.uint8)}
         >>> {key: value.shape for key, value in window(item).items()}
         {'image': (1, 40, 60), 'label': (1, 20, 30)}
