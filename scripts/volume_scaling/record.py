@@ -17,6 +17,7 @@ import zarr
 from zarr.storage import LocalStore
 
 from custom.inferers import bfloat16_is_fast
+from custom.inferers.geometry import geometry_of
 from custom.model import read_model, to_json
 
 from ..benchmark import samples
@@ -146,12 +147,13 @@ def record(shape: tuple[int, int, int], block: int, model: str = MODEL) -> Costs
         with recorder.storage():
             counts = _run(job, recorder)
         network = blocks.model_of(job)[1]
-        side = 16 * (block // 16) + 188
+        geometry = geometry_of(network)
+        side = geometry.input_size(block)
         voxels = float(np.prod(shape))
         return Costs(
             shape=shape,
             block=block,
-            operations=forward_operations(network, side) / (side - 184) ** 2,
+            operations=forward_operations(network, side) / (side - 2 * geometry.border) ** 2,
             steps=recorder.steps,
             scheduler=_scheduler(job),
             journal=_journal(Path(folder) / "journal.txt"),
