@@ -70,8 +70,8 @@ class Label:
         return count_pages(self.path)
 
 
-class CellNumbers(Label):
-    """The cells of Cellpose's `_seg.npy`."""
+class Cells(Label):
+    """Numbered cells, all of one class."""
 
     @property
     def categories(self) -> frozenset[str]:
@@ -81,29 +81,33 @@ class CellNumbers(Label):
         return self.read(page, shape, values)
 
     def read(self, page: int, shape: tuple[int, ...], values: Values | None = None) -> NDArray:
+        numbers = self._numbers(page, shape)
+        return numbers if values is None else (numbers > 0) * values["cell"]
+
+    def _numbers(self, page: int, shape: tuple[int, ...]) -> NDArray:
+        """Number of the cell of each pixel, (H, W); 0 is background."""
+        raise NotImplementedError
+
+
+class CellposeFile(Cells):
+    """The cells of Cellpose's `_seg.npy`."""
+
+    def _numbers(self, page: int, shape: tuple[int, ...]) -> NDArray:
         cells = _cells(self.path, _changed(self.path))
         mask = cells if cells.ndim == 2 else cells[page]
         require_shape(mask, self.path, self.image, shape)
-        return mask if values is None else (mask > 0) * values["cell"]
+        return mask
 
     def _pages(self) -> int:
         cells = _cells(self.path, _changed(self.path))
         return 1 if cells.ndim == 2 else len(cells)
 
 
-class ObjectFiles(Label):
+class ObjectFiles(Cells):
     """A folder with a mask for each object."""
 
-    @property
-    def categories(self) -> frozenset[str]:
-        return frozenset({"cell"})
-
-    def check(self, page: int, shape: tuple[int, ...], values: Values | None = None) -> NDArray:
-        return self.read(page, shape, values)
-
-    def read(self, page: int, shape: tuple[int, ...], values: Values | None = None) -> NDArray:
-        cells = read_objects(list_masks(self.path), self.image, shape)
-        return cells if values is None else (cells > 0) * values["cell"]
+    def _numbers(self, page: int, shape: tuple[int, ...]) -> NDArray:
+        return read_objects(list_masks(self.path), self.image, shape)
 
     def _pages(self) -> int:
         return 1
@@ -166,7 +170,7 @@ def open_label(path: Path, image: Path) -> Label:
         return ObjectFiles(path, image)
     name = path.name.lower()
     if name.endswith(cellpose.SUFFIX):
-        return CellNumbers(path, image)
+        return CellposeFile(path, image)
     return (Drawing if name.endswith((*imagej.SUFFIXES, *json_labels.SUFFIXES)) else Label)(path, image)
 
 

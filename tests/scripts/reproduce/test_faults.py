@@ -1,4 +1,4 @@
-"""Interrupted, without a place to write, and with damaged files: noticed before the first run, and reported in one line."""
+"""Interrupted, without a place to write, and with damaged files: one line, before the first run."""
 
 from __future__ import annotations
 
