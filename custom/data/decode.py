@@ -19,6 +19,8 @@ NIFTI_SUFFIXES = (".nii", ".nii.gz")
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 IMAGE_SUFFIXES = (".png", *TIFF_SUFFIXES, *JPEG_SUFFIXES, ".bmp")
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, *NIFTI_SUFFIXES)
+MICROSCOPE_SUFFIXES = (".czi", ".nd2", ".lif", ".oib", ".oif", ".vsi", ".svs", ".ndpi", ".lsm", ".dv", ".ims")
+EXPORT = "export microscope formats as TIFF, for example with Fiji (File > Save As)"
 
 # Microscopy mosaics exceed Pillow's limit against decompression bombs, and the files are the user's own.
 Image.MAX_IMAGE_PIXELS = None
@@ -97,7 +99,8 @@ def _check_name(path: Path) -> str:
         raise UserError(f"{path}: no such file")
     name = path.name.lower()
     if not name.endswith(MASK_SUFFIXES):
-        raise UserError(f"{path}: unknown image format; use PNG, TIFF, JPEG or BMP")
+        more = f" ({EXPORT})" if name.endswith(MICROSCOPE_SUFFIXES) else ""
+        raise UserError(f"{path}: unknown image format; use PNG, TIFF, JPEG or BMP{more}")
     if not is_unicode(path.name):
         raise UserError(f"{path}: its name is not UTF-8, and could not be written into results; rename it")
     return name

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import SomeFailedError, UserError
 from .channels import GRAY, Channel, as_channel, check_axes, count_of
+from .decode import EXPORT, MICROSCOPE_SUFFIXES
 from .glob_files import glob_files
 from .image_io import STATE, check_image, count_channels, count_pages, state_of
 from .pairs import base_name, image_name, list_images, stem_of
@@ -69,7 +70,9 @@ def find_images(
     chosen, axes = chosen_channel(channel, channels), check_axes(axes)
     files = _files(Path(source))
     if not files:
-        raise UserError(f"{source}: no image there; give an image file, a folder with images or a glob in quotes")
+        others = list_images(Path(source), MICROSCOPE_SUFFIXES) if Path(source).is_dir() else []
+        more = f" ({others[0].name}: {EXPORT})" if others else ""
+        raise UserError(f"{source}: no image there; give an image file, a folder with images or a glob in quotes{more}")
     stems: dict[str, Path] = {}
     for file in files:
         other = stems.setdefault(file.stem.casefold(), file)  # Windows and macOS take A and a for one name

@@ -21,7 +21,7 @@ from .channels import Channels
 from .labels import Label, Values, open_label
 from .overview import CONTACT_SHEET, Overview, chosen, skipped_line
 from .regions import IGNORE, IGNORED_AMONG_CLASSES, IGNORED_AMONG_OBJECTS
-from .sources import MICROSCOPE_FORMATS, Source, Sources
+from .sources import Source, Sources
 from .splits import Split, assign
 from .writer import new_dataset
 
@@ -105,7 +105,7 @@ def prepare(
             overview.add(f"{pair.name} ({name})", image, mask, pair.label.path)
             writer.add(name, "data", pair.name, image, mask)
         writer.picture(CONTACT_SHEET, overview.contact_sheet())
-    skipped = skipped_line(sources.skipped, MICROSCOPE_FORMATS)
+    skipped = skipped_line(sources.skipped)
     look = f"look at {output / CONTACT_SHEET}: outlines should follow the objects"
     return [*overview.lines(), *([skipped] if skipped else []), look]
 

@@ -14,6 +14,7 @@ from skimage.segmentation import find_boundaries
 
 from custom.constants import IGNORED, IGNORED_INSTANCE
 from custom.data.channels import as_picture
+from custom.data.decode import EXPORT, MICROSCOPE_SUFFIXES
 from custom.data.gray import GrayRule, GrayRules
 from custom.data.labels import LabelFormat, instance_classes, parse_class_mask, parse_instance_mask
 
@@ -98,11 +99,10 @@ def _tile(name: str, picture: NDArray[np.float32], regions: NDArray[np.int32]) -
     return tile
 
 
-def skipped_line(files: Sequence[Path], formats: Sequence[str]) -> str | None:
+def skipped_line(files: Sequence[Path]) -> str | None:
     """What was not read, and how to make it readable; None if that is nothing."""
     if not files:
         return None
     names = ", ".join(file.name for file in files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
-    microscope = any(file.name.lower().endswith(tuple(formats)) for file in files)
-    advice = "; export microscope formats as TIFF, for example with Fiji (File > Save As)" if microscope else ""
-    return f"skipped: {names}{advice}"
+    microscope = any(file.name.lower().endswith(MICROSCOPE_SUFFIXES) for file in files)
+    return f"skipped: {names}{f'; {EXPORT}' if microscope else ''}"

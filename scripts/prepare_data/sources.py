@@ -15,7 +15,6 @@ from .object_files import holds_objects
 from .overview import skipped_line
 
 MASK_FOLDERS = ("masks", "labels")
-MICROSCOPE_FORMATS = (".czi", ".nd2", ".lif", ".oib", ".oif", ".vsi", ".svs", ".ndpi", ".lsm", ".dv", ".ims")
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def _require_folder(folder: Path) -> None:
 
 
 def _no_images(folder: Path | None, skipped: list[Path]) -> UserError:
-    line = skipped_line(skipped, MICROSCOPE_FORMATS)
+    line = skipped_line(skipped)
     more = f" ({line})" if line else ""
     return UserError(
         f"{folder}: no images; put PNG, TIFF, JPEG or BMP files into images/ and their masks into masks/, or both side "

@@ -15,6 +15,7 @@ import zarr
 from numpy.typing import NDArray
 
 from custom.data import tiff
+from custom.data.decode import EXPORT, MICROSCOPE_SUFFIXES
 from custom.data.gray import luma
 from custom.data.image_io import require_unchanged, state_of
 from custom.data.pixel_size import pixel_size
@@ -57,6 +58,8 @@ class Volume:
         self._state = state_of(path) if path.is_file() else None  # that of a Zarr array is in many files
         if not path.exists():
             raise UserError(f"{path}: no such volume; {ADVICE}")
+        if path.is_file() and path.name.lower().endswith(MICROSCOPE_SUFFIXES):
+            raise UserError(f"{path}: not a volume; {EXPORT}")
         try:
             array, stated = self._open_tiff() if path.name.lower().endswith(tiff.SUFFIXES) else self._open_zarr()
         except UserError:

@@ -71,6 +71,14 @@ def test_nothing_there_and_nothing_readable(folder, tmp_path):
         find_images(folder / "notes.txt")
 
 
+@pytest.mark.parametrize("name", ["a.czi", "b.ND2", "c.lif"])
+def test_microscope_formats_come_with_advice(tmp_path, name):
+    (tmp_path / name).write_bytes(bytes(9))
+    for source in (tmp_path, tmp_path / name, tmp_path / "*.*"):
+        with pytest.raises(UserError, match=rf"{name}: (.*\()?export microscope formats as TIFF"):
+            find_images(source)
+
+
 def test_outputs_of_the_same_name_are_refused(folder):
     Image.fromarray(np.zeros((5, 7), np.uint8)).save(folder / "a.png")
     with pytest.raises(UserError, match="a.bmp and .*a.png would have outputs of the same name"):

@@ -194,3 +194,9 @@ def test_pages_of_another_size_are_not_left_out(tmp_path):
             writer.write(np.zeros(size, np.uint8), contiguous=False)
     with pytest.raises(UserError, match=r"mixed\.tif: its pages differ in size or type"):
         Volume(tmp_path / "mixed.tif")
+
+
+def test_microscope_formats_come_with_advice(tmp_path):
+    (tmp_path / "a.nd2").write_bytes(bytes(9))
+    with pytest.raises(UserError, match=r"a\.nd2: not a volume; export microscope formats as TIFF"):
+        Volume(tmp_path / "a.nd2")
