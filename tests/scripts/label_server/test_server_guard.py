@@ -187,7 +187,7 @@ class TestAllowed:
             wait_for_total(server, len(STEMS) + 1)
             result = server.json("POST", f"/batch/infer/{NAME}?run_sync=true")
             assert {image for image, value in result.items() if "error" in value} == {"broken"}
-            assert "not an image" in result["broken"]["error"]
+            assert "studies/broken.png: truncated, corrupt or not a PNG" in result["broken"]["error"]
             chosen = server.json("POST", "/activelearning/entropy")
             assert chosen["id"] in STEMS
             assert list(chosen["skipped"]) == ["broken"]
