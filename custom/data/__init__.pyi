@@ -1,3 +1,4 @@
+from .background_loader import BackgroundLoader
 from .datalist import Datalist, read_dataset, write_dataset
 from .distributed import share_images
 from .gray import GrayRule, GrayRules, contrast_of, to_gray
@@ -9,6 +10,7 @@ from .mirror import mirror_index, mirror_window
 from .synthetic import ensure_synthetic, make_synthetic
 
 __all__ = [
+    "BackgroundLoader",
     "Datalist",
     "GrayRule",
     "GrayRules",

@@ -83,7 +83,7 @@ REFUSED = {
     ),
     "an argument that a data loader hands on": (
         {"train#dataloader#num_worker": 2},
-        "ThreadDataLoader has no argument 'num_worker'; did you mean num_workers",
+        "BackgroundLoader has no argument 'num_worker'; did you mean num_workers",
     ),
     "a folder of the bundle that is not there": ({"bundle_root": "nowhere"}, "bundle_root is 'nowhere'; there is no"),
     "a number for a list": ({"train#handlers": 3}, "train#handlers is 3; expected a list"),
