@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -70,7 +71,7 @@ class Label:
         return count_pages(self.path)
 
 
-class Cells(Label):
+class Cells(Label, ABC):
     """Numbered cells, all of one class."""
 
     @property
@@ -84,9 +85,9 @@ class Cells(Label):
         numbers = self._numbers(page, shape)
         return numbers if values is None else (numbers > 0) * values["cell"]
 
+    @abstractmethod
     def _numbers(self, page: int, shape: tuple[int, ...]) -> NDArray:
         """Number of the cell of each pixel, (H, W); 0 is background."""
-        raise NotImplementedError
 
 
 class CellposeFile(Cells):
