@@ -30,12 +30,12 @@ def folders_below(folder: Path) -> list[Path]:
             if real not in found:
                 found[real] = path
                 with suppress(OSError):  # a folder that may not be read
-                    new += _folders_in(path)
+                    new += folders_in(path)
         level = new
     return list(found.values())
 
 
-def _folders_in(folder: Path) -> list[Path]:
+def folders_in(folder: Path) -> list[Path]:
     """Folders in a folder, sorted, links last; hidden ones are left out."""
     inside = [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir()]
     return sorted(inside, key=lambda path: (path.is_symlink(), path))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from custom.data.datalist import FILE_NAME
+from custom.data.glob_files import folders_in
 from custom.data.pairs import LABEL_ENDINGS, composed, list_images, list_masks, pair_by_name, stem_of
 from custom.errors import UserError
 
@@ -160,8 +161,7 @@ def _folders(folder: Path, sources: Sources) -> Iterator[Path]:
     """Folders in a folder, but for hidden ones, data sets that were made before, and those that contain the folder or
     were searched before, to which links may lead."""
     sources.searched.update(path.resolve() for path in (folder, *folder.absolute().parents))
-    inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    for path in sorted(inside, key=lambda path: (path.is_symlink(), path)):
+    for path in folders_in(folder):
         if path.resolve() not in sources.searched and not (path / FILE_NAME).exists():
             yield path
 
