@@ -49,6 +49,7 @@ from .. import command
 from ..model_options import add_model_options, model_from
 from . import instances, target
 from .blocks import LIMITS, Block, Job, measure_slice
+from .clean_up import clean_slice
 from .journal import Journal
 from .pyramid import fill_levels
 from .source import Volume
@@ -228,7 +229,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def segment_rest(part: Path, job: Job, header: dict[str, Any], scheduler: str | None) -> None:
-    """Segment the blocks that the journal does not list yet, number the cells, and build the pyramid.
+    """Segment the blocks that the journal does not list yet, number the cells, build the pyramid, and clean up.
 
     Raises:
         UserError: the journal is of another job, or the disk has not enough space.
@@ -246,12 +247,11 @@ def segment_rest(part: Path, job: Job, header: dict[str, Any], scheduler: str | 
     if job.instances:
         instances.add_instances(job, scheduler)
     run_slices(fill_levels, job, range(job.shape[0]), scheduler, "pyramids")
+    run_slices(clean_slice, job, range(job.shape[0]), scheduler, "clean-up")
 
 
 def finish(part: Path, path: Path) -> None:
-    """Remove partial files of killed workers, rename the result, and remove journal and lock."""
-    for file in part.rglob("*.partial"):
-        file.unlink()
+    """Rename the result, and remove journal and lock."""
     part.replace(path)
     (path / JOURNAL).unlink()
     shutil.rmtree(path / LIMITS, ignore_errors=True)

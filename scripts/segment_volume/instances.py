@@ -25,6 +25,7 @@ from .blocks import Job, model_of
 from .workers import each, run_slices
 
 WORKING, COUNTS = "working_ids", "slices"
+NUMBERED = "numbered"  # in `COUNTS`, once the working array is not needed any more
 # For a pixel; measured are 140 on planes of 1,200 and 2,000 pixels per side, 800 cells.
 WATERSHED_BYTES = 150
 
@@ -47,18 +48,20 @@ def create(path: Path, job: Job, chunk: int) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove it when all is done, if it was made."""
+    """Remove what is left of it when all is done, if it was made."""
     shutil.rmtree(path / WORKING, ignore_errors=True)
     shutil.rmtree(path / COUNTS, ignore_errors=True)
 
 
 def add_instances(job: Job, scheduler: str | None) -> None:
-    """Find the cells of all slices that are not done, and number them through the volume.
+    """Find the cells of all slices that are not done, and number them through the volume, unless that is done.
 
     Raises:
         UserError: more cells than ids of 32 bits; or as `each`.
     """
     depth, counts = job.shape[0], Path(job.target) / COUNTS
+    if (counts / NUMBERED).exists():
+        return
     todo = [z for z in range(depth) if not (counts / str(z)).exists()]
     run_slices(segment_slice, job, todo, scheduler, "instances")
     if job.link_z:
@@ -68,6 +71,7 @@ def add_instances(job: Job, scheduler: str | None) -> None:
     links = (np.load(_links(job, z)) if job.link_z and z else None for z in range(depth))
     for _ in each(number_slice, job, number(sizes, links), scheduler):
         pass
+    (counts / NUMBERED).touch()
 
 
 def segment_slice(job: Job, z: int) -> int:

@@ -13,6 +13,8 @@ from custom.files import replace_file
 
 from .blocks import Block
 
+SYNC_EVERY = 100  # blocks; what was written since is in the memory of the operating system, and survives a kill
+
 
 class Journal:
     """First line: what the job is. Then one line `[z, row, column]` for each finished block.
@@ -23,6 +25,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._added = 0
 
     def start(self, job: Mapping[str, Any]) -> None:
         """Begin a new journal."""
@@ -51,4 +54,6 @@ class Journal:
         with self.path.open("a", encoding="utf-8") as file:
             file.write("\n" + json.dumps([block.z, block.row, block.column]))
             file.flush()
-            os.fsync(file.fileno())
+            self._added += 1
+            if self._added % SYNC_EVERY == 0:
+                os.fsync(file.fileno())

@@ -136,7 +136,7 @@ def _metadata(name: str, levels: int, scale: Sequence[float], unit: str | None, 
     return {"multiscales": [multiscale], **extra}
 
 
-def open_level(path: Path, name: str, level: int, mode: str = "r+") -> Any:
+def open_level(path: Path, name: str, level: int | str, mode: str = "r+") -> Any:
     """The array of one level."""
     return zarr.open_array(path / name / str(level), mode=mode)
 

@@ -35,8 +35,18 @@ GPU = Machine(operations=100e12, price=3.0)
 READ_PRICE, WRITE_PRICE = 0.4e-6, 5e-6  # dollars for a call, where a store charges for them
 
 
-def phases(costs: Costs, shape: tuple[int, int, int], block: int, machine: Machine) -> list[Phase]:
-    """The phases of `scripts.segment_volume --instances --link_z --scheduler ADDRESS` on a volume (Z, H, W)."""
+def phases(
+    costs: Costs, shape: tuple[int, int, int], block: int, machine: Machine, chunks_in_file: int = 1
+) -> list[Phase]:
+    """The phases of `scripts.segment_volume --instances --link_z --scheduler ADDRESS` on a volume (Z, H, W).
+
+    Args:
+        costs: as recorded, with a chunk in each file.
+        shape: of the volume.
+        block: pixels per side of a block.
+        machine: what is assumed of it.
+        chunks_in_file: chunks that a file would hold, which divides the calls of the storage.
+    """
     depth, height, width = shape
     plane = height * width
     blocks = depth * math.ceil(height / block) * math.ceil(width / block)
@@ -48,7 +58,7 @@ def phases(costs: Costs, shape: tuple[int, int, int], block: int, machine: Machi
     def phase(name: str, tasks: int, size: float, journal: float = 0.0) -> Phase:
         step = costs.steps[name]
         moved = (step.bytes_read + step.bytes_written) / machine.bandwidth
-        calls = step.reads + step.writes
+        calls = (step.reads + step.writes) / chunks_in_file
         return Phase(
             name=name,
             tasks=tasks,
@@ -59,8 +69,10 @@ def phases(costs: Costs, shape: tuple[int, int, int], block: int, machine: Machi
         )
 
     numbers = phase("numbers", depth, plane)
-    working = costs.files * depth * plane * machine.latency
-    listing = costs.folders * depth * plane * machine.latency
+    removed = plane * (costs.files / chunks_in_file + costs.folders)
+    clean_up = replace(
+        phase("clean-up", depth, plane), storage=removed / machine.calls, waiting=removed * machine.latency
+    )
     return [
         phase("gray values", depth, plane),
         replace(phase("blocks", blocks, voxels, costs.journal), network=tuple(voxels * s for s in network)),
@@ -68,30 +80,23 @@ def phases(costs: Costs, shape: tuple[int, int, int], block: int, machine: Machi
         phase("links", depth - 1, plane),
         replace(numbers, scheduler=numbers.scheduler + plane * costs.cells * costs.number),
         phase("pyramids", depth, plane),
-        Phase("clean-up", 0, serial=working + listing),
+        clean_up,
     ]
 
 
-def as_it_was(found: list[Phase], costs: Costs, workers: int, blocks_of_slice: int) -> list[Phase]:
-    """Before the percentiles were measured once, and before the workers built the pyramids."""
+def as_it_was(found: list[Phase], workers: int, blocks_of_slice: int) -> list[Phase]:
+    """Before the percentiles were measured once, and before the workers built the pyramids and cleaned up."""
     repeated = min(workers, blocks_of_slice)
     changed = []
     for phase in found:
         if phase.name == "gray values":
             changed.append(replace(phase, tasks=phase.tasks * repeated))
-        elif phase.name == "pyramids":
+        elif phase.name in ("pyramids", "clean-up"):
             alone = sum(phase.core) / len(phase.core) + phase.storage + phase.waiting
-            changed.append(Phase("pyramids", 0, serial=phase.tasks * alone))
+            changed.append(Phase(phase.name, 0, serial=phase.tasks * alone))
         else:
             changed.append(phase)
     return changed
-
-
-def as_it_could_be(found: list[Phase], costs: Costs, journal: int = 100) -> list[Phase]:
-    """The working array removed by the workers, no search for left files, the journal synced every `journal` blocks."""
-    less = costs.journal * (1 - 1 / journal)
-    changed = [replace(p, scheduler=p.scheduler - less) if p.name == "blocks" else p for p in found]
-    return [phase for phase in changed if phase.name != "clean-up"]
 
 
 def storage_calls(costs: Costs, voxels: float) -> tuple[float, float]:

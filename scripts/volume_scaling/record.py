@@ -25,11 +25,12 @@ from ..benchmark.matrix import forward_operations
 from ..segment_volume import __main__ as segment_volume
 from ..segment_volume import blocks, instances, target, workers
 from ..segment_volume.blocks import Job
-from ..segment_volume.journal import Journal
+from ..segment_volume.clean_up import clean_slice
+from ..segment_volume.journal import SYNC_EVERY, Journal
 from ..segment_volume.pyramid import fill_levels
 
 MODEL = "em"
-ENTRIES, TASKS = 50, 300  # of the journal, and of a scheduler, that are timed
+TASKS = 300  # of a scheduler, that are timed
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Costs:
         operations: of the network for a voxel.
         steps: by name; "network" has no storage of its own, "blocks" is all else of a block.
         scheduler: seconds of the scheduling process for a task.
-        journal: seconds to note a block so that it survives a crash.
+        journal: seconds to note a block.
         number: seconds of the numbering process for a cell.
         cells: for a voxel.
         files: of the working array, for a voxel.
@@ -146,6 +147,10 @@ def record(shape: tuple[int, int, int], block: int, model: str = MODEL) -> Costs
         recorder = Recorder()
         with recorder.storage():
             counts = _run(job, recorder)
+            files = _count(Path(job.target) / instances.WORKING, Path.is_file)
+            folders = _count(Path(job.target), Path.is_dir)
+            for z in range(shape[0]):
+                recorder.task("clean-up", shape[1] * shape[2], partial(clean_slice, job, z))
         network = blocks.model_of(job)[1]
         geometry = geometry_of(network)
         side = geometry.input_size(block)
@@ -159,13 +164,13 @@ def record(shape: tuple[int, int, int], block: int, model: str = MODEL) -> Costs
             journal=_journal(Path(folder) / "journal.txt"),
             number=_number(int(sum(counts))),
             cells=sum(counts) / voxels,
-            files=_count(Path(job.target) / instances.WORKING, Path.is_file) / voxels,
-            folders=_count(Path(job.target), Path.is_dir) / voxels,
+            files=files / voxels,
+            folders=folders / voxels,
         )
 
 
 def _run(job: Job, recorder: Recorder) -> list[int]:
-    """All steps on all slices; returns the numbers of cells."""
+    """All steps on all slices but the last, the clean-up; returns the numbers of cells."""
     depth, height, width = job.shape
     plane = height * width
     for z in range(depth):
@@ -223,9 +228,9 @@ def _journal(path: Path) -> float:
     journal = Journal(path)
     journal.start({})
     start = time.perf_counter()
-    for z in range(ENTRIES):
+    for z in range(SYNC_EVERY):
         journal.add(blocks.Block(z, 0, 0))
-    return (time.perf_counter() - start) / ENTRIES
+    return (time.perf_counter() - start) / SYNC_EVERY
 
 
 def _number(cells: int) -> float:

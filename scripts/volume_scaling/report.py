@@ -12,13 +12,12 @@ from matplotlib import pyplot as plt
 from custom.files import replace_file
 
 from .phases import CPU, GPU, READ_PRICE, WRITE_PRICE, Machine, phases, storage_calls, stored_bytes
-from .phases import as_it_could_be as changed
 from .phases import as_it_was as formerly
 from .record import Costs
 from .simulation import Phase, closed_form, limits, simulate
 
 SHAPE, BLOCK = (10_000, 10_000, 10_000), 2048
-BLOCKS_OF_SLICE = 25
+BLOCKS_OF_SLICE, CHUNKS_OF_BLOCK = 25, 16
 WORKERS = (1, 3, 10, 30, 100, 300, 1000)
 KINDS = {"CPU core": CPU, "GPU": GPU}
 BEGIN, END = "<!-- figures of scripts.volume_scaling -->", "<!-- end of figures -->"
@@ -49,8 +48,9 @@ def table(costs: Costs, shape: tuple[int, int, int] = SHAPE, block: int = BLOCK)
             seconds = total(found, workers, machine)
             alone = alone or seconds
             own = machine.operations is None
-            before = closed_form(formerly(found, costs, workers, BLOCKS_OF_SLICE), workers, shared_core=own)
-            after = closed_form(changed(found, costs), workers, shared_core=own)
+            before = closed_form(formerly(found, workers, BLOCKS_OF_SLICE), workers, shared_core=own)
+            sharded = phases(costs, shape, block, machine, CHUNKS_OF_BLOCK)
+            after = closed_form(sharded, workers, shared_core=own)
             rows.append(
                 Row(
                     kind,
@@ -104,7 +104,7 @@ def to_markdown(costs: Costs, rows: list[Row]) -> str:
             *steps,
             "",
             _paragraph(
-                f"and {1e3 * costs.scheduler:.1f} ms of the scheduling process for a task, {1e3 * costs.journal:.1f} "
+                f"and {1e3 * costs.scheduler:.1f} ms of the scheduling process for a task, {1e3 * costs.journal:.2f} "
                 f"ms to note a block, {1e6 * costs.cells:.0f} cells for 10^6 voxels and {1e9 * costs.number:.0f} ns to "
                 "number one."
             ),

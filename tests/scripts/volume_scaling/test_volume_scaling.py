@@ -29,7 +29,7 @@ def recorded(tmp_path_factory) -> Costs:
 @pytest.mark.slow  # starts a Dask cluster
 def test_each_step_is_recorded(recorded):
     steps = recorded.steps
-    assert set(steps) == {"gray values", "blocks", "network", "instances", "links", "numbers", "pyramids"}
+    assert set(steps) == {"gray values", "blocks", "network", "instances", "links", "numbers", "pyramids", "clean-up"}
     assert [len(steps[name].seconds) for name in ("gray values", "blocks", "network", "links")] == [2, 12, 12, 1]
     assert all(second >= 0 for step in steps.values() for second in step.seconds)
     assert sum(steps["network"].seconds) > sum(steps["blocks"].seconds) > 0
