@@ -68,7 +68,7 @@ def reproduce(runs: Sequence[Run], output: Path) -> list[str]:
         record = make_record(run, run_state)
         if run_state["failed"] is None:
             example = Path("results") / f"{run.budget.stem}-{run.experiment.name}.jpg"
-            draw_example(run, output / example)
+            draw_example(run, record["threshold"], output / example)
             record["example"] = example.as_posix()
         else:
             failed.append(f"{run.folder}: {run_state['failed']}")

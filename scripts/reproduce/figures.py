@@ -20,8 +20,11 @@ from .run import Run
 PANEL = 256  # height of a panel in pixels
 
 
-def draw_example(run: Run, path: Path) -> None:
-    """Image, label, probability and errors (orange: missed, blue: invented) of the middle held-out image, as a JPEG."""
+def draw_example(run: Run, threshold: float, path: Path) -> None:
+    """Image, label, probability and errors of the middle held-out image, as a JPEG.
+
+    An error is a pixel whose mask at `threshold` is not its label (orange: missed, blue: invented).
+    """
     validation = read_dataset(run.dataset_dir, check=False).validation
     chosen: Any = validation[len(validation) // 2]
     name, item = Path(chosen["image"]).stem, LoadMicroscopyd()(chosen)
@@ -31,7 +34,7 @@ def draw_example(run: Run, path: Path) -> None:
         image,
         np.where(label == IGNORED, 0.5, label),
         probability,
-        error_overlay(image, label, probability > 0.5),
+        error_overlay(image, label, probability > threshold),
     )
     with replace_file(path) as temporary:
         Image.fromarray(np.hstack([_panel(picture) for picture in shown])).save(temporary, quality=80)

@@ -12,6 +12,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from custom.errors import UserError
+from custom.json_file import read_json
 from custom.model import read_model
 from custom.report.curves import learning_curve
 
@@ -52,8 +53,12 @@ def _record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
     if (run.folder / "checkpoint.pt").is_file():
         record |= read_training(run.folder)
     if run_state["failed"] is None:
-        record["parameters"] = sum(weight.numel() for weight in read_model(run.folder).build().parameters())
+        model = read_model(run.folder)
+        record["parameters"] = sum(weight.numel() for weight in model.build().parameters())
+        record["threshold"] = model.postprocessing.threshold
         record["scores"] = read_scores(run.folder / "evaluation" / "validation" / "metrics.csv")
+        if "tuning" in run_state["done"]:
+            record["scores"] |= read_tuning(run.tuning / "tune.json")
     return record
 
 
@@ -61,6 +66,12 @@ def read_scores(path: Path) -> dict[str, float]:
     """Measures by name, of a file with a `name,value` line each."""
     with path.open(newline="", encoding="utf-8") as lines:
         return {name: float(value) for name, value in csv.reader(lines)}
+
+
+def read_tuning(path: Path) -> dict[str, float]:
+    """SEG of settings chosen without the image, as `seg_left_out`; nothing where there was no second image."""
+    value = read_json(path)["seg_cross_validated"]
+    return {} if value is None else {"seg_left_out": float(value)}
 
 
 def read_training(folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from custom.files import replace_file
 from custom.json_file import read_json
 from custom.lock import lock
 
-from .experiments import CONFIGS, TRAIN, Experiment, fingerprint
+from .experiments import CONFIGS, TRAIN, Experiment, fingerprint, merged
 from .hardware import hardware
 
 LOCK = "reproduce.lock"
@@ -52,19 +53,29 @@ class Run:
         """Config files of the training, in the order in which they are merged."""
         return (TRAIN, *self.experiment.overlays, self.budget)
 
+    @property
+    def tuning(self) -> Path:
+        """Folder for the outcome of the tuning."""
+        return self.folder / "tuning"
+
     def commands(self) -> dict[str, list[str]]:
-        """Arguments of `python` by step."""
+        """Arguments of `python` by step; an experiment whose method is the watershed is tuned before it is scored."""
         trained = {"dataset_dir": self.dataset_dir, "output_dir": self.folder, "resume": "true"}
         scored = {"dataset_dir": self.dataset_dir, "model": self.folder, "split": "validation"}
-        return {
-            "training": _bundle_run("training", self.configs, trained),
-            "evaluating": _bundle_run(
-                "evaluating", (TRAIN, CONFIGS / "evaluate.json"), {**scored, "save_probability": "true"}
-            ),
-        }
+        steps = {"training": _bundle_run("training", self.configs, trained)}
+        if merged(self.configs)["method"] == "watershed":
+            tuned = ["--model", self.folder, "--dataset", self.dataset_dir, "--output", self.tuning, "--save"]
+            steps["tuning"] = ["-m", "scripts.tune", *map(str, tuned)]
+        steps["evaluating"] = _bundle_run(
+            "evaluating", (TRAIN, CONFIGS / "evaluate.json"), {**scored, "save_probability": "true"}
+        )
+        return steps
 
     def read(self) -> dict[str, Any]:
         """The run_state, or a new one.
+
+        A step that was added since the run was recorded is still to be done, and so are those after it, which use what
+        it writes.
 
         Raises:
             UserError: the folder was started with other commands, configs or images.
@@ -76,13 +87,15 @@ class Run:
         run_state: dict[str, Any] = read_json(self.run_state)
         if not isinstance(run_state, dict) or not run_state.keys() >= {"commands", "done", "hardware", "failed"}:
             raise UserError(f"{self.run_state}: is not the state of a run; delete {self.folder} to start again")
-        if run_state["commands"] != commands:
+        if any(commands.get(step) != line for step, line in run_state["commands"].items()):
             raise UserError(f"{self.folder} was started with other options; delete it to start again")
         if run_state.get("content") != content:
             raise UserError(
                 f"{self.folder}: a config ({', '.join(file.name for file in self.configs)}) or the list of images "
                 "changed since it was started; delete it to start again, or undo the change"
             )
+        run_state["commands"] = commands
+        run_state["done"] = list(takewhile(run_state["done"].__contains__, commands))
         return run_state
 
     def execute(self) -> dict[str, Any]:

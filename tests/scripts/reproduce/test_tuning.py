@@ -1,0 +1,84 @@
+"""Experiments with a watershed are tuned between training and scoring; other runs are as before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from custom.data import make_synthetic
+from scripts.reproduce.__main__ import choose, plan
+from scripts.reproduce.experiments import budgets
+from scripts.reproduce.record import read_tuning
+from scripts.reproduce.run import Run, write_json
+from scripts.reproduce.table import section
+from scripts.tune.__main__ import make_parser
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch) -> dict[str, Run]:
+    """The runs of both experiments of HeLa cells, by name; their lists name other images."""
+    monkeypatch.chdir(ROOT)
+    make_synthetic(tmp_path / "data" / "hela", 1, (32, 48), {"training": 2, "validation": 1, "test": 1})
+    planned = plan(choose(["best_hela", "paper_hela"]), budgets()["quick"], 1, tmp_path / "data", tmp_path / "runs")
+    return {run.experiment.name: run for run in planned}
+
+
+@pytest.fixture
+def done(monkeypatch) -> list[str]:
+    """Steps in the order in which they are done, without doing them."""
+    steps: list[str] = []
+    monkeypatch.setattr(Run, "_step", lambda _, step, *__: steps.append(step))
+    return steps
+
+
+def test_a_watershed_is_tuned_before_it_is_scored(runs, done):
+    assert runs["best_hela"].execute()["done"] == done == ["training", "tuning", "evaluating"]
+    done.clear()
+    assert runs["paper_hela"].execute()["done"] == done == ["training", "evaluating"]
+
+
+def test_the_line_is_one_of_the_tune_command(runs):
+    run = runs["best_hela"]
+    line = run.commands()["tuning"]
+    given = make_parser().parse_args(line[2:])
+    assert line[:2] == ["-m", "scripts.tune"]
+    assert (Path(given.model), given.dataset, given.split) == (run.folder, run.dataset_dir, "validation")
+    assert (given.output, given.save) == (run.tuning, True)
+
+
+@pytest.mark.parametrize("before", [["training"], ["training", "evaluating"]])
+def test_a_run_recorded_before_there_was_tuning_is_tuned_and_scored_again(runs, done, before):
+    run = runs["best_hela"]
+    run.execute()
+    state = json.loads(run.run_state.read_text())
+    del state["commands"]["tuning"]
+    write_json(run.run_state, {**state, "done": before})
+    done.clear()
+    run.execute()
+    assert done == ["tuning", "evaluating"]
+    run.execute()
+    assert done == ["tuning", "evaluating"]
+    assert list(run.read()["commands"]) == ["training", "tuning", "evaluating"]
+
+
+@pytest.mark.parametrize(("found", "scores"), [(0.9, {"seg_left_out": 0.9}), (None, {})])
+def test_a_single_image_has_no_score_of_images_left_out(tmp_path, found, scores):
+    write_json(tmp_path / "tune.json", {"seg_cross_validated": found})
+    assert read_tuning(tmp_path / "tune.json") == scores
+
+
+def test_a_row_with_and_one_without_tuning():
+    base = {"budget": "quick", "fold": None, "title": "t", "data": "hela", "split": "4 / 2", "hardware": "h"}
+    common = {**base, "failed": None, "published": {}, "example": "x.jpg"}
+    tuned = {**common, "experiment": "best_hela", "scores": {"seg": 0.9, "seg_left_out": 0.8}, "threshold": 0.2}
+    plain = {**common, "experiment": "paper_hela", "scores": {"seg": 0.7}}
+    text = section("HeLa", "hela", [tuned, plain], ("seg", "seg_left_out"))
+    assert "| SEG | SEG, left out |" in text
+    assert "| 0.9000 | 0.8000 |" in text
+    assert "| 0.7000 |  |" in text
+    assert "best_hela, quick: t; threshold 0.2\n" in text
+    assert "paper_hela, quick: t; threshold 0.5\n" in text
