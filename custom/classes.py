@@ -1,7 +1,9 @@
 """From the probabilities of classes to foreground, and to one class a pixel: two classes are the special case.
 
 Class 0 is the background, or the membrane; every other class is foreground. A prediction is one map (1, H, W) where
-there are two classes, the probability of the second; and all maps (K, H, W) where there are more.
+there are two classes, the probability of the second; and all maps (K, H, W) where there are more. A network trained
+with `contact` has one output more than the model has classes, for pixels of a cell near another one; a prediction has
+no such map, see `split_contact`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,21 @@ import torch
 def as_prediction(probability: Any) -> Any:
     """The prediction of soft-max probabilities (K, H, W), an array or a tensor: (1, H, W) of two classes, else all."""
     return 1 - probability[:1] if len(probability) == 2 else probability
+
+
+def split_contact(probability: Any) -> tuple[Any, Any]:
+    """Two classes and the contact from soft-max probabilities of background, cell and contact.
+
+    Args:
+        probability: (3, H, W), an array or a tensor.
+
+    Returns:
+        Probabilities (2, H, W) of background and cell, where contact is part of the cell; and of contact (1, H, W).
+    """
+    cell, contact = 1 - probability[:1], probability[2:]
+    if isinstance(probability, torch.Tensor):
+        return torch.cat([probability[:1], cell]), contact
+    return np.concatenate([probability[:1], cell]), contact
 
 
 def foreground_of(prediction: Any) -> Any:
@@ -46,6 +63,11 @@ def classes_of(prediction: Any, threshold: float = 0.5) -> Any:
         return (is_foreground * likeliest).to(prediction.dtype)
     likeliest = 1 + prediction[1:].argmax(axis=0)[None] if len(prediction) > 1 else 1
     return np.asarray(is_foreground * likeliest, dtype=prediction.dtype)
+
+
+def output_names(class_names: Sequence[str], contact: bool) -> tuple[str, ...]:
+    """Names of a network's output channels: the classes and, if it is trained with `contact`, contact."""
+    return (*class_names, *(["contact"] if contact else []))
 
 
 def class_keys(names: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from .classes import output_names
 from .config import active_parser, plain_config
 from .data import Datalist, read_item
 from .data.channels import GRAY
@@ -48,8 +49,9 @@ def describe_run() -> Model:
         data_source=about["name"],
         references=[about["reference"]] if "reference" in about else [],
         network_def=getattr(network, "definition", None) or short_targets(plain_config(parser, "network_def")),
-        network_data_format=data_format(network, data.class_names, _channel_def(data)),
+        network_data_format=data_format(network, output_names(data.class_names, value("contact")), _channel_def(data)),
         classes=classes,
+        contact=value("contact"),
         channels=list(data.channel_names),
         gray_values=_gray_values(data),
         scale=value("scale") if "scale" in parser else 1.0,
@@ -68,7 +70,7 @@ def describe_run() -> Model:
     )
 
 
-def data_format(network: nn.Module, class_names: tuple[str, ...], channels: Sequence[str]) -> dict[str, Any]:
+def data_format(network: nn.Module, outputs: tuple[str, ...], channels: Sequence[str]) -> dict[str, Any]:
     """`network_data_format` of MONAI's schema; a height or width is an expression in n."""
     geometry = geometry_of(network)
     smallest = geometry.next_admissible(1)
@@ -89,10 +91,10 @@ def data_format(network: nn.Module, class_names: tuple[str, ...], channels: Sequ
             "pred": {
                 **common,
                 "format": "segmentation",
-                "num_channels": len(class_names),
+                "num_channels": len(outputs),
                 "spatial_shape": [f"{geometry.divisor}*n+{smallest - 2 * geometry.margin}"] * 2,
                 "value_range": [],
-                "channel_def": {str(index): name for index, name in enumerate(class_names)},
+                "channel_def": {str(index): name for index, name in enumerate(outputs)},
             }
         },
     }

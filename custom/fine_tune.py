@@ -20,11 +20,16 @@ from .networks import build_network, load_state
 SHOWN = ("pixel_error", "val_loss")  # of the initial model
 
 
-def network_from(model: Model, classes: int, channels: int = 1) -> nn.Module:
-    """The untrained network of a model, with its last layer changed to another number of classes if needed.
+def network_from(model: Model, outputs: int, channels: int = 1) -> nn.Module:
+    """The untrained network of a model, with its last layer changed to another number of outputs if needed.
+
+    Args:
+        model: the model.
+        outputs: number of classes, and one more for contact.
+        channels: of an image.
 
     Raises:
-        UserError: the model has another number of classes, and its network no argument `out_channels`; or the model
+        UserError: the model has another number of outputs, and its network no argument `out_channels`; or the model
             has another number of channels.
     """
     definition = dict(model.network_def)
@@ -33,13 +38,14 @@ def network_from(model: Model, classes: int, channels: int = 1) -> nn.Module:
             f"model {model.name}: takes {named_channels(model.channels)}, the data set has {channels}; choose as many "
             "by `channels` of dataset.json, or start from another model"
         )
-    if len(model.classes) != classes:
+    if len(model.output_names) != outputs:
         if definition["_target_"] != "ValidUNet":
             raise UserError(
-                f"model {model.name}: its {definition['_target_']} has {len(model.classes)} classes, the data set "
-                f"{classes}; start from a ValidUNet, or from a model of as many classes"
+                f"model {model.name}: its {definition['_target_']} has {len(model.output_names)} classes "
+                f"({', '.join(model.output_names)}), {outputs} are needed; start from a ValidUNet, or from a model of "
+                "as many classes"
             )
-        definition["out_channels"] = classes
+        definition["out_channels"] = outputs
     return build_network(definition, f"model {model.name}")
 
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from .classes import output_names
 from .data.gray import GrayRule, GrayRules, gray_rules
 from .errors import UserError
 from .files import replace_file, sha256_of
@@ -45,7 +46,7 @@ class GrayValues(_Part):
 class Postprocessing(_Part):
     """From probability to mask and instances; the arguments of `ProbabilityToInstances`."""
 
-    method: Literal["components", "watershed"] = "components"
+    method: Literal["components", "watershed", "contact"] = "components"
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     min_size: Annotated[int, Field(ge=0)] = 0
     grow: Annotated[int, Field(ge=0)] = 0
@@ -79,6 +80,7 @@ class Model(_Part):
         channels: names of the image's channels.
         gray_values: one for all channels, or one for each.
         pixel_size: side of a pixel, in micrometres, of the images that it is for, where it is known.
+        contact: whether the network has one more output, after those of two classes: pixels of a cell near another.
         scale: pixels that the network sees per pixel of the image; 0.5 halves an image before the network.
         orientations: rotated and mirrored versions of an image whose probabilities are averaged.
         license: terms of the weights, which are those of the data they were trained on.
@@ -104,6 +106,7 @@ class Model(_Part):
     network_def: dict[str, Any]
     network_data_format: dict[str, Any]
     classes: Annotated[list[ClassInfo], Field(min_length=2)]
+    contact: bool = False
     channels: Annotated[list[str], Field(min_length=1)] = ["gray"]
     gray_values: GrayValues | list[GrayValues] = GrayValues()
     pixel_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -116,10 +119,29 @@ class Model(_Part):
     folder: Annotated[Path | None, Field(exclude=True)] = None
 
     @model_validator(mode="after")
+    def _contact_of_two_classes(self) -> Model:
+        if self.contact and len(self.classes) > 2:
+            raise ValueError(f"contact is for two classes, not {len(self.classes)}")
+        return self
+
+    @model_validator(mode="after")
     def _gray_values_of_each_channel(self) -> Model:
         if isinstance(self.gray_values, list) and len(self.gray_values) != len(self.channels):
             raise ValueError(f"{len(self.gray_values)} gray_values for {len(self.channels)} channels")
         return self
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the network's output channels."""
+        return output_names([part.name for part in self.classes], self.contact)
+
+    def require_method(self, method: str) -> None:
+        """Raise `UserError` if objects cannot be found by this method."""
+        if method == "contact" and not self.contact:
+            raise UserError(
+                f"--method contact: model {self.name} was not trained with --contact true; "
+                "choose components or watershed"
+            )
 
     def at_pixel_size(self, size: float | None) -> Model:
         """The model for images with pixels of another size: its scale, and the lengths of its post-processing, change.

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from .classes import output_names
 from .config import active_parser, plain_config
 from .data.datalist import FILE_NAME, Datalist
 from .errors import UserError
@@ -118,15 +119,27 @@ def _shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def require_fitting_network(data: Datalist) -> None:
-    """Raise `UserError` unless the network being trained has the channels and classes of the data set.
+def require_contact(contact: bool, method: str, data: Datalist) -> None:
+    """Raise `UserError` if contact is to be learned from labels without instances, or used without being learned."""
+    if contact and data.label_format.kind != "instances":
+        raise UserError(
+            f"--contact true: the labels of {data.folder} are classes, and contact is learned from instances; "
+            "give a data set whose `label_kind` is instances, or train without contact"
+        )
+    if method == "contact" and not contact:
+        raise UserError("--method contact: needs --contact true; or choose components or watershed")
+
+
+def require_fitting_network(data: Datalist, contact: bool = False) -> None:
+    """Raise `UserError` unless the network being trained has the channels and classes of the data set, and contact.
 
     To be called from an expression of the configuration.
     """
     parser = active_parser()
     network = parser.get_parsed_content("network_def")
     definition = getattr(network, "definition", None) or plain_config(parser, "network_def")
-    wanted = {"in_channels": ("channels", data.channel_names), "out_channels": ("classes", data.class_names)}
+    outputs = output_names(data.class_names, contact)
+    wanted = {"in_channels": ("channels", data.channel_names), "out_channels": ("classes", outputs)}
     for argument, (what, names) in wanted.items():
         given = _argument(definition, argument)
         if given is not None and given != len(names):

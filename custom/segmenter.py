@@ -13,7 +13,7 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from .classes import as_prediction, classes_of, foreground_of
+from .classes import as_prediction, classes_of, foreground_of, split_contact
 from .data import count_pages, read_image
 from .data.channels import check_axes
 from .data.inputs import chosen_channel, every_channel
@@ -54,7 +54,7 @@ class Segmenter:
         pixel_size: of the images, in micrometres; None: as those that the model is for.
 
     Raises:
-        UserError: there is no such model, it is broken, or it knows no pixel size.
+        UserError: there is no such model, it is broken, it knows no pixel size, or it has no contact for its method.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Segmenter:
         self.inferer = OverlapTileInferer(
             scale=self.model.scale, orientations=self.model.orientations, amp=bfloat16_is_fast(self.device)
         )
+        self.model.require_method(self.model.postprocessing.method)
         post = self.model.postprocessing.model_dump(exclude={"fitted_on"})
         self.to_instances = ProbabilityToInstances(**post)
 
@@ -106,13 +107,27 @@ class Segmenter:
         found: NDArray[np.float32] = foreground_of(self.prediction(gray.reshape(-1, *gray.shape[-2:])))[0]
         return found
 
-    @torch.no_grad()
     def prediction(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """The prediction (see `custom.classes`), float32 (1, H, W) or (K, H, W), of gray values (C, H, W)."""
+        return self.maps(planes)[0]
+
+    def cells(self, planes: NDArray[np.float32]) -> NDArray[np.int32]:
+        """The objects, int32 (1, H, W), of gray values (C, H, W)."""
+        return np.asarray(self.to_instances(*self.maps(planes)))
+
+    @torch.no_grad()
+    def maps(self, planes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """The prediction, and the probability of contact, (1, H, W), of a model that has it: what `to_instances` takes.
+
+        Args:
+            planes: gray values (C, H, W) by the model's gray rule.
+        """
         logits = self.inferer(torch.from_numpy(planes)[None].to(self.device), self.network)
         logits = logits.as_tensor() if isinstance(logits, MetaTensor) else logits
-        found: NDArray[np.float32] = as_prediction(torch.softmax(logits[0], dim=0).cpu().numpy())
-        return found
+        probability, contact = torch.softmax(logits[0], dim=0).cpu().numpy(), None
+        if self.model.contact:
+            probability, contact = split_contact(probability)
+        return as_prediction(probability), contact
 
     def _segment_file(
         self, path: Path, channel: int | Sequence[int] | None, axes: str | None
@@ -130,12 +145,12 @@ class Segmenter:
         if not np.isfinite(image).all():
             raise UserError(f"{name}: has pixels that are not finite; give finite gray values")
         planes = self.model.gray_rule().planes(image, name)
-        prediction = self.prediction(planes)
+        prediction, contact = self.maps(planes)
         values = np.array([part.value for part in self.model.classes])
         values = values.astype(np.uint8 if values.max() < 256 else np.uint16)
         classes = classes_of(prediction, self.model.postprocessing.threshold)[0].astype(int)
         probability = prediction if len(prediction) > 1 else prediction[0]
-        return Segmentation(values[classes], probability, np.asarray(self.to_instances(prediction))[0])
+        return Segmentation(values[classes], probability, np.asarray(self.to_instances(prediction, contact))[0])
 
 
 def _as_list(found: Segmentation | list[Segmentation]) -> list[Segmentation]:

@@ -16,11 +16,11 @@ HELP = {
     "scale": "working pixels for each pixel of the image",
     "orientations": "rotated and mirrored versions to average: 1, 7 or 8",
     "threshold": "probability from which a pixel is foreground",
-    "method": "components or watershed",
+    "method": "components, watershed, or (of a model that learned it) contact",
     "min_size": "fewest pixels of an instance",
     "grow": "pixels by which instances grow towards close neighbours",
-    "sigma": "watershed: width of the smoothing in pixels",
-    "height": "watershed: least height of a seed above its saddle",
+    "sigma": "watershed, contact: width of the smoothing in pixels",
+    "height": "watershed, contact: least height of a seed above its saddle",
 }
 
 
@@ -65,6 +65,7 @@ def apply_overrides(model: Model, options: argparse.Namespace) -> Model:
         first = error.errors()[0]
         name = first["loc"][-1]
         raise UserError(f"--{name} {first['input']}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+    model.require_method(model.postprocessing.method)
     return set_authors(model, options)
 
 

@@ -52,6 +52,16 @@ def make_three_class_model(folder: Path) -> Model:
     )
 
 
+def make_contact_model(folder: Path) -> Model:
+    """A model of two classes and contact between cells."""
+    torch.manual_seed(0)
+    return make_model(
+        folder,
+        network_def={"_target_": "ValidUNet", "features": 4, "depth": 1, "out_channels": 3},
+        contact=True,
+    )
+
+
 def shift(model: Model, name: str = "classify.bias", by: float = 1.0) -> None:
     """Write the model anew with one of its weights moved."""
     state = model.state()

@@ -92,8 +92,14 @@ class LargeImages:
         """Segment the large images and write what is asked for.
 
         Raises:
-            UserError: a folder cannot be written; or a watershed needs more memory than is free.
+            UserError: a folder cannot be written; the method is "contact"; or a watershed needs more memory than is
+                free.
         """
+        if self.items and self.to_instances is not None and self.to_instances.method == "contact":
+            raise UserError(
+                f"{self.items[0]['image']}: an image of more than {LARGE:,} pixels cannot be divided by contact; "
+                "choose --method watershed"
+            )
         if self.items:
             self.saver.check(None)
         files = [list(pages) for _, pages in groupby(self.items, key=itemgetter("image"))]

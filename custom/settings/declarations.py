@@ -60,7 +60,9 @@ class Common(Declarations):
 class Objects(Declarations):
     """From the probability to objects."""
 
-    method: Literal["components", "watershed"] = setting("connected components, or a seeded watershed")
+    method: Literal["components", "watershed", "contact"] = setting(
+        "connected components, or a watershed of shapes, or one of learned contact"
+    )
     min_size: int = setting("size of the smallest objects to keep", "pixels", ge=0)
     grow: int = setting("distance to grow objects by, where they nearly touch", "pixels", ge=0)
     sigma: float = setting("smoothing before the watershed's seeds are found", "pixels", ge=0, allow_inf_nan=False)
@@ -106,7 +108,8 @@ class Training(Objects, Common):
     input_size: int = setting("height and width of the network's input in training", "pixels", ge=1)
     output_size: int = setting("height and width of the network's output in training", "pixels", ge=1)
     scale: float = setting("working pixels per image pixel: 0.5 works at half the size", gt=0, allow_inf_nan=False)
-    border_width: int = setting("width of the background between touching cells, odd", "pixels", ge=3)
+    border_width: int = setting("width of the border between touching cells, odd", "pixels", ge=3)
+    contact: bool = setting("train that border as a class of its own: one more output of the network")
     class_weights: Weight | Annotated[list[Weight], Field(min_length=2)] | None = setting(
         "weight of all classes, or of each, in the loss; none: balanced in each image"
     )

@@ -1,6 +1,7 @@
 """Transforms."""
 
 from .anti_alias import AntiAlias, AntiAliasD, AntiAliasd, AntiAliasDict
+from .contact import SplitContactD, SplitContactd, SplitContactDict
 from .disagreement import EnsembleDisagreementD, EnsembleDisagreementd, EnsembleDisagreementDict
 from .elastic_grid import RandElasticGrid, RandElasticGridD, RandElasticGridd, RandElasticGridDict
 from .instances import (
@@ -42,6 +43,9 @@ __all__ = [
     "RandSimardElasticD",
     "RandSimardElasticDict",
     "RandSimardElasticd",
+    "SplitContactD",
+    "SplitContactDict",
+    "SplitContactd",
     "WeightMap",
     "WeightMapD",
     "WeightMapDict",

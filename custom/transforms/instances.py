@@ -1,4 +1,4 @@
-"""From instances to classes, with a background border between touching cells."""
+"""From instances to classes, with a border between touching cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..constants import IGNORED
+from ..constants import CONTACT, IGNORED
 from ..data.scale import check_scale
 from ..errors import UserError
 
@@ -89,7 +89,7 @@ def _keep_vanished(cells: NDArray[np.int32], instances: NDArray[np.int32]) -> No
 
 
 class InstancesToClasses(Transform):
-    """Two classes from instances, with a background border between touching cells (section 3 of the U-Net paper).
+    """Classes from instances, with a border between touching cells (section 3 of the U-Net paper).
 
     Background is 0, cells are 1, ignored pixels (instance -1) are 255. A pixel of a cell becomes background if the
     square of `border_width` pixels around it contains a pixel of another cell. So touching cells are separated by
@@ -101,6 +101,10 @@ class InstancesToClasses(Transform):
     least one pixel of border is left. Only if there is no such pixel (in the second of two neighbouring one-pixel
     cells, for example) does the cell become background.
 
+    With `contact` these pixels, which have another cell near them, become class 2 instead of background: the network
+    learns the border as a class of its own, and cells and border together are the cells as annotated. Border between
+    two cells is as wide on either side. Pixels outside of the cells are background even if two cells are near.
+
     The label keeps the size of the image. At a working scale s other than 1 the side of the square is the odd number
     nearest to 1 + (border_width - 1) / s, at least 3, so that touching cells are again separated by `border_width - 1`
     working pixels.
@@ -109,10 +113,13 @@ class InstancesToClasses(Transform):
         >>> touching = np.array([[[1, 1, 1, 2, 2, 2]]])
         >>> InstancesToClasses(border_width=3)(touching)[0, 0].tolist()
         [1, 1, 0, 0, 1, 1]
+        >>> InstancesToClasses(border_width=3, contact=True)(touching)[0, 0].tolist()
+        [1, 1, 2, 2, 1, 1]
 
     Args:
         border_width: side of the square, in working pixels; odd, at least 3.
         scale: working pixels per image pixel.
+        contact: whether the border is a class of its own.
 
     Raises:
         UserError: `border_width` is even or below 3, or `scale` out of range.
@@ -120,10 +127,11 @@ class InstancesToClasses(Transform):
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (MONAI's own attribute)
 
-    def __init__(self, border_width: int = 3, scale: float = 1.0) -> None:
+    def __init__(self, border_width: int = 3, scale: float = 1.0, contact: bool = False) -> None:
         if border_width < 3 or border_width % 2 != 1:
             raise UserError(f"border_width: got {border_width}, expected an odd number of pixels, at least 3")
         self.border_width = 1 + 2 * max(1, round((border_width - 1) / 2 / check_scale(scale)))
+        self.contact = contact
 
     def __call__(self, instance: NdarrayOrTensor) -> NdarrayOrTensor:
         """
@@ -131,7 +139,7 @@ class InstancesToClasses(Transform):
             instance: ids (1, H, W) of any integer type (or float holding whole numbers): 0 background, -1 ignore.
 
         Returns:
-            Classes (1, H, W) uint8 in the container of the input: 0, 1, or 255 where ignored.
+            Classes (1, H, W) uint8 in the container of the input: 0, 1, 2 for contact, or 255 where ignored.
 
         Raises:
             TypeError: neither a NumPy array nor a tensor.
@@ -141,6 +149,8 @@ class InstancesToClasses(Transform):
         cells = np.where(near_another(instances, self.border_width), 0, instances)
         _keep_vanished(cells, instances)
         classes = (cells > 0).astype(np.uint8)
+        if self.contact:
+            classes[(instances > 0) & (cells == 0)] = CONTACT
         classes[instances < 0] = IGNORED
         return convert_to_dst_type(classes[None], instance, dtype=np.uint8)[0]
 
@@ -155,7 +165,7 @@ class InstancesToClassesd(MapTransform):
 
     Args:
         keys: the one key that holds the instance ids (1, H, W).
-        border_width, scale: see `InstancesToClasses`.
+        border_width, scale, contact: see `InstancesToClasses`.
         label_key: key of the classes, uint8 (1, H, W).
         allow_missing_keys: return dictionaries without the key unchanged.
 
@@ -172,11 +182,12 @@ class InstancesToClassesd(MapTransform):
         label_key: str = "label",
         allow_missing_keys: bool = False,
         scale: float = 1.0,
+        contact: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         check_single(self.keys, label_key)
         self.label_key = label_key
-        self.convert = InstancesToClasses(border_width, scale)
+        self.convert = InstancesToClasses(border_width, scale, contact)
 
     def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
         d = dict(data)

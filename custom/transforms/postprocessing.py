@@ -1,4 +1,4 @@
-"""From foreground probability to instances: connected components, or a seeded watershed."""
+"""From foreground probability to instances: connected components, or a watershed seeded by shape or by contact."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..errors import UserError
 from .arguments import check_choice, check_range
 from .instances import EIGHT_NEIGHBOURS, check_single, near_another, to_plane
 
-Method = Literal["components", "watershed"]
+Method = Literal["components", "watershed", "contact"]
 METHODS: tuple[str, ...] = get_args(Method)
 
 ROUNDING = 1e-3  # averaged or half-precision probabilities may exceed [0, 1] by a rounding error
@@ -64,13 +64,17 @@ def _seeds(elevation: NDArray[np.float64], components: NDArray[np.int32], height
 
 
 def _split(
-    components: NDArray[np.int32], probability: NDArray[np.floating], sigma: float, height: float
+    components: NDArray[np.int32],
+    inside: NDArray[np.bool_],
+    probability: NDArray[np.floating],
+    sigma: float,
+    height: float,
 ) -> NDArray[np.int32]:
-    """Cut components at their necks: watershed on the smoothed distance to the background times the probability."""
+    """Divide components by a watershed on the smoothed distance to what is not `inside`, times the probability."""
     mask = components > 0
-    if mask.all() or not mask.any():  # without background there are no distances to it
+    if inside.all() or not mask.any():  # without an outside there are no distances to it
         return components
-    elevation = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask) * probability, sigma) * mask
+    elevation = ndimage.gaussian_filter(ndimage.distance_transform_edt(inside) * probability, sigma) * mask
     return watershed(-elevation, _seeds(elevation, components, height), mask=mask).astype(np.int32)
 
 
@@ -85,6 +89,15 @@ def regrow(instances: NDArray[np.int32], grow: int) -> NDArray[np.int32]:
     return np.where(near_another(grown, 2 * grow + 1), grown, instances)
 
 
+def _checked(probability: NdarrayOrTensor, name: str) -> NDArray[np.floating]:
+    """The plane of a probability (1, H, W); `UserError` if a value is outside [0, 1]."""
+    plane = to_plane(probability, name)
+    low, high = plane.min(), plane.max()
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+        raise UserError(f"{name}: got values from {low} to {high}, expected 0 to 1 (soft-max before this)")
+    return plane
+
+
 class ProbabilityToInstances(Transform):
     """Cells from foreground probability: threshold, fill holes, separate cells, remove small ones, grow.
 
@@ -93,6 +106,10 @@ class ProbabilityToInstances(Transform):
     `sigma`; a maximum that rises `height` above the saddle to any higher one is the seed of a cell, and a watershed of
     the inverted elevation assigns the pixels of the component to the seeds. For separate, convex cells both methods
     agree; every component is at least one cell.
+
+    Method "contact" is for networks trained with a class of contact between cells. It divides components in the same
+    way, but the distance is that to background or contact, and the probability that of the cell without contact: so
+    the seeds are what contact separates, and they grow over all of the foreground.
 
     Holes are filled component by component: a hole is background enclosed by a single component (8-connected, the
     counterpart of 4-connected cells). `min_size` is applied before that, so that specks inside a hole do not keep it
@@ -113,9 +130,9 @@ class ProbabilityToInstances(Transform):
         threshold: a pixel is foreground from this probability on (as in MONAI's `AsDiscrete`).
         min_size: smallest number of pixels of a cell; 0 keeps all.
         grow: distance in pixels; 0 does not change the cells.
-        method: "components" or "watershed".
-        sigma: standard deviation of the Gaussian in pixels; 0 for none ("watershed").
-        height: least rise of a seed in pixels, above 0; larger values divide less ("watershed").
+        method: "components", "watershed" or "contact".
+        sigma: standard deviation of the Gaussian in pixels; 0 for none (not for "components").
+        height: least rise of a seed in pixels, above 0; larger values divide less (not for "components").
 
     Raises:
         UserError: an argument is out of range.
@@ -145,30 +162,41 @@ class ProbabilityToInstances(Transform):
         self.sigma = check_range("sigma", sigma)
         self.height = float(height)
 
-    def __call__(self, probability: NdarrayOrTensor) -> NdarrayOrTensor:
+    def __call__(self, probability: NdarrayOrTensor, contact: NdarrayOrTensor | None = None) -> NdarrayOrTensor:
         """
         Args:
             probability: foreground probability (1, H, W) in [0, 1], any float type; a mask of 0 and 1 will do too. Of
                 more than two classes, the probabilities (K, H, W) of all, see `custom.classes.foreground_of`.
+            contact: probability of contact (1, H, W), which the foreground includes; only for the method "contact".
 
         Returns:
             Instance ids (1, H, W) int32 in the container of the input: 0 background, cells consecutive from 1.
 
         Raises:
             TypeError: neither a NumPy array nor a tensor.
-            UserError: wrong shape, or a value outside [0, 1] (or NaN).
+            UserError: wrong shape, a value outside [0, 1] (or NaN), or no contact for the method "contact".
         """
         several = isinstance(probability, np.ndarray | torch.Tensor) and probability.ndim == 3 and len(probability) > 2
         probability = foreground_of(probability) if several else probability
-        plane = to_plane(probability, "probability")
-        low, high = plane.min(), plane.max()
-        if not (low >= -ROUNDING and high <= 1 + ROUNDING):
-            raise UserError(f"probability: got values from {low} to {high}, expected 0 to 1 (soft-max before this)")
+        plane = _checked(probability, "probability")
         components = ndimage.label(plane >= self.threshold)[0].astype(np.int32)
         instances = _fill_holes(_remove_small(components, self.min_size))
-        if self.method == "watershed":
-            instances = _remove_small(_split(instances, plane, self.sigma, self.height), self.min_size)
+        if self.method != "components":
+            inside = instances > 0
+            if self.method == "contact":
+                near = self._contact(contact, plane.shape)
+                inside &= (2 * near <= plane) | (plane < self.threshold)  # filled holes stay inside
+                plane = plane - near
+            instances = _remove_small(_split(instances, inside, plane, self.sigma, self.height), self.min_size)
         return convert_to_dst_type(regrow(instances, self.grow)[None], probability, dtype=np.int32)[0]
+
+    def _contact(self, contact: NdarrayOrTensor | None, shape: tuple[int, ...]) -> NDArray[np.floating]:
+        if contact is None:
+            raise UserError(f'method: "contact" needs the probability of contact; give another of {", ".join(METHODS)}')
+        plane = _checked(contact, "contact")
+        if plane.shape != shape:
+            raise UserError(f"contact: got size {plane.shape}, expected {shape} as the probability has")
+        return plane
 
 
 class ProbabilityToInstancesd(MapTransform):
@@ -183,6 +211,7 @@ class ProbabilityToInstancesd(MapTransform):
         keys: the one key that holds the foreground probability.
         threshold, min_size, grow, method, sigma, height: see `ProbabilityToInstances`.
         instance_key: key of the ids, int32 (1, H, W).
+        contact_key: key of the probability of contact, used if present.
         allow_missing_keys: return dictionaries without the key unchanged.
 
     Raises:
@@ -202,16 +231,18 @@ class ProbabilityToInstancesd(MapTransform):
         height: float = 5.0,
         instance_key: str = "instance",
         allow_missing_keys: bool = False,
+        contact_key: str = "contact",
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         check_single(self.keys, instance_key)
         self.instance_key = instance_key
+        self.contact_key = contact_key
         self.convert = ProbabilityToInstances(threshold, min_size, grow, method, sigma, height)
 
     def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
         d = dict(data)
         for key in self.key_iterator(d):
-            d[self.instance_key] = self.convert(d[key])
+            d[self.instance_key] = self.convert(d[key], d.get(self.contact_key))
         return d
 
 

@@ -25,6 +25,7 @@ from ..model_options import add_authors_option, set_authors
 FEWEST = 2
 ALIKE: dict[str, Callable[[Model], Any]] = {
     "classes": lambda model: [(part.name, part.value) for part in model.classes],
+    "class of contact": lambda model: model.contact,
     "channels": lambda model: model.channels,
     "percentiles of gray values": lambda model: [one.percentiles for one in model.gray_values_by_channel()],
     "working scale": lambda model: model.scale,

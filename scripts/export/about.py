@@ -11,12 +11,16 @@ ABOUT = "about.json"
 
 
 def about(model: Model) -> dict[str, str]:
-    """Names of the channels that go in and of the classes that come out, in their order, each as a JSON text."""
+    """Names of the channels that go in and of the classes that come out, in their order, each as a JSON text.
+
+    Contact, where a network has that output, is part of the class before it: it has the same value in masks.
+    """
+    values = [part.value for part in model.classes]
     return {
         "model": json.dumps(model.name),
         "channels": json.dumps(model.channels, ensure_ascii=False),
-        "classes": json.dumps([part.name for part in model.classes], ensure_ascii=False),
-        "mask_values": json.dumps([part.value for part in model.classes]),
+        "classes": json.dumps(model.output_names, ensure_ascii=False),
+        "mask_values": json.dumps(values + values[-1:] * model.contact),
     }
 
 

@@ -119,21 +119,25 @@ def readme(whole: WholeImage, model: Model, name: str) -> str:
         whose="of each channel the" if several else "its",
         low=low,
         high=high,
-        classes=", ".join(part.name for part in model.classes),
+        classes=", ".join(model.output_names),
         inside=" ".join(inside),
         tiles=(TILES if can_be_tiled(whole) else WHOLE).format(
             step=sizes.step, halo=whole.tile_halo, smallest=sizes.smallest
         ),
-        decide=(
-            f"threshold the last channel at {model.postprocessing.threshold:g}"
-            if len(model.classes) == 2
-            else "take the likeliest class of each pixel"
-        ),
+        decide=decision(model),
         intended_use=model.intended_use,
         data_source=model.data_source,
         license=model.license,
         references="\n".join(f"- {reference}" for reference in model.references),
     )
+
+
+def decision(model: Model) -> str:
+    """How probabilities become a mask."""
+    if len(model.classes) > 2:
+        return "take the likeliest class of each pixel"
+    foreground = "the sum of the last two channels" if model.contact else "the last channel"
+    return f"threshold {foreground} at {model.postprocessing.threshold:g}"
 
 
 def can_be_tiled(whole: WholeImage) -> bool:
@@ -201,7 +205,7 @@ def _write_files(folder: Path, whole: WholeImage, model: Model, image: Path | No
 
 def describe(folder: Path, whole: WholeImage, model: Model, name: str) -> dict[str, Any]:
     """The content of `rdf.yaml`."""
-    classes = [part.name for part in model.classes]
+    classes = list(model.output_names)
     sizes = package_sizes(whole)
     step = {"min": sizes.smallest, "step": sizes.step}
     halo = {"halo": whole.tile_halo} if can_be_tiled(whole) else {}

@@ -81,6 +81,7 @@ def for_model(config: Config, model: Model) -> Config:
         "network_def": full_targets(model.network_def),
         "init_model": None,  # MONAI Label loads the weights
         "scale": model.scale,
+        "contact": model.contact,
         "border_width": model.training.get("border_width", 3),
         "test_orientations": model.orientations,
         "model_saver": {

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_writable(given.output)
     require_fitting_data(model, read_dataset(given.dataset, check=False))
     segmenter = Segmenter(model)
-    judge = Judge(segmenter.prediction, model.gray_rule().planes, segmenter.to_instances)
+    judge = Judge(segmenter.prediction, model.gray_rule().planes, segmenter.cells)
     plain, shifts = measure(judge, examples, PERTURBATIONS)
     name = "1 - pixel error" if examples[0].instances is None else "SEG"
     if plain == 0:

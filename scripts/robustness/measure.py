@@ -37,7 +37,7 @@ class Judge:
     Args:
         predict: from gray values (C, H, W) to the prediction (see `custom.classes`), (1, H, W) or (K, H, W).
         gray: from the pixels of a file, (H, W) or (H, W, C), to gray values (C, H, W) in [0, 1].
-        divide: from the prediction to cells (1, H, W).
+        divide: from gray values (C, H, W) to cells (1, H, W).
         seed: of the noise and of the direction of light, the same for every perturbation.
     """
 
@@ -62,8 +62,7 @@ class Judge:
                 gray = self.gray(stored if stored.shape[-1] > 1 else stored[..., 0])
                 if perturbation.magnifies:
                     label = magnify_label(label, strength)
-            prediction = self.predict(gray)
-            predictions.append(prediction if example.instances is None else np.asarray(self.divide(prediction))[0])
+            predictions.append(self.predict(gray) if example.instances is None else np.asarray(self.divide(gray))[0])
             labels.append(label)
         if examples[0].instances is not None:
             return seg(labels, predictions, [label >= 0 for label in labels]).value

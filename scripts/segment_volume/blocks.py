@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from custom.blockwise.gray import ChannelWindows, GrayWindows
-from custom.classes import as_prediction, classes_of
+from custom.classes import as_prediction, classes_of, split_contact
 from custom.data.channels import Channel
 from custom.data.gray import GrayRule
 from custom.errors import UserError
@@ -156,7 +156,8 @@ def segment_block(job: Job, block: Block) -> Block:
     )
     with _ONE, network_clock:
         logits = inferer.predict_roi(source, network, (rows, columns))[0]
-        prediction = as_prediction(torch.softmax(logits, dim=0)).cpu().numpy()
+        probabilities = torch.softmax(logits, dim=0)
+        prediction = as_prediction(split_contact(probabilities)[0] if model.contact else probabilities).cpu().numpy()
     window = (block.z, rows, columns)
     target = Path(job.target)
     probability = open_level(target, PROBABILITY, 0)

@@ -31,8 +31,10 @@ WATERSHED_BYTES = 150
 
 
 def require_memory(job: Job) -> None:
-    """Raise UserError if the model's method needs a whole slice in memory and the slice is too large."""
+    """Raise UserError if the model's method needs contact, or a whole slice in memory and the slice is too large."""
     post = model_of(job)[0].postprocessing
+    if post.method == "contact":
+        raise UserError("--instances: a volume keeps no probability of contact; choose --method watershed")
     needed = WATERSHED_BYTES * job.shape[1] * job.shape[2]
     if post.method == "watershed" and needed > job.memory:
         raise UserError(

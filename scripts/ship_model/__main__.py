@@ -30,7 +30,8 @@ def take_measurements(model: Model, fold: Model) -> None:
     Raises:
         UserError: `fold` has other classes, a working scale beyond the zoom of a training, or no scores.
     """
-    if fold.classes != model.classes or not 1 / ZOOM <= fold.scale / model.scale <= ZOOM:
+    same_outputs = (fold.classes, fold.contact) == (model.classes, model.contact)
+    if not same_outputs or not 1 / ZOOM <= fold.scale / model.scale <= ZOOM:
         raise UserError(f"--measured_by {fold.folder}: has other classes or quite another scale than {model.folder}")
     if not fold.scores:
         raise UserError(f"--measured_by {fold.folder}: has no scores; give a model that was validated")

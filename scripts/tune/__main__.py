@@ -1,4 +1,4 @@
-"""Fit a model's post-processing to held-out images: threshold, watershed, smallest cell, regrowing.
+"""Fit a model's post-processing to held-out images: method, threshold, watershed, smallest cell, regrowing.
 
     python -m scripts.tune --model dic_hela --dataset data/hela --output runs/tune_hela [--save]
 
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from custom.classes import foreground_of
 from custom.errors import UserError
 from custom.files import require_writable
 from custom.model import Model, Postprocessing, Score, read_model, update_model
@@ -55,7 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_writable(given.output)
     segmenter, rule = Segmenter(model), model.gray_rule()
     planes = (rule.planes(example.pixels, example.name) for example in examples)
-    search = Search([segmenter.probability(one) for one in planes], instances, setting_of(model))
+    maps = [segmenter.maps(one) for one in planes]
+    probabilities = [foreground_of(prediction)[0] for prediction, _ in maps]
+    contacts = [contact[0] for _, contact in maps if contact is not None]
+    search = Search(probabilities, instances, setting_of(model), contacts or None)
     outcome = run_search(search, [example.name for example in examples])
     write_report(outcome, search, given.output)
     print((given.output / "tune.md").read_text(encoding="utf-8"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,10 @@ def to_json(outcome: Outcome, search: Search) -> dict[str, Any]:
 
 
 def to_markdown(outcome: Outcome, search: Search) -> str:
-    """SEG for each threshold, by components and by watershed, and the choice."""
+    """SEG for each threshold and method, and the choice."""
     images = range(len(outcome.names))
     lines = ["| method | " + " | ".join(f"{t:g}" for t in THRESHOLDS) + " |", "|---" * (len(THRESHOLDS) + 1) + "|"]
-    for name, settings in _curves():
+    for name, settings in _curves(search):
         lines.append(f"| {name} | " + " | ".join(f"{search.seg(s, images):.4f}" for s in settings) + " |")
     if math.isnan(outcome.cross_validated):
         expected = "what to expect on another image: not known, because there is no second image to leave out"
@@ -87,13 +88,12 @@ def to_markdown(outcome: Outcome, search: Search) -> str:
     )
 
 
-def _curves() -> list[tuple[str, list[Setting]]]:
+def _curves(search: Search) -> list[tuple[str, list[Setting]]]:
     """Settings along the threshold, one curve for each method, sigma and height."""
     curves = [("components", [Setting("components", t) for t in THRESHOLDS])]
-    for sigma in SIGMAS:
-        for height in HEIGHTS:
-            settings = [Setting("watershed", t, sigma, height) for t in THRESHOLDS]
-            curves.append((f"watershed, sigma {sigma:g}, height {height:g}", settings))
+    for method, sigma, height in product(search.dividing, SIGMAS, HEIGHTS):
+        settings = [Setting(method, t, sigma, height) for t in THRESHOLDS]
+        curves.append((f"{method}, sigma {sigma:g}, height {height:g}", settings))
     return curves
 
 
@@ -103,7 +103,7 @@ def draw(outcome: Outcome, search: Search, path: Path) -> None:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     blues = mpl.colormaps["viridis"]
-    curves = _curves()
+    curves = _curves(search)
     for i, (name, settings) in enumerate(curves):
         color, width = ("black", 2) if i == 0 else (blues(i / len(curves)), 1)
         values = [search.seg(s, images) for s in settings]

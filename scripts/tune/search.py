@@ -33,7 +33,7 @@ class Setting:
     grow: int = 0
 
     def __str__(self) -> str:
-        shape = f", sigma {self.sigma:g}, height {self.height:g}" if self.method == "watershed" else ""
+        shape = f", sigma {self.sigma:g}, height {self.height:g}" if self.method != "components" else ""
         return f"{self.method}, threshold {self.threshold:g}{shape}, min_size {self.min_size}, grow {self.grow}"
 
 
@@ -47,10 +47,18 @@ class Search:
         probabilities: foreground probabilities (H, W), one for each image.
         instances: reference ids (H, W), 0 background, -1 ignored.
         own: the model's setting so far.
+        contacts: probabilities of contact (H, W) of a model that has them; its method is then searched, too.
     """
 
-    def __init__(self, probabilities: Sequence[NDArray], instances: Sequence[NDArray], own: Setting = DEFAULT) -> None:
+    def __init__(
+        self,
+        probabilities: Sequence[NDArray],
+        instances: Sequence[NDArray],
+        own: Setting = DEFAULT,
+        contacts: Sequence[NDArray] | None = None,
+    ) -> None:
         self.probabilities = probabilities
+        self.contacts = contacts
         self.instances = instances
         self.own = own
         self.known: dict[Setting, NDArray[np.float64]] = {}
@@ -59,10 +67,19 @@ class Search:
         """Sum of Jaccard indices and number of reference objects of each image, (N, 2)."""
         if setting not in self.known:
             divide = ProbabilityToInstances(**asdict(setting))
-            pairs = zip(self.instances, self.probabilities, strict=True)
-            cells = [(ids, np.asarray(divide(probability[None]))[0]) for ids, probability in pairs]
-            self.known[setting] = np.stack([seg_counts(ids, found, ids >= 0) for ids, found in cells])
+            found = [np.asarray(divide(*(plane[None] for plane in maps)))[0] for maps in self._maps()]
+            pairs = zip(self.instances, found, strict=True)
+            self.known[setting] = np.stack([seg_counts(ids, cells, ids >= 0) for ids, cells in pairs])
         return self.known[setting]
+
+    def _maps(self) -> Iterator[tuple[NDArray, ...]]:
+        """Of each image the probability and, if there is one, that of contact."""
+        return zip(self.probabilities, *([] if self.contacts is None else [self.contacts]), strict=True)
+
+    @property
+    def dividing(self) -> list[Method]:
+        """Methods that divide components, the preferred one last."""
+        return ["watershed"] if self.contacts is None else ["watershed", "contact"]
 
     def seg(self, setting: Setting, images: Sequence[int]) -> float:
         """SEG over all reference objects of the images with these indices."""
@@ -85,15 +102,24 @@ class Search:
 
         Method, threshold and the watershed's arguments come first. A few images cannot tell settings of nearly the same
         SEG apart, so the middle one of them is taken, and the watershed before components: where cells lie apart they
-        agree, and where cells touch that were apart in these images only the watershed divides them. Then `grow`, as
+        agree, and where cells touch that were apart in these images only the watershed divides them; and before it
+        contact, which divides by what was learned as well as by shape. Then `grow`, as
         little as will do. SEG does not see invented objects; so of the values of `min_size` that cost nothing the
         largest is taken. The model's own setting stays where it is clearly better than all that.
         """
-        best = self.near_best(first_stage(), images)
-        middle = middle_of([setting for setting in best if setting.method == "watershed"] or best)
+        best = self.near_best(self.first_stage(), images)
+        preferred = max((setting.method for setting in best), key=["components", *self.dividing].index)
+        middle = middle_of([setting for setting in best if setting.method == preferred])
         grown = self.near_best((replace(middle, grow=grow) for grow in GROWS), images)[0]
         found = self.near_best((replace(grown, min_size=n) for n in self.sizes(images)), images)[0]
         return self.own if self.seg(self.own, images) > self.seg(found, images) + TOLERANCE else found
+
+    def first_stage(self) -> Iterator[Setting]:
+        """The settings of the first question."""
+        for threshold in THRESHOLDS:
+            yield Setting("components", threshold)
+        for method, threshold, sigma, height in product(self.dividing, THRESHOLDS, SIGMAS, HEIGHTS):
+            yield Setting(method, threshold, sigma, height)
 
     def cross_validated(self) -> tuple[float, list[Setting]]:
         """SEG when each image is segmented by the setting chosen on all others, and these settings.
@@ -115,11 +141,3 @@ def middle_of(settings: Sequence[Setting]) -> Setting:
         values = sorted({getattr(setting, name) for setting in settings})
         settings = [setting for setting in settings if getattr(setting, name) == values[len(values) // 2]]
     return settings[0]
-
-
-def first_stage() -> Iterator[Setting]:
-    """The settings of the first question."""
-    for threshold in THRESHOLDS:
-        yield Setting("components", threshold)
-    for threshold, sigma, height in product(THRESHOLDS, SIGMAS, HEIGHTS):
-        yield Setting("watershed", threshold, sigma, height)

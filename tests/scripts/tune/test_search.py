@@ -46,7 +46,7 @@ def test_components_only_where_they_are_clearly_better(watershed, expected):
     instances = np.ones((3, 4), int)
     found = Search([np.ones((3, 4))], [instances])
     found.known[found.own] = np.array([[0.5, 1.0]])
-    for setting in search.first_stage():
+    for setting in found.first_stage():
         score = 0.9 if setting.method == "components" else watershed
         found.known[setting] = np.array([[score, 1.0]])
     assert found.choose([0]).method == expected

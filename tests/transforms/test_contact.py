@@ -1,0 +1,130 @@
+"""A class for contact between cells: in labels, in probabilities, and in the division of cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from custom.classes import as_prediction, split_contact
+from custom.constants import CONTACT, IGNORED
+from custom.errors import UserError
+from custom.transforms import (
+    InstancesToClasses,
+    InstancesToClassesd,
+    ProbabilityToInstances,
+    ProbabilityToInstancesd,
+    SplitContactd,
+)
+
+from .test_instances import mosaic
+
+
+def labelled(instances: np.ndarray, border_width: int = 3, scale: float = 1.0) -> np.ndarray:
+    """Classes (H, W) of ids (H, W)."""
+    return InstancesToClasses(border_width, scale, contact=True)(instances[None])[0]
+
+
+@pytest.mark.parametrize("border_width", [3, 7])
+@pytest.mark.parametrize("seed", range(3))
+def test_contact_is_what_was_border_and_with_the_rest_the_cells(seed, border_width):
+    instances = mosaic(seed)
+    instances[20:26, 30:50] = -1
+    plain, classes = InstancesToClasses(border_width)(instances[None])[0], labelled(instances, border_width)
+    np.testing.assert_array_equal(classes == 1, plain == 1)
+    np.testing.assert_array_equal((classes == 1) | (classes == CONTACT), instances > 0)
+    np.testing.assert_array_equal(classes == IGNORED, instances == -1)
+    assert (classes == CONTACT).any()
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_contact_is_symmetric_in_the_two_cells(scale):
+    instances = np.zeros((9, 41), np.int32)
+    instances[2:7, 3:20], instances[2:7, 20:37] = 1, 2
+    classes = labelled(instances, 5, scale)
+    assert np.flatnonzero(classes[4] == CONTACT).tolist() == list(range(20 - round(2 / scale), 20 + round(2 / scale)))
+    np.testing.assert_array_equal(classes[:, ::-1], labelled(instances[:, ::-1], 5, scale))
+    np.testing.assert_array_equal(classes, labelled(np.array([0, 7, 3])[instances], 5, scale))
+    np.testing.assert_array_equal(classes.T, labelled(instances.T.copy(), 5, scale))
+
+
+def test_cells_apart_have_no_contact_nor_has_the_gap_of_close_ones():
+    instances = np.zeros((9, 30), np.int32)
+    instances[2:7, 2:10], instances[2:7, 12:20] = 1, 2
+    assert CONTACT not in labelled(instances, 5)
+    classes = labelled(instances, 7)
+    assert np.flatnonzero(classes[4] == CONTACT).tolist() == [9, 12]
+    assert not classes[:, 10:12].any()
+
+
+def test_ignored_pixels_make_no_contact():
+    instances = np.full((6, 11), 1)
+    instances[:, 5:] = -1
+    assert labelled(instances)[0].tolist() == [1] * 5 + [IGNORED] * 6
+
+
+def test_dictionary_version_of_tensors():
+    instances = torch.from_numpy(mosaic(1))[None]
+    found = InstancesToClassesd(border_width=5, contact=True)({"instance": instances})["label"]
+    np.testing.assert_array_equal(found.numpy()[0], labelled(instances.numpy()[0], 5))
+
+
+def bar() -> tuple[np.ndarray, np.ndarray]:
+    """Foreground probability of a straight bar without a neck, and of contact across it, (1, H, W)."""
+    foreground, contact = np.full((2, 1, 30, 70), 0.02, np.float32)
+    foreground[0, 6:24, 5:65] = 0.95
+    contact[0, 6:24, 33:37] = 0.9
+    return foreground, contact
+
+
+def test_contact_divides_what_shape_cannot():
+    foreground, contact = bar()
+    shape, learned = (ProbabilityToInstances(method=m, min_size=20) for m in ("watershed", "contact"))
+    assert shape(foreground).max() == 1
+    found = learned(foreground, contact)[0]
+    np.testing.assert_array_equal(found > 0, foreground[0] >= 0.5)
+    assert [np.unique(found[:, part]).tolist() for part in (np.s_[:34], np.s_[36:])] == [[0, 1], [0, 2]]
+    item = {"pred": torch.from_numpy(foreground), "contact": torch.from_numpy(contact)}
+    again = ProbabilityToInstancesd("pred", method="contact", min_size=20)(item)["instance"]
+    np.testing.assert_array_equal(again[0].numpy(), found)
+    for other in ("components", "watershed"):  # which are those of the foreground, whatever the contact
+        rule = ProbabilityToInstances(method=other)
+        np.testing.assert_array_equal(rule(foreground, contact), rule(foreground))
+
+
+def test_without_contact_shape_alone_divides():
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).random((80, 110)), 4)[None]
+    probability = ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
+    shape, learned = (ProbabilityToInstances(method=m, sigma=1, height=1) for m in ("watershed", "contact"))
+    assert shape(probability).max() > 8
+    np.testing.assert_array_equal(learned(probability, np.zeros_like(probability)), shape(probability))
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_contact_everywhere_loses_no_component(value):
+    foreground = np.full((1, 7, 12), value)
+    assert (ProbabilityToInstances(method="contact")(foreground, foreground) == value).all()
+
+
+def test_bad_contact_is_refused():
+    rule, foreground = ProbabilityToInstances(method="contact"), np.ones((1, 4, 6))
+    for contact, message in (
+        (None, 'method: "contact" needs the probability of contact'),
+        (np.ones((1, 6, 4)), r"contact: got size \(6, 4\), expected \(4, 6\)"),
+        (foreground + 1, "contact: got values from 2.0 to 2.0"),
+    ):
+        with pytest.raises(UserError, match=message):
+            rule(foreground, contact)
+
+
+@pytest.mark.parametrize("of", [np.asarray, torch.from_numpy])
+def test_foreground_is_what_is_not_background(of):
+    probability = of(np.random.default_rng(1).dirichlet([1, 1, 1], (5, 8)).transpose(2, 0, 1).copy())
+    two, contact = split_contact(probability)
+    np.testing.assert_allclose(as_prediction(two)[0], probability[1] + probability[2])
+    np.testing.assert_allclose(two.sum(0), 1)
+    np.testing.assert_array_equal(contact, probability[2:])
+    item = SplitContactd("pred")({"pred": probability})
+    np.testing.assert_array_equal(item["pred"], two)
+    np.testing.assert_array_equal(item["contact"], contact)
