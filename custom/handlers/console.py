@@ -33,16 +33,18 @@ class EpochLine:
         self.optimizer = optimizer
         self.time_limit = float("inf") if time_limit is None else time_limit
         self.logger = logging.getLogger("training")
-        self.start, self.epochs_before = time.monotonic(), 0
+        self.start: float | None = None
+        self.epochs_before = 0
 
     def attach(self, trainer: Engine) -> None:
         """Log after each epoch."""
-        trainer.add_event_handler(Events.EPOCH_STARTED(once=1), self.begin)
+        trainer.add_event_handler(Events.EPOCH_STARTED, self.begin)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def begin(self, trainer: Engine) -> None:
-        """Start the clock."""
-        self.start, self.epochs_before = time.monotonic(), trainer.state.epoch - 1
+        """Start the clock in the first epoch, which is a later one in a resumed training."""
+        if self.start is None:
+            self.start, self.epochs_before = time.monotonic(), trainer.state.epoch - 1
 
     def __call__(self, trainer: Engine) -> None:
         state: Any = trainer.state
@@ -57,6 +59,7 @@ class EpochLine:
                 if name in scores
             ]
         parts.append(f"learning rate {self.optimizer.param_groups[0]['lr']:.2g}")
+        assert self.start is not None
         elapsed, epochs = time.monotonic() - self.start, state.max_epochs - state.epoch
         if epochs > 0 and elapsed < self.time_limit:
             left = elapsed / (state.epoch - self.epochs_before) * epochs

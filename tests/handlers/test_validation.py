@@ -76,3 +76,16 @@ def test_the_time_left_ends_with_the_time_limit(monkeypatch, caplog, limit, expe
         line(trainer)
     assert caplog.records[0].message.partition("learning rate 0.025")[2].removeprefix(", ").startswith(expected)
     assert ("left" in caplog.records[0].message) == bool(expected)
+
+
+def test_the_time_left_of_a_resumed_training(monkeypatch, caplog):
+    """Epochs 3 and 4 of 5 take 10 and 20 seconds; those before took no time of this run."""
+    clock = iter([100.0, 110.0, 130.0, 150.0])
+    monkeypatch.setattr("custom.handlers.console.time.monotonic", lambda: next(clock))
+    trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+    trainer.state.metrics["train_loss"] = 0.5
+    EpochLine(evaluator, torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.025)).attach(trainer)
+    trainer.add_event_handler(Events.STARTED, lambda: setattr(trainer.state, "epoch", 2))
+    with caplog.at_level(logging.INFO, logger="training"):
+        trainer.run([0], max_epochs=5)
+    assert [record.message.rpartition(", ")[2] for record in caplog.records[:2]] == ["20 s left", "15 s left"]
