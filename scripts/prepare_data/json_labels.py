@@ -72,15 +72,22 @@ def read_geojson(path: Path) -> list[Region]:
 def _feature(number: int, feature: dict[str, Any], path: Path) -> Region:
     where = f"{path}: object {number + 1}"
     geometry = feature.get("geometry") or {"type": "feature without geometry"}
-    if geometry.get("type") not in ("Polygon", "MultiPolygon"):
-        raise UserError(f"{where} is a {geometry.get('type')}, not a polygon; delete it, or draw a polygon")
-    polygons = geometry.get("coordinates")
-    polygons = [polygons] if geometry["type"] == "Polygon" else polygons
-    parts = [[_ring(ring, where) for ring in _list(polygon, where)] for polygon in _list(polygons, where)]
+    parts = [[_ring(ring, where) for ring in _list(polygon, where)] for polygon in _polygons(geometry, where)]
     plane = geometry.get("plane") or {}
     page = max(int(plane.get("z", 0)), int(plane.get("t", 0))) if plane else None
     category = _class_name((feature.get("properties") or {}).get("classification")) or "object"
     return Region(parts, IGNORE if category.rstrip("*").casefold() == "ignore" else category, page)
+
+
+def _polygons(geometry: dict[str, Any], where: str) -> list[Any]:
+    """Coordinates of the polygons of a geometry, which may be a collection of geometries."""
+    kind = geometry.get("type")
+    if kind == "GeometryCollection" and geometry.get("geometries"):
+        return [polygon for part in _list(geometry["geometries"], where) for polygon in _polygons(part, where)]
+    if kind not in ("Polygon", "MultiPolygon"):
+        raise UserError(f"{where} is a {kind}, not a polygon; delete it, or draw a polygon")
+    coordinates = geometry.get("coordinates")
+    return [coordinates] if kind == "Polygon" else list(_list(coordinates, where))
 
 
 def _class_name(classification: Any) -> str:

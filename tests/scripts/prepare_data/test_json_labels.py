@@ -55,6 +55,15 @@ class TestGeoJson:
         assert [(ape == value).sum() for value in (1, 2)] == [176 - 16, 96]
         assert [(bee == value).sum() for value in (1, 2)] == [0, 176 + 96]
 
+    def test_a_collection_of_geometries_is_one_object(self, own: Path) -> None:
+        parts = [feature(SQUARE)["geometry"], feature(WIDE, kind="MultiPolygon")["geometry"]]
+        both = {"type": "Feature", "geometry": {"type": "GeometryCollection", "geometries": parts}}
+        for name, content in (("ape", [both]), ("bee", [feature(SQUARE, WIDE, kind="MultiPolygon")])):
+            (own / f"{name}.geojson").write_text(json.dumps(content))
+        ape, bee = loaded(made(own, "--instances"), "instance")
+        np.testing.assert_array_equal(ape, bee)
+        np.testing.assert_array_equal(ape, cells() > 0)
+
     def test_derived_classes_in_the_forms_of_several_versions(self, own: Path) -> None:
         """And properties of other programs, a third coordinate, names that are not ASCII."""
         derived = feature(SQUARE)
@@ -104,6 +113,10 @@ class TestGeoJson:
             ("{", "bee.geojson: is not JSON"),
             ('{"type": "Topology"}', "bee.geojson: is not GeoJSON"),
             (json.dumps([{"type": "Feature", "geometry": {"type": "Point"}}]), "object 1 is a Point"),
+            (
+                json.dumps({"type": "Feature", "geometry": {"type": "GeometryCollection", "geometries": []}}),
+                "object 1 is a GeometryCollection, not a polygon",
+            ),
             (json.dumps([feature([[1, 2], [3, 4]])]).replace("3, 4", '"a", 4'), "a point that is not two numbers"),
             (json.dumps([feature(SQUARE)]).replace("20", "Infinity"), "infinite"),
             (json.dumps([{"type": "Feature", "geometry": None}]), "object 1 is a feature without geometry"),
