@@ -17,6 +17,11 @@ def overlaps(a: NDArray, b: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         a: non-negative integers, any shape.
         b: likewise, same shape.
     """
+    rows, columns = (int(ids.max(initial=0)) + 1 for ids in (a, b))
+    if rows * columns <= a.size:  # few objects: counted without sorting
+        table = np.bincount(a.ravel().astype(np.int64) * columns + b.ravel(), minlength=rows * columns)
+        found = np.flatnonzero(table)
+        return found // columns, found % columns, table[found]
     table = coo_array((np.ones(a.size, dtype=np.int64), (a.ravel(), b.ravel()))).tocsr().tocoo()
     return table.row, table.col, table.data
 

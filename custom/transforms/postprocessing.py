@@ -12,12 +12,12 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.morphology import h_maxima
 from skimage.segmentation import expand_labels, watershed
 
 from ..classes import foreground_of
 from ..errors import UserError
 from .arguments import check_choice, check_range
+from .high_maxima import high_maxima
 from .instances import EIGHT_NEIGHBOURS, check_single, near_another, to_plane
 
 Method = Literal["components", "watershed", "contact"]
@@ -38,17 +38,20 @@ def _fill_holes(instances: NDArray[np.int32]) -> NDArray[np.int32]:
 
     The border around a cell inside another one is enclosed by both, and has to stay.
     """
-    mask = instances > 0
-    holes, count = ndimage.label(ndimage.binary_fill_holes(mask, EIGHT_NEIGHBOURS) & ~mask, EIGHT_NEIGHBOURS)
-    if count == 0:
+    outside, count = ndimage.label(instances == 0, EIGHT_NEIGHBOURS)
+    enclosed = np.ones(count + 1, dtype=bool)
+    enclosed[[0, *outside[0], *outside[-1], *outside[:, 0], *outside[:, -1]]] = False
+    rows, columns = np.nonzero(enclosed[outside])
+    if not len(rows):
         return instances
-    index = np.arange(count + 1)
-    highest = ndimage.maximum(ndimage.maximum_filter(instances, size=3), holes, index)
-    present = np.where(mask, instances, np.iinfo(np.int32).max)
-    lowest = ndimage.minimum(ndimage.minimum_filter(present, size=3), holes, index)
-    owner = np.where(highest == lowest, highest, 0).astype(np.int32)
-    owner[0] = 0
-    return np.where(mask, instances, owner[holes])
+    hole = outside[rows, columns]
+    beside = np.stack([instances[rows + i, columns + j] for i in (-1, 0, 1) for j in (-1, 0, 1)])
+    highest, lowest = np.zeros(count + 1, np.int32), np.full(count + 1, np.iinfo(np.int32).max)
+    np.maximum.at(highest, hole, beside.max(axis=0))
+    np.minimum.at(lowest, hole, np.where(beside > 0, beside, lowest[0]).min(axis=0))
+    filled = instances.copy()
+    filled[rows, columns] = np.where(highest == lowest, highest, 0)[hole]
+    return filled
 
 
 def _seeds(elevation: NDArray[np.float64], components: NDArray[np.int32], height: float) -> NDArray[np.int32]:
@@ -56,7 +59,7 @@ def _seeds(elevation: NDArray[np.float64], components: NDArray[np.int32], height
 
     A component without such a maximum is its own seed, so that no component is lost.
     """
-    peaks = h_maxima(elevation, height).astype(bool) & (components > 0)
+    peaks = high_maxima(elevation, height)
     without = np.bincount(components[peaks], minlength=components.max() + 1) == 0
     without[0] = False
     seeds, count = ndimage.label(peaks, EIGHT_NEIGHBOURS)
@@ -75,7 +78,22 @@ def _split(
     if inside.all() or not mask.any():  # without an outside there are no distances to it
         return components
     elevation = ndimage.gaussian_filter(ndimage.distance_transform_edt(inside) * probability, sigma) * mask
-    return watershed(-elevation, _seeds(elevation, components, height), mask=mask).astype(np.int32)
+    seeds = _seeds(elevation, components, height)
+    found, several = _whole(components, seeds)
+    if several.any():
+        found[several] = watershed(-elevation, seeds, mask=several)[several]
+    return found
+
+
+def _whole(components: NDArray[np.int32], seeds: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Components with the number of their only seed, 0 elsewhere, and where the components with several seeds are."""
+    inside = seeds > 0
+    pairs = np.unique(np.stack([components[inside], seeds[inside]]), axis=1)
+    count = np.bincount(pairs[0], minlength=components.max() + 1)
+    only = np.zeros(len(count), dtype=np.int32)
+    only[pairs[0]] = pairs[1]
+    only[count > 1] = 0
+    return only[components], (count > 1)[components]
 
 
 def regrow(instances: NDArray[np.int32], grow: int) -> NDArray[np.int32]:
