@@ -12,12 +12,12 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.morphology import h_maxima
 from skimage.segmentation import expand_labels, watershed
 
 from ..classes import foreground_of
 from ..errors import UserError
 from .arguments import check_choice, check_range
-from .high_maxima import high_maxima
 from .instances import EIGHT_NEIGHBOURS, check_single, near_another, to_plane
 
 Method = Literal["components", "watershed", "contact"]
@@ -59,7 +59,7 @@ def _seeds(elevation: NDArray[np.float64], components: NDArray[np.int32], height
 
     A component without such a maximum is its own seed, so that no component is lost.
     """
-    peaks = high_maxima(elevation, height)
+    peaks = h_maxima(elevation, height).astype(bool) & (components > 0)
     without = np.bincount(components[peaks], minlength=components.max() + 1) == 0
     without[0] = False
     seeds, count = ndimage.label(peaks, EIGHT_NEIGHBOURS)
@@ -78,22 +78,7 @@ def _split(
     if inside.all() or not mask.any():  # without an outside there are no distances to it
         return components
     elevation = ndimage.gaussian_filter(ndimage.distance_transform_edt(inside) * probability, sigma) * mask
-    seeds = _seeds(elevation, components, height)
-    found, several = _whole(components, seeds)
-    if several.any():
-        found[several] = watershed(-elevation, seeds, mask=several)[several]
-    return found
-
-
-def _whole(components: NDArray[np.int32], seeds: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Components with the number of their only seed, 0 elsewhere, and where the components with several seeds are."""
-    inside = seeds > 0
-    pairs = np.unique(np.stack([components[inside], seeds[inside]]), axis=1)
-    count = np.bincount(pairs[0], minlength=components.max() + 1)
-    only = np.zeros(len(count), dtype=np.int32)
-    only[pairs[0]] = pairs[1]
-    only[count > 1] = 0
-    return only[components], (count > 1)[components]
+    return watershed(-elevation, _seeds(elevation, components, height), mask=mask).astype(np.int32)
 
 
 def regrow(instances: NDArray[np.int32], grow: int) -> NDArray[np.int32]:
