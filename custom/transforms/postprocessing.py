@@ -189,7 +189,7 @@ class ProbabilityToInstances(Transform):
             if self.method == "contact":
                 near = self._contact(contact, plane.shape)
                 inside &= (2 * near <= plane) | (plane < self.threshold)  # filled holes stay inside
-                plane = plane - near
+                plane = np.maximum(plane - near, 0)  # not below it by rounding
             instances = _remove_small(_split(instances, inside, plane, self.sigma, self.height), self.min_size)
         return convert_to_dst_type(regrow(instances, self.grow)[None], probability, dtype=np.int32)[0]
 
