@@ -23,6 +23,7 @@ RECORDED = (
     "init_model",
     "seed",
     "border_width",
+    "best_by",
     "class_weights",
     "input_size",
     "batch_size",

@@ -75,6 +75,31 @@ def require_labelled_pixels(dataset: Any, split: str) -> None:
         )
 
 
+def require_measure(best_by: str, method: str, data: Datalist) -> None:
+    """Raise `UserError` unless the weights of a training on a data set can be chosen by a measure."""
+    where, count = data.folder / FILE_NAME, len(data.class_names)
+    if best_by == "pixel_error":
+        return
+    if count > 2:
+        raise UserError(f"--best_by {best_by}: is for two classes, {where} has {count}; give pixel_error")
+    instances = data.label_format.kind == "instances"
+    if best_by == "seg" and not instances:
+        raise UserError(f"--best_by seg: {where} labels classes, not instances; give v_rand or pixel_error")
+    if best_by == "seg" and method == "contact":
+        raise UserError("--best_by seg: does not measure --method contact; give watershed, and tune the model later")
+    if best_by == "v_rand" and instances:
+        raise UserError(f"--best_by v_rand: is for classes, {where} labels instances; give seg or pixel_error")
+
+
+def require_cells(dataset: Any) -> None:
+    """Raise `UserError` if there are validation images, but none has an instance, so that there is no SEG."""
+    if len(dataset) and not any(bool((np.asarray(item["instance"]) > 0).any()) for item in dataset):
+        raise UserError(
+            "--best_by seg: no validation image has a labelled cell; name one that has in `validation`, "
+            "or give pixel_error"
+        )
+
+
 def clear_scores(folder: str | os.PathLike[str]) -> None:
     """Make a folder for scores, and remove those of an earlier evaluation, so that they are not taken for new ones.
 

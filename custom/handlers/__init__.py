@@ -13,6 +13,7 @@ from .metrics import (
     PixelErrorHandler,
     RandErrorHandler,
     SegHandler,
+    SweptSegHandler,
     VInfoHandler,
     VRandHandler,
     WarpingErrorHandler,
@@ -23,6 +24,7 @@ from .reseed import EpochSeed
 from .save import SegmentationSaver
 from .score_table import ScoreTable
 from .scores import ScoresSaver
+from .smoothed_score import SmoothedScore
 from .time_estimate import TimeEstimate
 from .time_limit import TimeLimit
 from .validation import Validation
@@ -44,6 +46,8 @@ __all__ = [
     "ScoresSaver",
     "SegHandler",
     "SegmentationSaver",
+    "SmoothedScore",
+    "SweptSegHandler",
     "TimeEstimate",
     "TimeLimit",
     "TrainingCheckpoint",

@@ -13,6 +13,8 @@ from ..classes import class_keys
 from ..inferers.geometry import unwrap
 from ..model import Model, Score, write_model
 from .checkpoint import is_first_rank, save
+from .console import NAMES
+from .smoothed_score import VALIDATIONS
 
 # A threshold at the ends of the scale would make everything foreground, or nothing.
 LOWEST, HIGHEST = 0.05, 0.95
@@ -22,9 +24,9 @@ SCORES = ("pixel_error", "iou")
 class BestModelSaver:
     """Handler of an evaluator: writes `model.json` and weights whenever the key metric is the best so far.
 
-    The threshold of a model of two classes is that of the pixel error on the validation images; of more classes it
-    stays 0.5, which gives the likeliest. The evaluator keeps track of the best epoch, which
-    :class:`TrainingCheckpoint` saves and restores.
+    The threshold of a model of two classes is the best one on the validation images by the measure that the weights
+    are chosen by; of more classes it stays 0.5, which gives the likeliest. The evaluator keeps track of the best epoch,
+    which :class:`TrainingCheckpoint` saves and restores.
 
     Args:
         network: the network, bare or wrapped for distributed training.
@@ -32,6 +34,7 @@ class BestModelSaver:
         model: description of the model before the training, see `custom.describe.describe_run`.
         flat_weights: file for another copy of the weights, as the flat PyTorch state dict that MONAI's model zoo and
             MONAI Label expect. A TorchScript file beside it is removed, because it holds older weights.
+        best_by: measure that the weights are chosen by: "pixel_error", "v_rand" or "seg".
 
     Raises:
         UserError: a file cannot be written.
@@ -43,10 +46,12 @@ class BestModelSaver:
         folder: str | os.PathLike[str],
         model: Model,
         flat_weights: str | os.PathLike[str] | None = None,
+        best_by: str = "pixel_error",
     ) -> None:
         self.network = network
         self.folder = Path(folder)
         self.model = model
+        self.best_by = best_by
         self.flat_weights = None if flat_weights is None else Path(flat_weights)
 
     def attach(self, evaluator: Engine) -> None:
@@ -75,15 +80,21 @@ class BestModelSaver:
         model = self.model.model_copy(deep=True)
         model.training["epoch"] = epoch
         where = f"{model.training.get('validation_images', 0)} validation images of {model.data_source}, one pass"
-        names = list(SCORES)
+        names = list(dict.fromkeys([self.best_by, *SCORES]))
         if len(model.classes) > 2:
             keys = class_keys([part.name for part in model.classes])
             names += [f"{score}_{key}" for score in SCORES for key in keys]
-        model.scores = [Score(measure=name, value=float(metrics[name]), on=where) for name in names if name in metrics]
-        if "pixel_error_threshold" in metrics:
-            threshold = round(float(metrics["pixel_error_threshold"]), 6)
+        smoothed = "" if self.best_by == "pixel_error" else f", as the mean of up to {VALIDATIONS} validations"
+        notes = {self.best_by: f"; the weights were chosen by it{smoothed}"}
+        model.scores = [
+            Score(measure=name, value=float(metrics[name]), on=where + notes.get(name, ""))
+            for name in names
+            if name in metrics
+        ]
+        if f"{self.best_by}_threshold" in metrics:
+            threshold = round(float(metrics[f"{self.best_by}_threshold"]), 6)
             model.postprocessing.threshold = min(max(threshold, LOWEST), HIGHEST)
-            model.postprocessing.fitted_on = f"pixel error on {where}"
+            model.postprocessing.fitted_on = f"{NAMES[self.best_by]} on {where}"
         write_model(self.folder, model, network.state_dict())
         if self.flat_weights is not None:
             save(network.state_dict(), self.flat_weights)

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 # Metrics of a validation, and their names in the line.
 VALIDATION = {"pixel_error": "pixel error", "iou": "foreground IoU", "val_loss": "validation loss"}
+NAMES = {"pixel_error": "pixel error", "v_rand": "V_rand", "seg": "SEG"}  # of the measures that weights are chosen by
 
 
 class EpochLine:
@@ -23,12 +24,21 @@ class EpochLine:
         optimizer: optimizer whose learning rate is reported.
         classes: number of classes; the IoU of more than two is their mean.
         time_limit: seconds after which the training is ended, if it is.
+        best_by: measure that the best weights are chosen by; it comes first.
     """
 
     def __init__(
-        self, evaluator: Engine, optimizer: Optimizer, classes: int = 2, time_limit: float | None = None
+        self,
+        evaluator: Engine,
+        optimizer: Optimizer,
+        classes: int = 2,
+        time_limit: float | None = None,
+        best_by: str = "pixel_error",
     ) -> None:
-        self.names = VALIDATION if classes == 2 else {**VALIDATION, "iou": "mean IoU"}
+        self.names = {best_by: NAMES[best_by], **VALIDATION}
+        if classes > 2:
+            self.names["iou"] = "mean IoU"
+        self.best_by = best_by
         self.evaluator = evaluator
         self.optimizer = optimizer
         self.time_limit = float("inf") if time_limit is None else time_limit
@@ -52,12 +62,11 @@ class EpochLine:
         validation: Any = self.evaluator.state
         if validation.epoch == state.epoch:
             scores = validation.metrics
-            best = validation.key_metric_name if validation.best_metric_epoch == state.epoch else None
-            parts += [
-                f"{words} {scores[name]:.4f}" + (" (best so far)" if name == best else "")
-                for name, words in self.names.items()
-                if name in scores
-            ]
+            parts += [f"{words} {scores[name]:.4f}" for name, words in self.names.items() if name in scores]
+            if "smoothed_score" in scores:
+                parts[2] += f", mean of the last {scores['smoothed_score']:.4f}"
+            if validation.best_metric_epoch == state.epoch:
+                parts[2] += " (best so far)"
         parts.append(f"learning rate {self.optimizer.param_groups[0]['lr']:.2g}")
         assert self.start is not None
         elapsed, epochs = time.monotonic() - self.start, state.max_epochs - state.epoch

@@ -21,6 +21,10 @@ from ..metrics.cumulative import (
     VRand,
     WarpingError,
 )
+from ..metrics.swept_seg import SweptSeg
+from ..transforms.postprocessing import Method
+
+SEG_THRESHOLDS = (0.2, 0.3, 0.4, 0.5)  # the best ones of trained models were among them
 
 
 class StackMetricHandler(IgniteMetricHandler):
@@ -150,3 +154,28 @@ class SegHandler(StackMetricHandler):
         self, output_transform: Callable = lambda x: x, save_details: bool = True, ignore: int = IGNORED_INSTANCE
     ) -> None:
         super().__init__(Seg(ignore), output_transform, save_details)
+
+
+class SweptSegHandler(StackMetricHandler):
+    """SEG over all images of a run at the best of a few thresholds; `y_pred` is a prediction, `y` objects' numbers.
+
+    Args:
+        output_transform, save_details, ignore: see `SegHandler`.
+        method, sigma, height, min_size, grow: see `ProbabilityToInstances`.
+        thresholds: to try.
+    """
+
+    def __init__(
+        self,
+        output_transform: Callable = lambda x: x,
+        save_details: bool = True,
+        ignore: int = IGNORED_INSTANCE,
+        method: Method = "watershed",
+        sigma: float = 2.0,
+        height: float = 5.0,
+        min_size: int = 0,
+        grow: int = 0,
+        thresholds: Sequence[float] = SEG_THRESHOLDS,
+    ) -> None:
+        metric = SweptSeg(thresholds, method, sigma, height, min_size, grow, ignore)
+        super().__init__(metric, output_transform, save_details)

@@ -83,7 +83,7 @@ def loss_chart(curves: Curves) -> str | None:
     return draw(f"Loss against steps; training ends at {values[-1]:.3g}", fill)
 
 
-def validation_chart(curves: Curves, names: Sequence[str] = ("iou", "pixel_error")) -> str | None:
+def validation_chart(curves: Curves, names: Sequence[str] = ("seg", "v_rand", "iou", "pixel_error")) -> str | None:
     """Measures on the validation images against epochs; None without them."""
     shown = [name for name in names if name in curves]
     if not shown:

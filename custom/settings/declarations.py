@@ -110,6 +110,9 @@ class Training(Objects, Common):
     scale: float = setting("working pixels per image pixel: 0.5 works at half the size", gt=0, allow_inf_nan=False)
     border_width: int = setting("width of the border between touching cells, odd", "pixels", ge=3)
     contact: bool = setting("train that border as a class of its own: one more output of the network")
+    best_by: Literal["pixel_error", "v_rand", "seg"] = setting(
+        "measure on the validation images that chooses the saved weights and their threshold"
+    )
     class_weights: Weight | Annotated[list[Weight], Field(min_length=2)] | None = setting(
         "weight of all classes, or of each, in the loss; none: balanced in each image"
     )

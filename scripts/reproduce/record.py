@@ -55,6 +55,7 @@ def _record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
     if run_state["failed"] is None:
         model = read_model(run.folder)
         record["parameters"] = sum(weight.numel() for weight in model.build().parameters())
+        record["best_by"] = model.training.get("best_by", "pixel_error")
         record["threshold"] = model.postprocessing.threshold
         record["scores"] = read_scores(run.folder / "evaluation" / "validation" / "metrics.csv")
         if "tuning" in run_state["done"]:

@@ -11,6 +11,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from monai.bundle import ConfigParser
+
 from custom.errors import UserError
 from custom.files import replace_file
 from custom.json_file import read_json
@@ -59,11 +61,11 @@ class Run:
         return self.folder / "tuning"
 
     def commands(self) -> dict[str, list[str]]:
-        """Arguments of `python` by step; an experiment whose method is the watershed is tuned before it is scored."""
+        """Arguments of `python` by step; an experiment whose method divides cells is tuned before it is scored."""
         trained = {"dataset_dir": self.dataset_dir, "output_dir": self.folder, "resume": "true"}
         scored = {"dataset_dir": self.dataset_dir, "model": self.folder, "split": "validation"}
         steps = {"training": _bundle_run("training", self.configs, trained)}
-        if merged(self.configs)["method"] == "watershed":
+        if ConfigParser(merged(self.configs)).get_parsed_content("method") != "components":
             tuned = ["--model", self.folder, "--dataset", self.dataset_dir, "--output", self.tuning, "--save"]
             steps["tuning"] = ["-m", "scripts.tune", *map(str, tuned)]
         steps["evaluating"] = _bundle_run(

@@ -41,8 +41,9 @@ Written by `python -m scripts.reproduce`; [results.json](results.json) has every
 
 - Scores are of held-out images: training / held-out (first to last) are in the column "images"; the last-epoch column
   and the curves are of single passes, all other scores average the orientations that the experiment asks for.
-- The weights are those of the epoch with the least pixel error on the held-out images, which flatters every row a
-  little; "last epoch" is the pixel error of the last epoch, which nothing was chosen by.
+- The weights are those of the epoch that was best on the held-out images by the measure in the column "weights by"
+  (V_rand and SEG as the mean of three validations), which flatters every row a little; "last epoch" is the pixel error
+  of the last epoch, which nothing was chosen by.
 - Cells of the `best_*` rows are separated by a watershed, whose threshold and other arguments `scripts.tune` chooses on
   the held-out images after the training. SEG is that of the setting chosen on all of them; "SEG, left out" segments
   each of them with the setting chosen on the others, and is what to expect of such a choice on another image. IoU is at
@@ -103,7 +104,7 @@ def write_results(output: Path, new: Sequence[Record]) -> None:
 
 def section(title: str, data: str, records: Sequence[Record], measures: Sequence[str]) -> str:
     """Table, curves and examples of one data set."""
-    heads = ["experiment", "budget", "images", "steps", "time", "hardware", "parameters"]
+    heads = ["experiment", "budget", "images", "steps", "time", "hardware", "parameters", "weights by"]
     heads += [HEADS[measure] for measure in measures] + ["last epoch"]
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
@@ -127,7 +128,7 @@ def row(group: Sequence[Record], measures: Sequence[str]) -> list[str]:
     images = first["split"] if len(group) == 1 else f"{len(scored)} folds, mean"
     cells = [f"{first['experiment']}: {first['title']}", first["budget"], images]
     cells += [_mean(group, "steps", "{:,.0f}"), _mean(group, "seconds", _duration), first["hardware"]]
-    cells += [_mean(scored, "parameters", "{:,.0f}")]
+    cells += [_mean(scored, "parameters", "{:,.0f}"), HEADS[first.get("best_by", "pixel_error")] if scored else ""]
     for measure in measures:
         values = [record["scores"][measure] for record in scored if measure in record["scores"]]
         text = _number(measure, sum(values) / len(values)) if values else ""

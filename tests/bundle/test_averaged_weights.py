@@ -15,7 +15,8 @@ OVERLAY = CONFIGS / "ablations" / "best_averaged_weights.json"
 
 def test_the_average_is_what_is_saved_and_a_resumed_run_continues_it(tiny_dataset, tmp_path):
     plateau = tmp_path / "plateau.json"  # a schedule that does not depend on the number of epochs
-    plateau.write_text(json.dumps({"lr_scheduler": "@schedules#plateau", "max_norm": None}))
+    other = {"lr_scheduler": "@schedules#plateau", "max_norm": None, "best_by": "v_rand"}
+    plateau.write_text(json.dumps(other))
     overlays = [OVERLAY, plateau]
     for folder, epochs, resume in (("whole", 2, "false"), ("halves", 1, "false"), ("halves", 2, "true")):
         done = run(train_tiny(tiny_dataset, tmp_path / folder, overlays, max_epochs=epochs, resume=resume))
@@ -28,6 +29,11 @@ def test_the_average_is_what_is_saved_and_a_resumed_run_continues_it(tiny_datase
     for part in ("network", "average"):
         assert all(torch.equal(value, halves[part][name]) for name, value in whole[part].items())
     assert any(not torch.equal(value, whole["network"][name]) for name, value in whole["average"].items())
+    assert len(whole["smoothed_score"]["scores"]) == 2
+    for part in ("smoothed_score", "evaluator"):
+        assert whole[part] == halves[part]
+    best = [weights(tmp_path / folder / "weights.safetensors") for folder in ("whole", "halves")]
+    assert all(torch.equal(value, best[1][name]) for name, value in best[0].items())
 
 
 def test_the_average_starts_from_the_model_that_training_starts_from(tiny_dataset, tmp_path):

@@ -157,6 +157,7 @@ REFUSALS = {
     "missing data set": ({"dataset_dir": "/nowhere/at/all"}, "/nowhere/at/all: no such data set folder"),
     "inadmissible input size": ({"input_size": 100}, "input size 100 does not fit"),
     "features that cannot be": ({"network_def#features": 0}, "--network_def#features is 0"),
+    "measure that the labels do not have": ({"best_by": "seg"}, "dataset.json labels classes, not instances"),
     "output folder that cannot be": ({"output_dir": "/proc/nowhere"}, "/proc/nowhere"),
 }
 

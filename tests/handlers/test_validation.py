@@ -61,6 +61,18 @@ def test_one_line_an_epoch(caplog):
     ]
 
 
+def test_the_measure_that_weights_are_chosen_by_comes_first(caplog):
+    optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.025)
+    trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+    evaluator.state.best_metric_epoch, evaluator.state.epoch, trainer.state.metrics["train_loss"] = 1, 1, 0.5
+    evaluator.state.metrics = {"smoothed_score": 0.7, "seg": 0.8, "pixel_error": 0.0625}
+    EpochLine(evaluator, optimizer, best_by="seg").attach(trainer)
+    with caplog.at_level(logging.INFO, logger="training"):
+        trainer.run([0], max_epochs=1)
+    chosen = "SEG 0.8000, mean of the last 0.7000 (best so far), pixel error 0.0625"
+    assert caplog.records[0].message == f"epoch 1/1, loss 0.5000, {chosen}, learning rate 0.025"
+
+
 @pytest.mark.parametrize(
     ("limit", "expected"), [(None, "33 min left"), (300, "3 min left"), (100, ""), (9999, "33 min")]
 )

@@ -1,0 +1,91 @@
+"""Weights chosen by V_rand or SEG: what a training says and saves, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from custom.data import make_synthetic, read_dataset, read_image
+from custom.data.datalist import FILE_NAME
+from custom.data.image_io import write_image
+from custom.errors import UserError
+from custom.evaluation import require_cells, require_measure
+from custom.handlers.metrics import SEG_THRESHOLDS
+from custom.metrics import seg, v_rand
+from custom.model import read_model
+from custom.segmenter import Segmenter
+
+from .conftest import run, train_tiny
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory) -> Path:
+    """Drawn tissue, (96, 120), each of whose cells is an instance."""
+    folder = make_synthetic(tmp_path_factory.mktemp("data") / "x", 1, (96, 120), {"training": 2, "validation": 2})
+    for path in folder.glob("*/label/*.png"):
+        mask = ndimage.binary_opening(np.asarray(Image.open(path)) > 0, iterations=3)
+        write_image(path, ndimage.label(mask)[0].astype(np.uint8))
+    content = json.loads((folder / FILE_NAME).read_text())
+    kind = {"label_kind": "instances", "labels": {"0": "background", ">0": "cell"}}
+    (folder / FILE_NAME).write_text(json.dumps({**content, **kind}))
+    return folder
+
+
+@pytest.mark.parametrize(("best_by", "title"), [("seg", "SEG"), ("v_rand", "V_rand")])
+def test_a_training_says_by_what_it_chooses_and_its_score_is_that_of_evaluation(
+    best_by, title, cells, tiny_dataset, tmp_path
+):
+    dataset = cells if best_by == "seg" else tiny_dataset
+    done = run(train_tiny(dataset, tmp_path, best_by=best_by, learning_rate=0.01))
+    assert done.returncode == 0, done.stderr
+    assert f"{title} 0." in done.stdout
+    assert ", mean of the last 0." in done.stdout
+    assert f"<dt>best_by</dt><dd>{best_by}</dd>" in (tmp_path / "report.html").read_text()
+    model = read_model(tmp_path)
+    assert model.training["best_by"] == best_by
+    assert model.postprocessing.fitted_on.startswith(f"{title} on 2 validation images")
+    assert (model.scores[0].measure, "chosen by it" in model.scores[0].on) == (best_by, True)
+    assert {score.measure for score in model.scores} == {best_by, "pixel_error", "iou"}
+    items = read_dataset(dataset).validation
+    labels = [read_image(item["label"]) for item in items]
+    found = [Segmenter(model)(read_image(item["image"])) for item in items]
+    if best_by == "seg":
+        assert model.postprocessing.method == "watershed"
+        assert model.postprocessing.threshold in SEG_THRESHOLDS
+        value = seg(labels, [one.instances for one in found]).value
+    else:
+        value = v_rand(labels, [one.probability for one in found]).value
+    # SEG divides touching cells at the lowest threshold.
+    assert model.scores[0].value == pytest.approx(value, abs=0.02 if best_by == "seg" else 1e-3)
+    assert value > 0
+
+
+def test_what_a_data_set_has_no_measure_for_is_refused(cells, tiny_dataset, tmp_path):
+    classes, instances = read_dataset(tiny_dataset), read_dataset(cells)
+    several = read_dataset(make_synthetic(tmp_path / "x", 1, (32, 40), {"training": 1, "validation": 1}, kind="cells"))
+    for data in (classes, instances, several):
+        require_measure("pixel_error", "contact", data)
+    require_measure("v_rand", "components", classes)
+    require_measure("seg", "components", instances)
+    for best_by, method, data, message in (
+        ("seg", "watershed", classes, "dataset.json labels classes, not instances; give v_rand"),
+        ("v_rand", "watershed", instances, "dataset.json labels instances; give seg"),
+        ("seg", "contact", instances, "does not measure --method contact"),
+        ("seg", "watershed", several, "is for two classes, .*dataset.json has 3"),
+        ("v_rand", "watershed", several, "is for two classes, .*dataset.json has 3"),
+    ):
+        with pytest.raises(UserError, match=f"^--best_by {best_by}: .*{message}"):
+            require_measure(best_by, method, data)
+
+
+def test_validation_images_without_any_cell_have_no_seg():
+    empty, one = {"instance": np.zeros((1, 3, 5))}, {"instance": np.eye(3, 5)[None]}
+    require_cells([])
+    require_cells([empty, one])
+    with pytest.raises(UserError, match="^--best_by seg: no validation image has a labelled cell"):
+        require_cells([empty, {"instance": np.full((1, 3, 5), -1)}])
