@@ -64,7 +64,7 @@ class EpochLine:
             scores = validation.metrics
             parts += [f"{words} {scores[name]:.4f}" for name, words in self.names.items() if name in scores]
             if "smoothed_score" in scores:
-                parts[2] += f", mean of the last {scores['smoothed_score']:.4f}"
+                parts[2] += f", smoothed {scores['smoothed_score']:.4f}"
             if validation.best_metric_epoch == state.epoch:
                 parts[2] += " (best so far)"
         parts.append(f"learning rate {self.optimizer.param_groups[0]['lr']:.2g}")

@@ -44,7 +44,7 @@ def test_a_training_says_by_what_it_chooses_and_its_score_is_that_of_evaluation(
     done = run(train_tiny(dataset, tmp_path, best_by=best_by, learning_rate=0.01))
     assert done.returncode == 0, done.stderr
     assert f"{title} 0." in done.stdout
-    assert ", mean of the last 0." in done.stdout
+    assert ", smoothed 0." in done.stdout
     assert f"<dt>best_by</dt><dd>{best_by}</dd>" in (tmp_path / "report.html").read_text()
     model = read_model(tmp_path)
     assert model.training["best_by"] == best_by

@@ -69,7 +69,7 @@ def test_the_measure_that_weights_are_chosen_by_comes_first(caplog):
     EpochLine(evaluator, optimizer, best_by="seg").attach(trainer)
     with caplog.at_level(logging.INFO, logger="training"):
         trainer.run([0], max_epochs=1)
-    chosen = "SEG 0.8000, mean of the last 0.7000 (best so far), pixel error 0.0625"
+    chosen = "SEG 0.8000, smoothed 0.7000 (best so far), pixel error 0.0625"
     assert caplog.records[0].message == f"epoch 1/1, loss 0.5000, {chosen}, learning rate 0.025"
 
 
