@@ -2,8 +2,8 @@
 
 Class 0 is the background, or the membrane; every other class is foreground. A prediction is one map (1, H, W) where
 there are two classes, the probability of the second; and all maps (K, H, W) where there are more. A network trained
-with `contact` has one output more than the model has classes, for pixels of a cell near another one; a prediction has
-no such map, see `split_contact`.
+with `contact` has one output more than the model has classes, for pixels near two cells; a prediction has no such map,
+see `split_contact`.
 """
 
 from __future__ import annotations

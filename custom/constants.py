@@ -6,7 +6,7 @@ FOREGROUND = 1
 """Class that the measures of two classes score, and class of every object of an instance map."""
 
 CONTACT = 2
-"""Class of the pixels of a cell that are near another cell, in the labels of a training with `contact`."""
+"""Class of the pixels near two cells, in the labels of a training with `contact`."""
 
 IGNORED = 255
 """Class of pixels that are ignored by losses and measures."""

@@ -80,7 +80,7 @@ class Model(_Part):
         channels: names of the image's channels.
         gray_values: one for all channels, or one for each.
         pixel_size: side of a pixel, in micrometres, of the images that it is for, where it is known.
-        contact: whether the network has one more output, after those of two classes: pixels of a cell near another.
+        contact: whether the network has one more output, after those of two classes: pixels near two cells.
         scale: pixels that the network sees per pixel of the image; 0.5 halves an image before the network.
         orientations: rotated and mirrored versions of an image whose probabilities are averaged.
         license: terms of the weights, which are those of the data they were trained on.

@@ -65,13 +65,17 @@ def check_single(keys: tuple[Hashable, ...], output_key: str) -> None:
         raise UserError(f"keys: got {keys}, expected one, since `{output_key}` holds one array")
 
 
+def near_two(instances: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
+    """Pixels whose size x size neighbourhood holds pixels of two instances, their own included."""
+    nothing = np.iinfo(np.int32).max
+    largest = ndimage.maximum_filter(instances, size=size)
+    smallest = ndimage.minimum_filter(np.where(instances > 0, instances, nothing), size=size)
+    return (largest > 0) & (largest != smallest)
+
+
 def near_another(instances: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
     """Pixels of an instance whose size x size neighbourhood holds a pixel of another instance."""
-    nothing = np.iinfo(np.int32).max
-    inside = instances > 0
-    largest = ndimage.maximum_filter(instances, size=size)
-    smallest = ndimage.minimum_filter(np.where(inside, instances, nothing), size=size)
-    return inside & ((largest != instances) | (smallest != instances))
+    return (instances > 0) & near_two(instances, size)
 
 
 def _keep_vanished(cells: NDArray[np.int32], instances: NDArray[np.int32]) -> None:
@@ -101,9 +105,9 @@ class InstancesToClasses(Transform):
     least one pixel of border is left. Only if there is no such pixel (in the second of two neighbouring one-pixel
     cells, for example) does the cell become background.
 
-    With `contact` these pixels, which have another cell near them, become class 2 instead of background: the network
-    learns the border as a class of its own, and cells and border together are the cells as annotated. Border between
-    two cells is as wide on either side. Pixels outside of the cells are background even if two cells are near.
+    With `contact` the border is class 2 instead of background, and so are the other pixels whose square contains pixels
+    of two cells: gaps of up to `border_width - 1` pixels. Cells and contact together are the cells as annotated, with
+    such gaps closed.
 
     The label keeps the size of the image. At a working scale s other than 1 the side of the square is the odd number
     nearest to 1 + (border_width - 1) / s, at least 3, so that touching cells are again separated by `border_width - 1`
@@ -150,7 +154,7 @@ class InstancesToClasses(Transform):
         _keep_vanished(cells, instances)
         classes = (cells > 0).astype(np.uint8)
         if self.contact:
-            classes[(instances > 0) & (cells == 0)] = CONTACT
+            classes[near_two(instances, self.border_width) & (cells == 0)] = CONTACT
         classes[instances < 0] = IGNORED
         return convert_to_dst_type(classes[None], instance, dtype=np.uint8)[0]
 

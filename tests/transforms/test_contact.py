@@ -28,14 +28,18 @@ def labelled(instances: np.ndarray, border_width: int = 3, scale: float = 1.0) -
 
 @pytest.mark.parametrize("border_width", [3, 7])
 @pytest.mark.parametrize("seed", range(3))
-def test_contact_is_what_was_border_and_with_the_rest_the_cells(seed, border_width):
+def test_contact_is_near_two_cells_and_the_rest_is_as_without(seed, border_width):
+    """By the definition: the squares around the pixels of a cell, of how many cells they hold a pixel."""
     instances = mosaic(seed)
     instances[20:26, 30:50] = -1
     plain, classes = InstancesToClasses(border_width)(instances[None])[0], labelled(instances, border_width)
-    np.testing.assert_array_equal(classes == 1, plain == 1)
-    np.testing.assert_array_equal((classes == 1) | (classes == CONTACT), instances > 0)
-    np.testing.assert_array_equal(classes == IGNORED, instances == -1)
-    assert (classes == CONTACT).any()
+    square, ids = np.ones((border_width, border_width)), np.unique(instances[instances > 0])
+    near = np.sum([ndimage.binary_dilation(instances == cell, square) for cell in ids], axis=0)
+    np.testing.assert_array_equal(classes == CONTACT, (near >= 2) & (plain == 0))
+    is_contact = classes == CONTACT
+    np.testing.assert_array_equal(classes[~is_contact], plain[~is_contact])
+    assert ((classes > 0) | (instances <= 0)).all()  # all of the cells is foreground
+    assert (is_contact & (instances == 0)).any()
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
@@ -49,13 +53,11 @@ def test_contact_is_symmetric_in_the_two_cells(scale):
     np.testing.assert_array_equal(classes.T, labelled(instances.T.copy(), 5, scale))
 
 
-def test_cells_apart_have_no_contact_nor_has_the_gap_of_close_ones():
+@pytest.mark.parametrize(("border_width", "expected"), [(3, []), (5, [10, 11]), (7, [9, 10, 11, 12])])
+def test_contact_closes_narrow_gaps_and_cells_apart_have_none(border_width, expected):
     instances = np.zeros((9, 30), np.int32)
     instances[2:7, 2:10], instances[2:7, 12:20] = 1, 2
-    assert CONTACT not in labelled(instances, 5)
-    classes = labelled(instances, 7)
-    assert np.flatnonzero(classes[4] == CONTACT).tolist() == [9, 12]
-    assert not classes[:, 10:12].any()
+    assert np.flatnonzero(labelled(instances, border_width)[4] == CONTACT).tolist() == expected
 
 
 def test_ignored_pixels_make_no_contact():
