@@ -1,6 +1,7 @@
 """Ignite handlers."""
 
 from .best_model import BestModelSaver
+from .busy_machine import BusyMachine
 from .checkpoint import TrainingCheckpoint
 from .clip import GradientClip
 from .console import EpochLine
@@ -31,6 +32,7 @@ from .validation import Validation
 
 __all__ = [
     "BestModelSaver",
+    "BusyMachine",
     "CalibrationErrorHandler",
     "DiceHandler",
     "EpochLine",

@@ -125,7 +125,7 @@ MEANT = [
     ("output_dir", 12, "12"),
     ("optimizers#sgd#nesterov", "True", True),
     ("schedules#plateau#patience", "7", 7),
-    ("train#handlers#7#state_attributes", "none", None),
+    ("train#handlers#8#state_attributes", "none", None),
     ("loss", {"_target_": "DiceCELoss", "reduction": "none"}, {"_target_": "DiceCELoss", "reduction": "none"}),
 ]
 
