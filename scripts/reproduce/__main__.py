@@ -21,7 +21,7 @@ from .experiments import Experiment, budgets, read_experiments
 from .figures import draw_example
 from .folds import write_fold
 from .record import make_record
-from .run import Run
+from .run import DATA, RUNS, Run
 from .table import RECORDS, read_records, write_results
 
 FOLDS = 5
@@ -41,13 +41,13 @@ def plan(experiments: Sequence[Experiment], budget: Path, folds: int, data: Path
         read_dataset(data / name, check=False)
     planned = []
     for experiment in experiments:
-        source, folder = data / experiment.data, runs / budget.stem / experiment.name
         if experiment.data != "isbi2012":
-            planned.append(Run(experiment, budget, None, source, folder / "split"))
+            planned.append(Run.within(experiment, budget, None, data, runs))
             continue
         for fold in range(FOLDS - 1, FOLDS - 1 - folds, -1):
-            dataset = write_fold(source, runs / "folds" / f"{experiment.data}-{fold}", FOLDS, fold)
-            planned.append(Run(experiment, budget, fold, dataset, folder / f"fold{fold}"))
+            run = Run.within(experiment, budget, fold, data, runs)
+            write_fold(data / experiment.data, run.dataset_dir, FOLDS, fold)
+            planned.append(run)
     return planned
 
 
@@ -94,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--budget", choices=budgets(), required=True, help="length of the trainings")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="experiments (default: all)")
     parser.add_argument("--folds", type=int, choices=range(1, FOLDS + 1), default=1, help="how many of the 5 EM folds")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder with the prepared data sets")
-    parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"), help="folder for trainings and run states")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with the prepared data sets")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder for trainings and run states")
     parser.add_argument("--output", type=Path, default=Path("docs"), help="folder of the table")
     given = parser.parse_args(argv)
     runs = plan(choose(given.only), budgets()[given.budget], given.folds, given.data, given.runs)

@@ -17,7 +17,7 @@ from custom.model import read_model
 from custom.report.curves import learning_curve
 
 from .folds import describe_split
-from .run import Run
+from .run import Run, shell_line
 
 CURVE_POINTS = 60
 
@@ -46,7 +46,7 @@ def _record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
         "fold": run.fold,
         "split": describe_split(run.dataset_dir),
         "hardware": ", ".join(run_state["hardware"]),
-        "commands": run_state["commands"],
+        "commands": documented_commands(run),
         "failed": run_state["failed"],
         "published": run.experiment.published,
     }
@@ -61,6 +61,12 @@ def _record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
         if "tuning" in run_state["done"]:
             record["scores"] |= read_tuning(run.tuning / "tune.json")
     return record
+
+
+def documented_commands(run: Run) -> dict[str, str]:
+    """The run's command lines by step, with the default folders, whatever folders were used."""
+    anywhere = Run.within(run.experiment, run.budget, run.fold)
+    return {step: shell_line(line) for step, line in anywhere.commands().items()}
 
 
 def read_scores(path: Path) -> dict[str, float]:

@@ -22,6 +22,8 @@ from .experiments import CONFIGS, TRAIN, Experiment, fingerprint, merged
 from .hardware import hardware
 
 LOCK = "reproduce.lock"
+DATA = Path("data")  # where the prepared data sets are unless told otherwise
+RUNS = Path("runs/reproduce")
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -44,6 +46,16 @@ class Run:
     fold: int | None
     dataset_dir: Path
     folder: Path
+
+    @classmethod
+    def within(
+        cls, experiment: Experiment, budget: Path, fold: int | None, data: Path = DATA, runs: Path = RUNS
+    ) -> Run:
+        """The run in its place among the data sets (cells, `fold` is None) or folds (EM), and among the other runs."""
+        folder = runs / budget.stem / experiment.name
+        if fold is None:
+            return cls(experiment, budget, None, data / experiment.data, folder / "split")
+        return cls(experiment, budget, fold, runs / "folds" / f"{experiment.data}-{fold}", folder / f"fold{fold}")
 
     @property
     def run_state(self) -> Path:

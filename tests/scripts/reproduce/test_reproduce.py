@@ -75,6 +75,8 @@ def test_a_run_is_trained_scored_written_and_then_skipped(data, tiny, tmp_path, 
     measures = {"pixel_error", "iou", "v_rand", "v_info", "rand_error", "warping_error"}
     assert measures <= result["scores"].keys()
     assert 0 <= result["last_pixel_error"] <= 1
+    assert " --dataset_dir runs/reproduce/folds/isbi2012-4 " in result["commands"]["training"]
+    assert " --model runs/reproduce/quick/paper_em/fold4 " in result["commands"]["evaluating"]
     assert len(result["curves"]["train_loss"]) == 4
     assert Image.open(tmp_path / "docs" / result["example"]).size[1] == 256
     text = (tmp_path / "docs" / "results.md").read_text()
@@ -88,6 +90,12 @@ def test_a_run_is_trained_scored_written_and_then_skipped(data, tiny, tmp_path, 
     assert "monai.bundle" not in capfd.readouterr().out
     assert (run.folder / "weights.safetensors").stat().st_mtime_ns == trained
     assert read_records(tmp_path / "docs" / "results.json") == [result]
+
+
+def test_the_recorded_commands_name_no_folder_of_one_machine():
+    for record in read_records(ROOT / "docs" / "results.json"):
+        words = [word for line in record["commands"].values() for word in shlex.split(line)]
+        assert not [word for word in words if Path(word).is_absolute()], record["experiment"]
 
 
 def test_a_step_that_fails_is_told_and_done_again(data, tiny, tmp_path, monkeypatch, capsys):
