@@ -88,7 +88,7 @@ def make_report(given: Namespace, output: Path, command: str) -> bool:
         return False
     shown = {Path(item["image"]).name: scores[Path(item["image"]).name] for item in items}
     with replace_file(output.with_suffix(".png")) as figure:  # page and figure, or neither
-        draw_report(f"{title}, {split}", items, shown, given.run, given.segmentations, figure)
+        draw_report(f"{title}, {split}", items, shown, overall, given.run, given.segmentations, figure)
         write_page(report, output)
     return True
 

@@ -56,8 +56,21 @@ def worst_median_best(items: list[dict], scores: dict[str, dict[str, float]]) ->
     return {name: ranked[place] for place, name in places.items()}
 
 
+def headline(scores: dict[str, dict[str, float]], overall: dict[str, float]) -> str:
+    """Each measure over all images together as the evaluation and the page have it, or the mean of the images."""
+    names = next(iter(scores.values()))
+    values = {name: overall.get(name, np.mean([score[name] for score in scores.values()])) for name in names}
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in values.items())
+
+
 def draw_report(
-    title: str, items: list[dict], scores: dict[str, dict[str, float]], run: Path, segmentations: Path, output: Path
+    title: str,
+    items: list[dict],
+    scores: dict[str, dict[str, float]],
+    overall: dict[str, float],
+    run: Path,
+    segmentations: Path,
+    output: Path,
 ) -> None:
     """Draw the figure of a run into ``output`` (PNG).
 
@@ -65,6 +78,7 @@ def draw_report(
         title: first line above the figure.
         items: scored images of the data set.
         scores: measures by file name.
+        overall: measures over all images together; by default the means.
         run: folder with the events of the training.
         segmentations: output folder of inference.
         output: the PNG file.
@@ -77,9 +91,8 @@ def draw_report(
     for axis in axes[-1]:
         axis.remove()
     draw_curve(figure.add_subplot(grid[-1, :3]), figure.add_subplot(grid[-1, 3:]), run)
-    means = {name: np.mean([score[name] for score in scores.values()]) for name in next(iter(scores.values()))}
-    text = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in means.items())
-    figure.suptitle(f"{title}, mean of {len(scores)} images\n{text}", fontsize=10)
+    images = f"{len(scores)} images" if len(scores) > 1 else "1 image"
+    figure.suptitle(f"{title}, {images}\n{headline(scores, overall)}", fontsize=10)
     figure.savefig(output, dpi=100)
     plt.close(figure)
 

@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from custom.data import make_synthetic, read_dataset, read_image, write_image
 from custom.report.curves import learning_curve
 from scripts.report.__main__ import main
-from scripts.report.figure import error_overlay, worst_median_best
+from scripts.report.figure import error_overlay, headline, worst_median_best
 from scripts.report.run_files import image_scores
 
 
@@ -100,6 +100,12 @@ def test_the_scores_are_those_of_the_evaluation(finished):
     file.write_text(file.read_text() + "elsewhere/more.png,0.5\n")
     assert main(arguments(*finished)) == 0
     assert "<dd>0.2500</dd><p>mean of the images; lower is better</p>" in (run / "report.html").read_text("utf-8")
+
+
+def test_the_figure_has_the_numbers_of_the_page():
+    scores = {"a.png": {"rand_error": 0.1, "iou": 0.7}, "b.png": {"rand_error": 0.3, "iou": 0.8}}
+    assert headline(scores, {}) == "rand error 0.2000, iou 0.7500"
+    assert headline(scores, {"rand_error": 0.18, "rand_error_threshold": 0.4}) == "rand error 0.1800, iou 0.7500"
 
 
 def test_images_without_a_data_set_make_a_page_and_no_figure(finished):
