@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..data.scale import check_scale
 from ..errors import UserError
+from ..free_cores import FreeCores
 from .footprint import bytes_per_pixel, default_memory_budget
 from .geometry import Geometry, Network, geometry_of
 from .malloc import keep_freed_memory
@@ -138,6 +139,7 @@ class OverlapTileInferer(Inferer):
         self.progress = progress
         self.scale = check_scale(scale)
         self._compiled: tuple[Network, Network] | None = None
+        self._free_cores = FreeCores()
 
     def __call__(self, inputs: Any, network: Network, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Logits of whole images.
@@ -206,13 +208,16 @@ class OverlapTileInferer(Inferer):
         tiles = list(product(range(source.shape[0]), rows.spans(), columns.spans()))
         run = self._runnable(network)
 
-        def predict(x: Tensor) -> Tensor:
-            return run_tiles(lambda tile: run(tile, *args, **kwargs), geometry, x)
-
         if device.type == "cpu":
             keep_freed_memory()
         # One autocast context around all tiles, because it converts the weights once.
-        with torch.autocast(device.type, torch.bfloat16, enabled=amp):
+        with torch.autocast(device.type, torch.bfloat16, enabled=amp), self._free_cores.threads() as fit_threads:
+
+            def predict(x: Tensor) -> Tensor:
+                if device.type == "cpu":
+                    fit_threads()
+                return run_tiles(lambda tile: run(tile, *args, **kwargs), geometry, x)
+
             for first in tqdm(range(0, len(tiles), self.batch_size), disable=not self.progress, desc="tiles"):
                 batch = tiles[first : first + self.batch_size]
                 x = torch.stack([read_window(source, image, (r.read, c.read), size) for image, r, c in batch])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import namedtuple
 
 import pytest
 from ignite.engine import Engine
@@ -38,11 +37,3 @@ def test_once_after_the_first_steps(caplog, monkeypatch, used, warnings):
     with caplog.at_level(logging.INFO, logger="training"):
         trainer.run(range(20), max_epochs=3)
     assert [record.levelname for record in caplog.records] == ["WARNING"] * warnings
-
-
-def test_the_time_of_this_process_is_not_that_of_others(monkeypatch):
-    used = namedtuple("used", "user nice system idle")
-    monkeypatch.setattr(module.psutil, "cpu_times", lambda: used(10.0, 1.0, 2.0, 100.0))
-    monkeypatch.setattr(module.time, "process_time", lambda: 4.0)
-    monkeypatch.setattr(module.time, "monotonic", lambda: 50.0)
-    assert module.clocks() == (50.0, 9.0)

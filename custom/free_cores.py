@@ -1,0 +1,81 @@
+"""Cores that other programs leave free.
+
+The threads of a forward pass wait for each other in every layer. If one of them has no core, the others wait until it
+gets one: beside a single program on one of two cores, two threads took 11 times as long as one (docs/install.md).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+import torch
+
+SHARE = 0.3  # of a core; less is the system itself
+EVERY, GLANCE, STALE = 1.0, 0.1, 5.0  # seconds between looks, of a look of its own, after which one is forgotten
+
+
+def clocks() -> tuple[float, float]:
+    """Seconds of the wall's clock, and of processor time that all other programs have used."""
+    used = psutil.cpu_times()
+    busy = used.user + used.system + getattr(used, "nice", 0.0)
+    return time.monotonic(), busy - time.process_time()
+
+
+def used_since(before: tuple[float, float], now: tuple[float, float]) -> float:
+    """Cores that other programs used on average between two :func:`clocks`."""
+    return (now[1] - before[1]) / max(now[0] - before[0], 1e-6)
+
+
+def free_cores(others: float, cores: int) -> int:
+    """Cores, at least one, that are left of `cores` while other programs use `others` of them."""
+    return max(1, cores - math.ceil(max(0.0, others - SHARE)))
+
+
+class FreeCores:
+    """Follows what other programs use, for work whose result does not depend on its number of threads.
+
+    Example:
+        >>> with FreeCores().threads() as fit:
+        ...     fit()
+        ...     1 <= torch.get_num_threads()
+        True
+    """
+
+    def __init__(self) -> None:
+        self._before = (-math.inf, 0.0)
+        self._count = 1
+
+    def count(self) -> int:
+        """Free cores, by the last seconds; after a pause by a glance of 0.1 s."""
+        now = clocks()
+        if now[0] - self._before[0] > STALE:
+            self._before = now
+            time.sleep(GLANCE)
+            now = clocks()
+        elif now[0] - self._before[0] < EVERY:
+            return self._count
+        self._count = free_cores(used_since(self._before, now), os.cpu_count() or 1)
+        self._before = now
+        return self._count
+
+    @contextmanager
+    def threads(self) -> Iterator[Callable[[], None]]:
+        """Gives a function that fits PyTorch's threads to the free cores; afterwards their number is as before.
+
+        It never takes more threads than there were, so that `OMP_NUM_THREADS` is a limit.
+        """
+        most = torch.get_num_threads()
+
+        def fit() -> None:
+            if most > 1:
+                torch.set_num_threads(min(most, self.count()))
+
+        try:
+            yield fit
+        finally:
+            torch.set_num_threads(most)

@@ -1,0 +1,110 @@
+"""Threads for the cores that other programs leave free."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+import pytest
+import torch
+
+from custom import free_cores as module
+from custom.free_cores import FreeCores, clocks, free_cores
+from custom.inferers import OverlapTileInferer
+
+from .inferers.oracle import assert_same, random_images, random_network
+
+
+class Machine:
+    """Clocks of a machine of 8 cores, of which others use `busy`, and that sleeps in no time."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.now = self.used = self.busy = 0.0
+        self.looks = 0
+        monkeypatch.setattr(module, "clocks", self.clocks)
+        monkeypatch.setattr(module.time, "sleep", self.pass_time)
+        monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
+
+    def clocks(self) -> tuple[float, float]:
+        self.looks += 1
+        return self.now, self.used
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.used += seconds * self.busy
+
+
+@pytest.fixture
+def machine(monkeypatch) -> Machine:
+    return Machine(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def same_threads_afterwards():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("others", "cores", "free"), [(0.2, 2, 2), (0.9, 2, 1), (1.2, 2, 1), (7.0, 2, 1), (0.0, 1, 1), (1.9, 8, 6)]
+)
+def test_free_cores(others, cores, free):
+    assert free_cores(others, cores) == free
+
+
+def test_the_time_of_this_process_is_not_that_of_others(monkeypatch):
+    used = namedtuple("used", "user nice system idle")
+    monkeypatch.setattr(module.psutil, "cpu_times", lambda: used(10.0, 1.0, 2.0, 100.0))
+    monkeypatch.setattr(module.time, "process_time", lambda: 4.0)
+    monkeypatch.setattr(module.time, "monotonic", lambda: 50.0)
+    assert clocks() == (50.0, 9.0)
+
+
+def test_a_look_holds_for_a_second_and_is_forgotten_after_a_pause(machine):
+    free = FreeCores()
+    machine.busy = 3.0
+    assert free.count() == 5
+    assert machine.now == pytest.approx(0.1)
+    machine.busy = 0.0
+    machine.pass_time(0.5)
+    assert free.count() == 5
+    machine.pass_time(1.5)
+    assert free.count() == 8
+    assert machine.now == pytest.approx(2.1)
+    machine.busy = 6.0
+    machine.pass_time(1000.0)
+    machine.busy = 1.0
+    assert free.count() == 7, "of the last 0.1 s, not of the pause"
+
+
+def test_threads_follow_and_are_restored(machine):
+    torch.set_num_threads(4)
+    with FreeCores().threads() as fit:
+        fit()
+        assert torch.get_num_threads() == 4, "never more than there were"
+        machine.busy = 6.0
+        machine.pass_time(2.0)
+        fit()
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 4
+
+
+def test_one_thread_stays_one_without_a_look(machine):
+    torch.set_num_threads(1)
+    with FreeCores().threads() as fit:
+        fit()
+    assert machine.looks == 0
+
+
+def test_tiles_are_predicted_with_as_many_threads_as_cores_are_free(machine):
+    network, used = random_network(depth=2), []
+    network.register_forward_pre_hook(lambda *_: used.append(torch.get_num_threads()))
+    image = random_images(70, 90)
+    torch.set_num_threads(3)
+    inferer = OverlapTileInferer(orientations=8, amp=False)
+    logits = inferer(image, network)
+    machine.busy = 5.8
+    machine.pass_time(10.0)
+    assert_same(inferer(image, network), logits)
+    assert set(used) == {3, 2}
+    assert torch.get_num_threads() == 3
