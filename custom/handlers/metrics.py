@@ -157,12 +157,11 @@ class SegHandler(StackMetricHandler):
 
 
 class SweptSegHandler(StackMetricHandler):
-    """SEG over all images of a run at the best of a few thresholds; `y_pred` is a prediction, `y` objects' numbers.
+    """SEG over all images of a run at the best of `SEG_THRESHOLDS`; `y_pred` is a prediction, `y` objects' numbers.
 
     Args:
         output_transform, save_details, ignore: see `SegHandler`.
         method, sigma, height, min_size, grow: see `ProbabilityToInstances`.
-        thresholds: to try.
     """
 
     def __init__(
@@ -175,7 +174,6 @@ class SweptSegHandler(StackMetricHandler):
         height: float = 5.0,
         min_size: int = 0,
         grow: int = 0,
-        thresholds: Sequence[float] = SEG_THRESHOLDS,
     ) -> None:
-        metric = SweptSeg(thresholds, method, sigma, height, min_size, grow, ignore)
+        metric = SweptSeg(SEG_THRESHOLDS, method, sigma, height, min_size, grow, ignore)
         super().__init__(metric, output_transform, save_details)
