@@ -1,4 +1,4 @@
-"""A data loader whose thread leaves the processor to the network."""
+"""A data loader that leaves the processor to the network where both need it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import Any
 
 import torch
 from monai.data import ThreadDataLoader
-from monai.data.thread_buffer import buffer_iterator
+from torch.utils.data import Dataset
 
 
 class BackgroundLoader(ThreadDataLoader):
-    """`monai.data.ThreadDataLoader` that prepares batches with one thread of PyTorch.
+    """`monai.data.ThreadDataLoader`, whose thread prepares the next batch while a GPU computes.
 
-    With as many as the network has, two teams of threads compete for the same cores, and wait for each other in every
-    layer. With two cores, 16 features and tiles of 380 pixels a step took 1.29 times as long.
+    For a network on the processor batches are prepared in turn with its steps: a thread beside the network takes the
+    core of one of its threads, for which the others wait. With two cores, 16 features and tiles of 380 pixels a step
+    took 1.14 times as long.
+
+    Args:
+        dataset: see `torch.utils.data.DataLoader`.
+        device: of the network.
+        kwargs: further arguments of `torch.utils.data.DataLoader`.
     """
 
+    def __init__(self, dataset: Dataset[Any], device: torch.device | str, **kwargs: Any) -> None:
+        super().__init__(dataset, **kwargs)  # type: ignore[arg-type]
+        self.in_turn = torch.device(device).type == "cpu"
+
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        threads = torch.get_num_threads()
-        source = super(ThreadDataLoader, self).__iter__()  # draws from the random state, so in this thread
-        for batch in buffer_iterator(_with_one_thread(source), self.buffer_size, self.buffer_timeout, self.repeats):
-            torch.set_num_threads(threads)  # threads started from now on take the last number that was set
-            yield batch
-
-
-def _with_one_thread(source: Iterator[Any]) -> Iterator[Any]:
-    """The items of `source`, by the thread that asks for them, whose number of threads becomes 1."""
-    torch.set_num_threads(1)
-    yield from source
+        batches: Iterator[Any] = super(ThreadDataLoader, self).__iter__() if self.in_turn else super().__iter__()
+        return batches

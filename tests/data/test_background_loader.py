@@ -1,54 +1,37 @@
-"""The thread of the loader computes with one thread, all others with as many as before."""
+"""Batches come from a thread beside a GPU, and in turn with a network on the processor; they are the same."""
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import current_thread
 
 import pytest
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from custom.data import BackgroundLoader
 
 
-class ThreadsOfPyTorch(Dataset[int]):
+class Threads(Dataset[str]):
+    """The name of the thread that asks."""
+
     def __len__(self) -> int:
-        return 4
+        return 2
 
-    def __getitem__(self, index: int) -> int:
-        return torch.get_num_threads()
-
-
-def threads_of_a_new_thread() -> int:
-    found: list[int] = []
-    thread = Thread(target=lambda: found.append(torch.get_num_threads()))
-    thread.start()
-    thread.join()
-    return found[0]
+    def __getitem__(self, index: int) -> str:
+        return current_thread().name
 
 
-@pytest.fixture
-def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
+@pytest.mark.parametrize(("device", "here"), [("cpu", True), (torch.device("cpu"), True), ("cuda:0", False)])
+def test_the_thread_that_prepares_batches(device, here) -> None:
+    threads = [name for batch in BackgroundLoader(Threads(), device) for name in batch]
+    assert [name == current_thread().name for name in threads] == [here, here]
 
 
-@pytest.mark.usefixtures("three_threads")
-def test_only_the_loader_computes_with_one_thread() -> None:
-    loader = BackgroundLoader(ThreadsOfPyTorch(), batch_size=2)
-    for _ in range(2):
-        batches = [(batch.tolist(), torch.get_num_threads(), threads_of_a_new_thread()) for batch in loader]
-        assert batches == [([1, 1], 3, 3)] * 2
-    assert torch.get_num_threads() == threads_of_a_new_thread() == 3
-
-
-def test_batches_and_random_state_are_those_of_a_plain_loader() -> None:
-    data = torch.arange(10)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_batches_and_random_state_are_those_of_a_plain_loader(device) -> None:
     drawn = []
-    for kind in (torch.utils.data.DataLoader, BackgroundLoader):
+    for loader in (DataLoader, lambda *args, **kwargs: BackgroundLoader(*args, device=device, **kwargs)):
         torch.manual_seed(0)
-        order = [batch.tolist() for batch in kind(data, batch_size=3, shuffle=True)]
+        order = [batch.tolist() for batch in loader(torch.arange(10), batch_size=3, shuffle=True)]
         drawn.append((order, torch.rand(1).item()))
     assert drawn[0] == drawn[1]
