@@ -60,6 +60,15 @@ def test_the_time_of_this_process_is_not_that_of_others(monkeypatch):
     assert clocks() == (50.0, 9.0)
 
 
+def test_where_nobody_may_know_what_others_use_all_cores_are_free(monkeypatch):
+    def refuse() -> None:
+        raise PermissionError("/proc/stat")
+
+    monkeypatch.setattr(module.psutil, "cpu_times", refuse)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
+    assert FreeCores().count() == 8
+
+
 def test_a_look_holds_for_a_second_and_is_forgotten_after_a_pause(machine):
     free = FreeCores()
     machine.busy = 3.0
