@@ -20,7 +20,7 @@ EVERY, GLANCE, STALE = 1.0, 0.1, 5.0  # seconds between looks, of a look of its 
 
 
 def clocks() -> tuple[float, float]:
-    """Seconds of the wall's clock, and of processor time that all other programs have used; 0 if that is kept secret."""
+    """Seconds of the wall's clock, and of processor time that all other programs have used, 0 if nobody may know."""
     try:
         used = psutil.cpu_times()
     except (OSError, RuntimeError):  # containers without /proc/stat
