@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,16 @@ def require_fitting_network(data: Datalist, contact: bool = False) -> None:
                 f"network_def: is for {given} {what}, {data.folder / FILE_NAME} has {len(names)} ({', '.join(names)}); "
                 f"give the data set's number as --network_def#{argument}, or another --dataset_dir"
             )
+
+
+def require_class_weights(class_weights: float | Sequence[float] | None, data: Datalist, contact: bool) -> None:
+    """Raise `UserError` unless a list of weights has one for each class, and for contact where that is learned."""
+    names = output_names(data.class_names, contact)
+    if isinstance(class_weights, Sequence) and len(class_weights) != len(names):
+        raise UserError(
+            f"--class_weights {list(class_weights)}: are {len(class_weights)} weights, {data.folder / FILE_NAME} needs "
+            f"{len(names)} ({', '.join(names)}); give one for each, or a single number for all"
+        )
 
 
 def _argument(definition: Any, name: str) -> Any:

@@ -10,7 +10,7 @@ from monai.bundle import ConfigParser
 
 from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
-from custom.run_settings import differences, require_validation
+from custom.run_settings import differences, require_class_weights, require_validation
 
 ROOT = Path(__file__).parents[1]
 CONFIG = {
@@ -107,3 +107,13 @@ def test_a_schedule_that_follows_the_validation_needs_one(dataset):
         require_validation(data, plateau=False)
     with pytest.raises(UserError, match="`validation` list is empty.*schedules#one_cycle"):
         require_validation(data, plateau=True)
+
+
+def test_a_list_of_class_weights_has_one_for_each_class_and_for_contact(dataset):
+    data = read_dataset(dataset)
+    for weights, contact in ((None, True), (2.0, True), ([1, 2], False), ([1, 2, 3], True)):
+        require_class_weights(weights, data, contact)
+    for weights, contact, names in (([1, 2], True, "membrane, cell, contact"), ([1, 2, 3], False, "membrane, cell")):
+        message = rf"^--class_weights .*: are {len(weights)} weights, .*dataset.json needs .* \({names}\); give one"
+        with pytest.raises(UserError, match=message):
+            require_class_weights(weights, data, contact)

@@ -15,6 +15,7 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
+from custom.classes import split_contact
 from custom.data.image_io import read_image
 from custom.data.inputs import every_channel, named_channels
 from custom.data.mirror import mirror_window
@@ -197,10 +198,14 @@ def _write_files(folder: Path, whole: WholeImage, model: Model, image: Path | No
         output = whole(torch.from_numpy(scale(planes, percentiles_of(model)))[None]).numpy()
     np.save(folder / "test_input.npy", planes[None])
     np.save(folder / "test_output.npy", output)
+    Image.fromarray(cover(planes, output[0], model)).save(folder / "cover.png")
+
+
+def cover(planes: NDArray[np.float32], output: NDArray[np.float32], model: Model) -> NDArray[np.uint8]:
+    """Image and probability of the last class side by side, 2 x 1 as the specification likes it, from (C, H, W)."""
     height = planes.shape[1]
-    # Image and probability side by side, 2 x 1 as the specification likes it.
-    halves = [planes[0, :, :height], 255 * output[0, -1, :, :height]]
-    Image.fromarray(np.concatenate(halves, axis=1).astype(np.uint8)).save(folder / "cover.png")
+    shown = split_contact(output)[0] if model.contact else output
+    return np.concatenate([planes[0, :, :height], 255 * shown[-1, :, :height]], axis=1).astype(np.uint8)
 
 
 def describe(folder: Path, whole: WholeImage, model: Model, name: str) -> dict[str, Any]:

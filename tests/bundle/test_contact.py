@@ -13,6 +13,7 @@ import tifffile
 import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
+from monai.utils import set_determinism
 from PIL import Image
 
 from custom import Segmenter
@@ -25,11 +26,11 @@ from custom.metrics.seg import seg
 from custom.model import Model, read_model
 from custom.transforms import InstancesToClasses
 from scripts.export.about import about
-from scripts.export.bioimageio import readme
+from scripts.export.bioimageio import cover, readme
 from scripts.export.whole_image import WholeImage
 from scripts.package_bundle.configs import training_config
 from scripts.robustness.perturbations import PERTURBATIONS
-from tests.models import make_contact_model
+from tests.models import make_contact_model, make_model
 from tests.robustness import material
 from tests.robustness.warm import call
 
@@ -79,6 +80,15 @@ def trained(dataset, tmp_path_factory) -> Path:
     done = call("training", dataset_dir=dataset, output_dir=output, **options)
     assert done.code == 0, str(done)
     return output
+
+
+def as_classes(dataset: Path, folder: Path) -> Path:
+    """A copy of the data set that takes each mask value for a class."""
+    shutil.copytree(dataset, folder)
+    about = json.loads((dataset / "dataset.json").read_text())
+    values = {str(value): f"class {value}" for value in (0, 6, 7, 34, 35)}
+    (folder / "dataset.json").write_text(json.dumps({**about, "label_kind": "classes", "labels": values}))
+    return folder
 
 
 def expected(model: Model, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,6 +174,46 @@ def test_fine_tuning_keeps_or_drops_the_output(tmp_path):
     assert network_from(model, 2).classify.out_channels == 2  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_fine_tuning_learns_what_the_model_knows_from_instances(dataset, tmp_path, known):
+    files = ["bundle/configs/train.json", "bundle/configs/experiments/finetune.json"]
+    model = make_contact_model(tmp_path) if known else make_model(tmp_path)
+    for folder, expected in ((dataset, known), (as_classes(dataset, tmp_path / "classes"), False)):
+        parser = ConfigParser(ConfigParser.load_config_files(files))
+        parser.update({"init_model": str(model.folder), "dataset_dir": str(folder)})
+        assert parser.get_parsed_content("contact") is expected
+
+
+def test_without_contact_everything_is_as_if_there_were_none(dataset):
+    """Training windows, loss and validation of `train.json` are those of the same file without the parts of contact."""
+    given = json.loads(Path("bundle/configs/train.json").read_text())
+    without = json.loads(json.dumps(given))
+    without["network_def"]["out_channels"] = "$len(@data.class_names)"
+    del without["train"]["classes"]["contact"]
+    for steps in (
+        without["train"]["postprocessing"]["transforms"],
+        without["validate"]["postprocessing"]["transforms"],
+    ):
+        steps.remove(
+            next(step for step in steps if isinstance(step, dict) and "@contact" in step.get("_disabled_", ""))
+        )
+    tiny = {"dataset_dir": str(dataset), "input_size": 44, "network_def#depth": 1, "network_def#features": 4}
+    seen = []
+    for config in (given, without):
+        parser = ConfigParser(config)
+        parser.update(tiny)
+        set_determinism(3)
+        item = parser.get_parsed_content("train#dataset")[0]
+        logits = parser.get_parsed_content("network")(item["image"][None])
+        loss = parser.get_parsed_content("loss")(logits, item["target"][None])
+        scored = {**parser.get_parsed_content("validate#dataset")[0], "pred": logits[0].detach()}
+        scored = parser.get_parsed_content("validate#postprocessing")(scored)
+        seen.append([item["image"], item["target"], loss.detach(), scored["pred"], scored["label"]])
+    set_determinism(None)
+    assert "contact" not in scored
+    assert all(torch.equal(torch.as_tensor(one), torch.as_tensor(other)) for one, other in zip(*seen, strict=True))
+
+
 def test_a_packaged_training_learns_contact_again(tmp_path):
     config = training_config(Path("bundle/configs"), make_contact_model(tmp_path), "finetune")
     assert config["contact"] is True
@@ -177,6 +227,10 @@ def test_exports_name_the_output(tmp_path):
     text = readme(WholeImage(model.network()).eval(), model, "U-Net tiny")
     assert "(background, cell, contact)" in text
     assert "threshold the sum of the last two channels at 0.5" in text
+    output = np.float32([0.25, 0.5, 0.25])[:, None, None] * np.ones((3, 4, 6), np.float32)
+    picture = cover(np.full((1, 4, 6), 9, np.float32), output, model)
+    assert (picture[:, :4] == 9).all()
+    assert (picture[:, 4:] == 191).all()  # 255 * 0.75: contact is part of the cell
 
 
 def test_volumes_have_its_mask_but_not_its_cells(tmp_path):
@@ -204,11 +258,7 @@ def test_what_is_not_there_is_refused_in_one_line(dataset, tmp_path):
     plain = material.tiny_model()
     with pytest.raises(UserError, match="model tiny was not trained with --contact true; choose components or"):
         read_model(plain).require_method("contact")
-    classes = tmp_path / "classes"
-    shutil.copytree(dataset, classes)
-    about = json.loads((dataset / "dataset.json").read_text())
-    values = {str(value): f"class {value}" for value in (0, 6, 7, 34, 35)}
-    (classes / "dataset.json").write_text(json.dumps({**about, "label_kind": "classes", "labels": values}))
+    classes = as_classes(dataset, tmp_path / "classes")
     given = {"bfloat16": "false", "method": "contact"}
     for done in (
         call("inferring", model=plain, dataset_dir=material.volume(), output_dir=tmp_path / "out", **given),
