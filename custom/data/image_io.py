@@ -100,6 +100,7 @@ def read_mask(path: str | os.PathLike[str], page: int | None = None) -> NDArray:
     - A palette of grays is replaced by its gray values, since the order of the two entries of a black and white palette
       differs between programs. Of a palette with colours the indices are returned (labels in the style of PASCAL VOC).
     - WhiteIsZero is ignored except for 1 bit: ImageJ stores 255 for an object and draws it black by an inverting LUT.
+      It is ignored for 1 bit of tifffile, too, which stores True as 1 and reads it back so.
     - Booleans become 0 and 1. Equal red, green and blue are one value.
     - In an image with alpha whose visible pixels all have one colour, the mask is the alpha.
     - The EXIF rotation is applied, as to images.

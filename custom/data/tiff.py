@@ -259,13 +259,14 @@ def as_shown(array: NDArray, page: tifffile.TiffPage) -> NDArray:
 
 def _mask_values(array: NDArray, page: tifffile.TiffPage, path: Path) -> NDArray:
     """Values of a mask. WhiteIsZero is not applied to 8 bits and more, where ImageJ stores 255 for an object and draws
-    it black; a palette of grays is, other palettes are not (see `custom.data.read_mask`)."""
+    it black, nor to booleans of tifffile, which reads them back as they were; a palette of grays is, other palettes are
+    not (see `custom.data.read_mask`)."""
     if page.compression in _LOSSY:
         raise UserError(f"{path}: is compressed by JPEG, which changes mask values; give PNG or lossless TIFF")
     if page.colormap is not None:
         red, green, blue = page.colormap
         return (red >> 8).astype(np.uint8)[array] if (red == green).all() and (red == blue).all() else array
-    return as_shown(array, page) if array.dtype == bool else array
+    return as_shown(array, page) if array.dtype == bool and not page.software.startswith("tifffile") else array
 
 
 def orient(array: NDArray, orientation: int) -> NDArray:

@@ -127,7 +127,8 @@ def _side_by_side(folder: Path, prefix: str, sources: Sources) -> None:
 def _pair(images: list[Path], labels: list[Path], prefix: str, sources: Sources) -> None:
     tables = [file for file in labels if is_coco(file)]
     if not tables:
-        sources.pairs += [Source(image, label, prefix) for image, label in pair_by_name(images, labels)]
+        pairs = pair_by_name(images, labels, _advice(images, sources.skipped))
+        sources.pairs += [Source(image, label, prefix) for image, label in pairs]
         return
     if len(labels) > 1:
         raise UserError(f"{tables[0]}: names the labels of all images; give it alone, by --images DIR --masks FILE")
@@ -137,6 +138,13 @@ def _pair(images: list[Path], labels: list[Path], prefix: str, sources: Sources)
         raise UserError(f"{tables[0]}: names {missing[0]}, which is not among the images; give their folder")
     sources.pairs += [Source(image, tables[0], prefix) for image in images if composed(image.name) in named]
     sources.skipped += [image for image in images if composed(image.name) not in named]
+
+
+def _advice(images: list[Path], skipped: list[Path]) -> str:
+    """That JSON of an image is of a kind that is not read, such as LabelMe's; empty if there is no such file."""
+    names = {stem_of(image) for image in images}
+    unread = (file for file in skipped if file.suffix.lower() == ".json" and stem_of(file) in names)
+    return next((f"{file.name} is neither GeoJSON nor COCO: export its objects as one of them" for file in unread), "")
 
 
 def _labels(folder: Path) -> list[Path]:

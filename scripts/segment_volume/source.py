@@ -196,14 +196,15 @@ def _choose(path: Path, axes: str, shape: tuple[int, ...], channel: int | None, 
         known = f"choose --channel 0 to {count - 1}" if count > 1 else "leave --channel out"
         raise UserError(f"{found}: has no channel {channel}; {known}")
     colours = samples if channel is None else None
-    others = [i for i, name in enumerate(axes) if name not in "yx" and i not in (channels, colours)]
+    rows, columns = axes.rindex("y"), axes.rindex("x")  # tifffile calls a page of one pixel XYX
+    others = [i for i in range(len(axes)) if i not in (rows, columns, channels, colours)]
     stack = [i for i in others if shape[i] > 1] or [i for i in others if axes[i] == "z"]
     if len(stack) > 1:
         raise UserError(f"{found}: give a single time point; {ADVICE}")
     fixed = {i: 0 for i in others if i not in stack}
     if channels is not None and channels != colours:
         fixed[channels] = channel or 0
-    return _Axes(stack[0] if stack else None, axes.index("y"), axes.index("x"), colours, fixed, count)
+    return _Axes(stack[0] if stack else None, rows, columns, colours, fixed, count)
 
 
 def _one_line(error: Exception) -> str:

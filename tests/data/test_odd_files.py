@@ -111,7 +111,13 @@ def test_imagej_mask_with_inverting_table_keeps_its_stored_values(tmp_path: Path
 
 def test_bilevel_fax_is_read_as_shown(tmp_path: Path) -> None:
     mask = binary().astype(bool)
-    tifffile.imwrite(tmp_path / "a.tif", ~mask, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "a.tif", ~mask, photometric="miniswhite", software="fax")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.tif"), mask)
+
+
+def test_booleans_of_tifffile_are_read_as_they_were(tmp_path: Path) -> None:
+    mask = binary().astype(bool)
+    tifffile.imwrite(tmp_path / "a.tif", mask)
     np.testing.assert_array_equal(read_mask(tmp_path / "a.tif"), mask)
 
 

@@ -85,6 +85,14 @@ def test_what_is_missing_is_named(tmp_path: Path, files: tuple[str, ...], messag
         find_sources(put(tmp_path, *files), None, None)
 
 
+@pytest.mark.parametrize("file", ["a.json", "masks/a.json"])
+def test_annotations_of_another_kind_are_named(tmp_path: Path, file: str) -> None:
+    put(tmp_path, "a.png", "images/a.png" if "/" in file else "b.png", "masks/c.png" if "/" in file else "b_mask.png")
+    (tmp_path / file).write_text('{"shapes": [], "imagePath": "a.png"}')  # LabelMe's
+    with pytest.raises(UserError, match=r"a\.png: has no label of its name.*a\.json is neither GeoJSON nor COCO"):
+        find_sources(tmp_path, None, None)
+
+
 def test_microscope_files_beside_masks(tmp_path: Path) -> None:
     put(tmp_path, "masks/a.png")
     (tmp_path / "images").mkdir()

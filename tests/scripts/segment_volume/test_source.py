@@ -81,6 +81,13 @@ def test_windows_are_what_was_written(write, tmp_path):
     np.testing.assert_array_equal(np.concatenate(list(volume.bands(3))), STACK[3])
 
 
+def test_a_volume_of_one_pixel(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((1, 1, 1), 7, np.uint16), photometric="minisblack")
+    volume = Volume(tmp_path / "a.tif")
+    assert volume.shape == (1, 1, 1)
+    assert volume.read(0, slice(0, 1), slice(0, 1)).tolist() == [[7]]
+
+
 def test_ome_zarr_knows_its_scale(tmp_path):
     volume = Volume(ome_zarr("0.4")(tmp_path))
     assert volume.scale == (50.0, 4.0, 4.0)
