@@ -26,11 +26,11 @@ from ..segment_volume import __main__ as segment_volume
 from ..segment_volume import blocks, instances, target, workers
 from ..segment_volume.blocks import Job
 from ..segment_volume.clean_up import clean_slice
-from ..segment_volume.journal import SYNC_EVERY, Journal
+from ..segment_volume.journal import Journal
 from ..segment_volume.pyramid import fill_levels
 
 MODEL = "em"
-TASKS = 300  # of a scheduler, that are timed
+ENTRIES, TASKS = 100, 300  # of the journal, and of a scheduler, that are timed
 
 
 @dataclass
@@ -228,9 +228,9 @@ def _journal(path: Path) -> float:
     journal = Journal(path)
     journal.start({})
     start = time.perf_counter()
-    for z in range(SYNC_EVERY):
+    for z in range(ENTRIES):
         journal.add(blocks.Block(z, 0, 0))
-    return (time.perf_counter() - start) / SYNC_EVERY
+    return (time.perf_counter() - start) / ENTRIES
 
 
 def _number(cells: int) -> float:
