@@ -22,7 +22,7 @@ def overlaps(a: NDArray, b: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         table = np.bincount(a.ravel().astype(np.int64) * columns + b.ravel(), minlength=rows * columns)
         found = np.flatnonzero(table)
         return found // columns, found % columns, table[found]
-    table = coo_array((np.ones(a.size, dtype=np.int64), (a.ravel(), b.ravel()))).tocsr().tocoo()
+    table = coo_array((np.ones(a.size, dtype=np.int64), (a.ravel(), b.ravel())), (rows, columns)).tocsr().tocoo()
     return table.row, table.col, table.data
 
 

@@ -59,6 +59,18 @@ def test_ignored_pixels_leave_both_objects():
     assert seg(label, prediction).value == 3 / 6
 
 
+def test_numbers_of_any_size_and_type():
+    label = np.array([[0, 0, 1, 1, 2, 2]])
+    prediction = np.array([[0, 1, 1, 1, 0, 2]])
+    expected = seg(label, prediction).value
+    for large in (np.array([0, 2**40, 7]), np.array([0, 2**63, 2**64 - 1], np.uint64), np.array([0.0, 5.0, 3.0])):
+        assert seg(large[label], large[prediction]).value == expected
+
+
+def test_no_valid_pixel():
+    assert seg(np.ones((3, 5), int), np.ones((3, 5), int), np.zeros((3, 5), bool)).objects == 0
+
+
 def test_no_object():
     score = seg(np.zeros((3, 5)), np.ones((3, 5)))
     assert np.isnan(score.value)
