@@ -85,9 +85,9 @@ class BestModelSaver:
             keys = class_keys([part.name for part in model.classes])
             names += [f"{score}_{key}" for score in SCORES for key in keys]
         smoothed = "" if self.best_by == "pixel_error" else f", as the mean of up to {VALIDATIONS} validations"
-        notes = {self.best_by: f"; the weights were chosen by it{smoothed}"}
+        chosen = f"{where}; the weights were chosen by it{smoothed}"
         model.scores = [
-            Score(measure=name, value=float(metrics[name]), on=where + notes.get(name, ""))
+            Score(measure=name, value=float(metrics[name]), on=chosen if name == self.best_by else where)
             for name in names
             if name in metrics
         ]

@@ -38,7 +38,6 @@ class EpochLine:
         self.names = {best_by: NAMES[best_by], **VALIDATION}
         if classes > 2:
             self.names["iou"] = "mean IoU"
-        self.best_by = best_by
         self.evaluator = evaluator
         self.optimizer = optimizer
         self.time_limit = float("inf") if time_limit is None else time_limit

@@ -8,11 +8,11 @@ from ignite.engine import Engine, Events
 
 from .metrics import StackMetricHandler
 
-VALIDATIONS = 3
+VALIDATIONS = 3  # whose mean is taken
 
 
 class SmoothedScore:
-    """Key metric of an evaluator: the mean of a measure over the last validations.
+    """Key metric of an evaluator: the mean of a measure over the last `VALIDATIONS`.
 
     A score of a few images goes up and down from one validation to the next by more than the weights differ; the mean
     is best where several validations in a row were good. Before there are as many it is the mean of those there are.
@@ -23,11 +23,10 @@ class SmoothedScore:
     Args:
         handler: of the measure, which is attached by this one.
         measure: name of the measure in `engine.state.metrics`.
-        validations: how many to average.
     """
 
-    def __init__(self, handler: StackMetricHandler, measure: str, validations: int = VALIDATIONS) -> None:
-        self.handler, self.measure, self.validations = handler, measure, validations
+    def __init__(self, handler: StackMetricHandler, measure: str) -> None:
+        self.handler, self.measure = handler, measure
         self.scores: list[float] = []
 
     def attach(self, evaluator: Engine, name: str) -> None:
@@ -37,13 +36,13 @@ class SmoothedScore:
 
     def __call__(self, evaluator: Engine, name: str) -> None:
         score = float(evaluator.state.metrics[self.measure])
-        self.scores = [*self.scores, score][-self.validations :]
+        self.scores = [*self.scores, score][-VALIDATIONS:]
         evaluator.state.metrics[name] = sum(self.scores) / len(self.scores)
 
     def state_dict(self) -> dict[str, Any]:
         """The last scores."""
-        return {"scores": list(self.scores)}
+        return {"scores": self.scores}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the last scores."""
-        self.scores = list(state["scores"])
+        self.scores = state["scores"]

@@ -36,6 +36,7 @@ def test_the_model_is_written_in_the_best_epoch_alone(model, tmp_path):
     assert written.postprocessing.threshold == 0.3
     assert written.postprocessing.fitted_on == "pixel error on 2 validation images of A tiny data set, one pass"
     assert [(score.measure, score.value) for score in written.scores] == [("pixel_error", 0.2)]
+    assert written.scores[0].on.endswith(", one pass; the weights were chosen by it")
     assert written.training["epoch"] == 1
     with torch.no_grad():
         network.classify.bias.add_(1)
