@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from skimage.morphology import h_maxima
+from skimage.segmentation import watershed
 
 from custom.classes import as_prediction, split_contact
 from custom.constants import CONTACT, IGNORED
@@ -103,6 +105,39 @@ def test_without_contact_shape_alone_divides():
     np.testing.assert_array_equal(learned(probability, np.zeros_like(probability)), shape(probability))
 
 
+def noise(seed: int) -> np.ndarray:
+    """Smooth random values from 0 to 1, (60, 90)."""
+    values = ndimage.gaussian_filter(np.random.default_rng(seed).random((60, 90)), 2)
+    return (values - values.min()) / np.ptp(values)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_seeds_are_far_from_background_and_contact_where_the_cell_is_likely(seed):
+    """By the definition; three holes are filled, whose pixels are inside whatever the contact there."""
+    foreground, contact = noise(seed) ** 0.5, noise(seed + 10)
+    contact = np.minimum(contact, foreground)
+    components = ProbabilityToInstances()(foreground[None])[0]
+    mask = components > 0
+    assert (mask & (foreground < 0.5)).any()
+    inside = mask & ~((contact > foreground / 2) & (foreground >= 0.5))
+    elevation = ndimage.gaussian_filter(ndimage.distance_transform_edt(inside) * (foreground - contact), 0.5) * mask
+    seeds, count = ndimage.label(h_maxima(elevation, 0.5).astype(bool) & mask, np.ones((3, 3)))
+    alone = mask & ~np.isin(components, components[seeds > 0])
+    expected = watershed(-elevation, np.where(alone, components + count, seeds), mask=mask)
+    found = ProbabilityToInstances(method="contact", sigma=0.5, height=0.5)(foreground[None], contact[None])[0]
+    assert found.max() > components.max()
+    pairs = np.unique(np.stack([found, expected]).reshape(2, -1), axis=1)
+    assert pairs.shape[1] == found.max() + 1 == len(np.unique(expected))
+
+
+def test_an_image_of_cells_alone_is_divided_by_contact():
+    rule = ProbabilityToInstances(method="contact", sigma=0, height=1)
+    assert rule(0.5 + noise(0)[None] / 2, np.zeros((1, 60, 90))).max() == 1  # there is no distance to anything
+    contact = np.zeros((1, 20, 31))
+    contact[0, :, 14:16] = 1
+    assert rule(np.ones((1, 20, 31)), contact).max() == 2
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_contact_everywhere_loses_no_component(value):
     foreground = np.full((1, 7, 12), value)
@@ -130,3 +165,5 @@ def test_foreground_is_what_is_not_background(of):
     item = SplitContactd("pred")({"pred": probability})
     np.testing.assert_array_equal(item["pred"], two)
     np.testing.assert_array_equal(item["contact"], contact)
+    with pytest.raises(UserError, match="keys: got"):
+        SplitContactd(["pred", "other"])
