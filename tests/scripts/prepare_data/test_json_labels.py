@@ -117,6 +117,14 @@ class TestGeoJson:
                 json.dumps({"type": "Feature", "geometry": {"type": "GeometryCollection", "geometries": []}}),
                 "object 1 is a GeometryCollection, not a polygon",
             ),
+            (
+                json.dumps({"type": "Feature", "geometry": {"type": "GeometryCollection", "geometries": 7}}),
+                "object 1 has no list",
+            ),
+            (
+                json.dumps({"type": "Feature", "geometry": {"type": "MultiPolygon", "coordinates": None}}),
+                "object 1 has no list",
+            ),
             (json.dumps([feature([[1, 2], [3, 4]])]).replace("3, 4", '"a", 4'), "a point that is not two numbers"),
             (json.dumps([feature(SQUARE)]).replace("20", "Infinity"), "infinite"),
             (json.dumps([{"type": "Feature", "geometry": None}]), "object 1 is a feature without geometry"),

@@ -65,7 +65,7 @@ def test_a_run_recorded_before_there_was_tuning_is_tuned_and_scored_again(runs, 
     assert list(run.read()["commands"]) == ["training", "tuning", "evaluating"]
 
 
-@pytest.mark.parametrize(("found", "scores"), [(0.9, {"seg_left_out": 0.9}), (None, {})])
+@pytest.mark.parametrize(("found", "scores"), [(0.875, {"seg_left_out": 0.875}), (None, {})])
 def test_a_single_image_has_no_score_of_images_left_out(tmp_path, found, scores):
     write_json(tmp_path / "tune.json", {"seg_cross_validated": found})
     assert read_tuning(tmp_path / "tune.json") == scores
@@ -75,10 +75,11 @@ def test_a_row_with_and_one_without_tuning():
     base = {"budget": "quick", "fold": None, "title": "t", "data": "hela", "split": "4 / 2", "hardware": "h"}
     common = {**base, "failed": None, "published": {}, "example": "x.jpg"}
     tuned = {**common, "experiment": "best_hela", "scores": {"seg": 0.9, "seg_left_out": 0.8}, "threshold": 0.2}
+    tuned["best_by"] = "seg"
     plain = {**common, "experiment": "paper_hela", "scores": {"seg": 0.7}}
     text = section("HeLa", "hela", [tuned, plain], ("seg", "seg_left_out"))
     assert "| SEG | SEG, left out |" in text
-    assert "| 0.9000 | 0.8000 |" in text
-    assert "| 0.7000 |  |" in text
+    assert "| SEG | 0.9000 | 0.8000 |" in text
+    assert "| pixel error | 0.7000 |  |" in text
     assert "best_hela, quick: t; threshold 0.2\n" in text
     assert "paper_hela, quick: t; threshold 0.5\n" in text

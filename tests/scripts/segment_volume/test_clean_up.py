@@ -42,7 +42,7 @@ def chunks(path: Path) -> dict[str, bytes]:
     ("model", "more"), [("two", ["--instances"]), ("three", ["--ome_zarr", "0.5", "--axes", "CZYX"])]
 )
 def test_stopped_between_two_slices(folder, tmp_path, monkeypatch, model, more):
-    """Slice 0 is clean already; the partial file of a killed worker lies in slice 2 of each array."""
+    """Slice 0 is clean already; partial files of a killed worker lie in slice 2 of each level."""
     expected, output, planted = tmp_path / "whole.zarr", tmp_path / "out.zarr", []
     assert segment_volume.main(command(folder / model, expected, *more)) == 0
 
@@ -52,17 +52,19 @@ def test_stopped_between_two_slices(folder, tmp_path, monkeypatch, model, more):
             working = [file for file in (part / instances.WORKING).rglob("*") if not file.name.startswith(".")]
             assert {file.relative_to(part).parts[2] for file in working if file.is_file()} <= {"1", "2"}
             for name in target.layers(job.instances):
-                array = target.open_level(part, name, "0")
-                chunk = array.metadata.encode_chunk_key((*(0 for _ in array.shape[:-3]), 2, 1, 1))
-                planted.append((part / name / "0" / chunk).with_suffix(".7.partial"))
-                planted[-1].touch()
+                for level in target.level_paths(part, name):
+                    array = target.open_level(part, name, level)
+                    last = [-(-side // chunk) - 1 for side, chunk in zip(array.shape, array.chunks, strict=True)]
+                    chunk = part / name / level / array.metadata.encode_chunk_key(tuple(last))
+                    planted.append(chunk.with_suffix(".7.partial"))
+                    planted[-1].touch()
             raise OSError(28, "No space left on device")
         return clean_slice(job, z)
 
     with monkeypatch.context() as context:
         context.setattr(segment_volume, "clean_slice", stop)
         assert segment_volume.main(command(folder / model, output, *more)) == 2
-    assert len(planted) >= 2
+    assert len(planted) >= 4  # two layers, two levels
     assert segment_volume.main(command(folder / model, output, *more, "--resume")) == 0
     assert chunks(output) == chunks(expected)
     if "--instances" in more:
