@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from string import Template
@@ -65,6 +66,7 @@ def model_card(metadata: Config, model: Model, network: nn.Module) -> str:
         input_shape=" x ".join(image["spatial_shape"]),
         output_shape=" x ".join(pred["spatial_shape"]),
         classes=", ".join(f"channel {channel} is {name}" for channel, name in pred["channel_def"].items()),
+        labels=label_text(model),
         settings=settings_text(model),
         scores=score_table(model),
         authors=model.authors,
@@ -76,6 +78,13 @@ def model_card(metadata: Config, model: Model, network: nn.Module) -> str:
         license=model.license,
         references="\n".join(f"- {reference}" for reference in model.references) or "None given.",
     )
+
+
+def label_text(model: Model) -> str:
+    """What `dataset.json` says of labels that the model can be trained on; contact is learned from instances alone."""
+    kind = "instances" if model.contact else "classes"
+    names = {">0" if model.contact and part.value else str(part.value): part.name for part in model.classes}
+    return f'"label_kind": "{kind}", "labels": {json.dumps(names, ensure_ascii=False)}'
 
 
 def settings_text(model: Model) -> str:

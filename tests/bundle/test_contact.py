@@ -29,8 +29,9 @@ from scripts.export.about import about
 from scripts.export.bioimageio import cover, readme
 from scripts.export.whole_image import WholeImage
 from scripts.package_bundle.configs import training_config
+from scripts.package_bundle.metadata import label_text
 from scripts.robustness.perturbations import PERTURBATIONS
-from tests.models import make_contact_model, make_model
+from tests.models import make_contact_model, make_model, make_three_class_model
 from tests.robustness import material
 from tests.robustness.warm import call
 
@@ -218,6 +219,12 @@ def test_a_packaged_training_learns_contact_again(tmp_path):
     config = training_config(Path("bundle/configs"), make_contact_model(tmp_path), "finetune")
     assert config["contact"] is True
     assert config["network_def"]["out_channels"] == 3
+
+
+def test_the_card_of_a_package_names_labels_that_it_can_be_trained_on(tmp_path):
+    contact, classes = (label_text(make(tmp_path)) for make in (make_contact_model, make_three_class_model))
+    assert contact == '"label_kind": "instances", "labels": {"0": "background", ">0": "cell"}'
+    assert classes == '"label_kind": "classes", "labels": {"0": "ground", "100": "body", "300": "core"}'
 
 
 def test_exports_name_the_output(tmp_path):
