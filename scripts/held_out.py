@@ -34,6 +34,11 @@ class Example:
     label: NDArray[np.uint8]
     instances: NDArray[np.int32] | None
 
+    @property
+    def has_cells(self) -> bool:
+        """Whether it has a labelled cell; an image without one does not count in SEG."""
+        return self.instances is not None and bool((self.instances > 0).any())
+
 
 def add_held_out_options(parser: argparse.ArgumentParser) -> None:
     """Add `--dataset` and `--split`."""

@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = make_parser().parse_args(argv)
     model = model_from(given)
     examples = read_examples(given.dataset, given.split)
+    if examples[0].instances is not None and not any(example.has_cells for example in examples):
+        raise UserError(f"{given.dataset}: has no labelled cells in `{given.split}`; there is no SEG to measure")
     require_writable(given.output)
     require_fitting_data(model, read_dataset(given.dataset, check=False))
     segmenter = Segmenter(model)

@@ -44,14 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 when the report was written, 2 for bad input."""
     given = make_parser().parse_args(argv)
     model = model_from(given)
-    examples = read_examples(given.dataset, given.split)
-    instances = [example.instances for example in examples if example.instances is not None]
-    if not any((ids > 0).any() for ids in instances):
+    # SEG does not depend on images without a cell, and without the others none could be fitted.
+    examples = [example for example in read_examples(given.dataset, given.split) if example.has_cells]
+    if not examples:
         raise UserError(f"{given.dataset}: has no labelled cells in `{given.split}`; there is nothing to fit")
     if len(examples) < 2:
         logging.warning(
-            f"{given.dataset}: a single image in `{given.split}`: what the fitted setting is worth on another "
-            "image cannot be estimated"
+            f"{given.dataset}: a single image with cells in `{given.split}`: what the fitted setting is worth on "
+            "another image cannot be estimated"
         )
     require_writable(given.output)
     segmenter, rule = Segmenter(model), model.gray_rule()
@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     maps = [segmenter.maps(one) for one in planes]
     probabilities = [foreground_of(prediction)[0] for prediction, _ in maps]
     contacts = [contact[0] for _, contact in maps if contact is not None]
+    instances = [example.instances for example in examples if example.instances is not None]
     search = Search(probabilities, instances, setting_of(model), contacts or None)
     outcome = run_search(search, [example.name for example in examples])
     write_report(outcome, search, given.output)

@@ -73,7 +73,7 @@ def to_markdown(outcome: Outcome, search: Search) -> str:
     for name, settings in _curves(search):
         lines.append(f"| {name} | " + " | ".join(f"{search.seg(s, images):.4f}" for s in settings) + " |")
     if math.isnan(outcome.cross_validated):
-        expected = "what to expect on another image: not known, because there is no second image to leave out"
+        expected = "what to expect on another image: not known, because no second image has cells"
     else:
         expected = f"chosen on all other images, scored on the one left out: SEG {outcome.cross_validated:.4f}"
     return "\n".join(

@@ -90,12 +90,30 @@ def test_tune_needs_cells(model, dataset, capsys):
     assert "no labelled cells" in capsys.readouterr().err
 
 
+def test_tune_leaves_out_images_without_cells(model, dataset, tmp_path, caplog):
+    write_image(dataset / "b_label.png", np.zeros((44, 60), np.uint16))
+    arguments = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out")]
+    assert tune.main([*arguments, "--save"]) == 0
+    assert "a single image with cells in `validation`" in caplog.text
+    content = json.loads((tmp_path / "out" / "tune.json").read_text())
+    assert (list(content["seg_per_image"]), content["seg_cross_validated"]) == (["c"], None)
+    assert read_model(model.folder).postprocessing.fitted_on == "1 validation images of cells"
+
+
 def test_tune_says_what_a_single_image_cannot_tell(model, dataset, tmp_path, caplog):
     arguments = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out")]
     assert tune.main([*arguments, "--split", "training"]) == 0
-    assert "a single image in `training`" in caplog.text
+    assert "a single image with cells in `training`" in caplog.text
     assert "what to expect on another image: not known" in (tmp_path / "out" / "tune.md").read_text()
     assert json.loads((tmp_path / "out" / "tune.json").read_text())["seg_cross_validated"] is None
+
+
+def test_robustness_needs_cells(model, dataset, tmp_path, capsys):
+    write_image(dataset / "a_label.png", np.zeros((44, 60), np.uint16))
+    line = ["--model", str(model.folder), "--dataset", str(dataset), "--split", "training"]
+    assert robustness.main([*line, "--output", str(tmp_path / "out")]) == 2
+    assert "has no labelled cells in `training`; there is no SEG" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_robustness(model, dataset, tmp_path, capsys):
