@@ -12,12 +12,12 @@ from torch import nn
 from .data.inputs import named_channels
 from .errors import UserError
 from .handlers.checkpoint import is_first_rank
-from .handlers.console import VALIDATION
+from .handlers.console import NAMES, VALIDATION
 from .inferers.geometry import unwrap
 from .model import Model, read_model
 from .networks import build_network, load_state
 
-SHOWN = ("pixel_error", "val_loss")  # of the initial model
+SHOWN = {**NAMES, "val_loss": VALIDATION["val_loss"]}  # of the initial model
 
 
 def network_from(model: Model, outputs: int, channels: int = 1) -> nn.Module:
@@ -84,7 +84,7 @@ class StartFromModel:
         if trainer.state.epoch == 0:
             evaluator.run(1)
             metrics = evaluator.state.metrics
-            scores = [f"{VALIDATION[name]} {metrics[name]:.4f}" for name in SHOWN if name in metrics]
+            scores = [f"{words} {metrics[name]:.4f}" for name, words in SHOWN.items() if name in metrics]
             if is_first_rank():
                 assert self.model is not None
                 self.logger.info(f"the initial model {self.model.name}: {', '.join(scores)}")

@@ -25,7 +25,7 @@ class Evaluator(SimpleNamespace):
 
     def run(self, epoch: int) -> None:
         score = self.scores.pop(0)
-        self.state.metrics = {"pixel_error": score, "val_loss": 0.5}
+        self.state.metrics = {"pixel_error": score, "seg": 1 - score, "val_loss": 0.5}
         self.state.epoch = epoch
         if score < self.state.best_metric:
             self.state.best_metric, self.state.best_metric_epoch = score, epoch
@@ -84,7 +84,7 @@ def test_a_training_that_makes_it_worse_says_so(tmp_path, caplog):
     start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path)
     with caplog.at_level("INFO"):
         evaluator = train(start, [0.1, 0.3, 0.2], epochs=2)
-    assert "the initial model tiny: pixel error 0.1000, validation loss 0.5000" in caplog.text
+    assert "the initial model tiny: pixel error 0.1000, SEG 0.9000, validation loss 0.5000" in caplog.text
     assert (evaluator.state.best_metric, evaluator.state.best_metric_epoch) == (0.1, 0)
     assert "no epoch scored better than the initial model tiny" in caplog.text
 
