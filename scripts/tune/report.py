@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 
 from custom.files import replace_file
 
-from .search import HEIGHTS, SIGMAS, THRESHOLDS, Search, Setting
+from .search import Search, Setting
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,10 @@ def to_json(outcome: Outcome, search: Search) -> dict[str, Any]:
 def to_markdown(outcome: Outcome, search: Search) -> str:
     """SEG for each threshold and method, and the choice."""
     images = range(len(outcome.names))
-    lines = ["| method | " + " | ".join(f"{t:g}" for t in THRESHOLDS) + " |", "|---" * (len(THRESHOLDS) + 1) + "|"]
-    for name, settings in _curves(search):
+    curves = search.curves()
+    thresholds = [f"{setting.threshold:g}" for setting in curves["components"]]
+    lines = ["| method | " + " | ".join(thresholds) + " |", "|---" * (len(thresholds) + 1) + "|"]
+    for name, settings in curves.items():
         lines.append(f"| {name} | " + " | ".join(f"{search.seg(s, images):.4f}" for s in settings) + " |")
     if math.isnan(outcome.cross_validated):
         expected = "what to expect on another image: not known, because no second image has cells"
@@ -88,26 +89,17 @@ def to_markdown(outcome: Outcome, search: Search) -> str:
     )
 
 
-def _curves(search: Search) -> list[tuple[str, list[Setting]]]:
-    """Settings along the threshold, one curve for each method, sigma and height."""
-    curves = [("components", [Setting("components", t) for t in THRESHOLDS])]
-    for method, sigma, height in product(search.dividing, SIGMAS, HEIGHTS):
-        settings = [Setting(method, t, sigma, height) for t in THRESHOLDS]
-        curves.append((f"{method}, sigma {sigma:g}, height {height:g}", settings))
-    return curves
-
-
 def draw(outcome: Outcome, search: Search, path: Path) -> None:
     """SEG against the threshold, a line for each method, sigma and height; the choice as a star."""
     images = range(len(outcome.names))
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     blues = mpl.colormaps["viridis"]
-    curves = _curves(search)
-    for i, (name, settings) in enumerate(curves):
+    curves = search.curves()
+    for i, (name, settings) in enumerate(curves.items()):
         color, width = ("black", 2) if i == 0 else (blues(i / len(curves)), 1)
         values = [search.seg(s, images) for s in settings]
-        axes.plot(THRESHOLDS, values, marker=".", color=color, linewidth=width, label=name)
+        axes.plot([s.threshold for s in settings], values, marker=".", color=color, linewidth=width, label=name)
     setting, value = outcome.best
     axes.plot(setting.threshold, value, "*", markersize=14, color="crimson", label="chosen, with grow and min_size")
     axes.set(xlabel="threshold of the probability", ylabel="SEG", title=f"{len(outcome.names)} held-out images")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,23 +103,24 @@ class Search:
         Method, threshold and the watershed's arguments come first. A few images cannot tell settings of nearly the same
         SEG apart, so the middle one of them is taken, and the watershed before components: where cells lie apart they
         agree, and where cells touch that were apart in these images only the watershed divides them; and before it
-        contact, which divides by what was learned as well as by shape. Then `grow`, as
-        little as will do. SEG does not see invented objects; so of the values of `min_size` that cost nothing the
-        largest is taken. The model's own setting stays where it is clearly better than all that.
+        contact, which divides by what was learned as well as by shape. Then `grow`, as little as will do. SEG does not
+        see invented objects; so of the values of `min_size` that cost nothing the largest is taken. The model's own
+        setting stays where it is clearly better than all that.
         """
-        best = self.near_best(self.first_stage(), images)
+        best = self.near_best(chain.from_iterable(self.curves().values()), images)
         preferred = max((setting.method for setting in best), key=["components", *self.dividing].index)
         middle = middle_of([setting for setting in best if setting.method == preferred])
         grown = self.near_best((replace(middle, grow=grow) for grow in GROWS), images)[0]
         found = self.near_best((replace(grown, min_size=n) for n in self.sizes(images)), images)[0]
         return self.own if self.seg(self.own, images) > self.seg(found, images) + TOLERANCE else found
 
-    def first_stage(self) -> Iterator[Setting]:
-        """The settings of the first question."""
-        for threshold in THRESHOLDS:
-            yield Setting("components", threshold)
-        for method, threshold, sigma, height in product(self.dividing, THRESHOLDS, SIGMAS, HEIGHTS):
-            yield Setting(method, threshold, sigma, height)
+    def curves(self) -> dict[str, list[Setting]]:
+        """The settings of the first question: along the threshold for each method, sigma and height, by name."""
+        found = {"components": [Setting("components", threshold) for threshold in THRESHOLDS]}
+        for method, sigma, height in product(self.dividing, SIGMAS, HEIGHTS):
+            name = f"{method}, sigma {sigma:g}, height {height:g}"
+            found[name] = [Setting(method, threshold, sigma, height) for threshold in THRESHOLDS]
+        return found
 
     def cross_validated(self) -> tuple[float, list[Setting]]:
         """SEG when each image is segmented by the setting chosen on all others, and these settings.

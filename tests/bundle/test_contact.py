@@ -146,7 +146,6 @@ def test_inference_and_evaluation_see_two_classes_and_divide_by_contact(dataset,
 
 def test_tuning_finds_the_method_and_robustness_measures_it(dataset, trained, tmp_path, monkeypatch):
     monkeypatch.setattr("scripts.tune.search.THRESHOLDS", (0.3, 0.5))
-    monkeypatch.setattr("scripts.tune.report.THRESHOLDS", (0.3, 0.5))
     done = call("tune", model=trained, dataset=dataset, output=tmp_path, orientations=1)
     assert done.code == 0, str(done)
     assert "| contact, sigma 2, height 5 |" in done.out

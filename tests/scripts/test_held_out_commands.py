@@ -13,7 +13,7 @@ from custom.model import Model, read_model
 from scripts.robustness import __main__ as robustness
 from scripts.robustness.perturbations import PERTURBATIONS
 from scripts.tune import __main__ as tune
-from scripts.tune import report, search
+from scripts.tune import search
 from tests.models import make_model
 
 
@@ -45,8 +45,6 @@ def model(tmp_path) -> Model:
 def small_grids(monkeypatch):
     for name, values in {"THRESHOLDS": (0.3, 0.5), "HEIGHTS": (2.0,), "SIGMAS": (1.0,), "GROWS": (0,)}.items():
         monkeypatch.setattr(search, name, values)
-        if hasattr(report, name):
-            monkeypatch.setattr(report, name, values)
     monkeypatch.setattr(robustness, "PERTURBATIONS", PERTURBATIONS[:2])
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 import pytest
 
 from custom.transforms import InstancesToClasses
-from scripts.tune import report, search
+from scripts.tune import search
 from scripts.tune.report import run_search, to_json, to_markdown, write_report
 from scripts.tune.search import Search, Setting, middle_of
 
@@ -20,8 +20,6 @@ from scripts.tune.search import Search, Setting, middle_of
 def small_grid(monkeypatch):
     for name, values in {"THRESHOLDS": (0.3, 0.6), "HEIGHTS": (2.0,), "SIGMAS": (1.0,), "GROWS": (0, 1)}.items():
         monkeypatch.setattr(search, name, values)
-        if hasattr(report, name):
-            monkeypatch.setattr(report, name, values)
 
 
 def touching(neck: float, shape: tuple[int, int] = (44, 60)) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +44,7 @@ def test_components_only_where_they_are_clearly_better(watershed, expected):
     instances = np.ones((3, 4), int)
     found = Search([np.ones((3, 4))], [instances])
     found.known[found.own] = np.array([[0.5, 1.0]])
-    for setting in found.first_stage():
+    for setting in chain.from_iterable(found.curves().values()):
         score = 0.9 if setting.method == "components" else watershed
         found.known[setting] = np.array([[score, 1.0]])
     assert found.choose([0]).method == expected
