@@ -22,7 +22,7 @@ from .experiments import CONFIGS, TRAIN, Experiment, fingerprint, merged
 from .hardware import hardware
 
 LOCK = "reproduce.lock"
-DATA = Path("data")  # where the prepared data sets are unless told otherwise
+DATA = Path("data")  # with the prepared data sets, by default
 RUNS = Path("runs/reproduce")
 
 
