@@ -36,7 +36,7 @@ def _remove_small(instances: NDArray[np.int32], min_size: int) -> NDArray[np.int
 def _fill_holes(instances: NDArray[np.int32]) -> NDArray[np.int32]:
     """Fill background that is enclosed by a single instance.
 
-    The border around a cell inside another one is enclosed by both, and has to stay. Only the pixels of holes are looked
+    The border around a cell inside another one is enclosed by both, and has to stay. Only pixels of holes are looked
     at: `ndimage.binary_fill_holes` of all cells and filters that find the owners took up to 20 times as long.
     """
     outside, count = ndimage.label(instances == 0, EIGHT_NEIGHBOURS)
