@@ -42,7 +42,7 @@ class Journal:
         for name in own:
             if known.get(name) != own[name]:
                 raise UserError(
-                    f"--resume: {self.path.parent} was started with {name} {known.get(name)}, not {own[name]}; "
+                    f"--resume: {self.path.parent} was started with {_difference(name, known.get(name), own[name])}; "
                     "give the same, or remove that folder to start again"
                 )
         # The last line may be incomplete after a kill; the next entry starts a new line.
@@ -52,3 +52,12 @@ class Journal:
         """Note a block whose chunks are written."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write("\n" + json.dumps([block.z, block.row, block.column]))
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    """What differs in a message; a model, which is the whole text of its `model.json`, by the parts that do."""
+    if name != "model" or before is None:
+        return f"{name} {before}, not {now}"
+    one, other = json.loads(before), json.loads(now)
+    parts = sorted(part for part in one.keys() | other.keys() if one.get(part) != other.get(part))
+    return f"another model or other settings of it ({', '.join(parts)})"
