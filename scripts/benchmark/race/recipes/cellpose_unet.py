@@ -6,6 +6,7 @@ a mask and not beside another one. Cellpose 4 has only a transformer of 300 mill
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from pathlib import Path
 
@@ -34,10 +35,9 @@ def train(entrant: Entrant) -> None:
     cells = [ndimage.label(label)[0].astype(np.int32) for label in entrant.labels]
 
     def predict(image: Images) -> Images:
-        model.net.eval()
-        masks = model.eval(image, channels=[0, 0], diameter=float(model.net.diam_labels))[0]
-        model.net.train()
-        return interior(masks)
+        predictor = copy.deepcopy(model)  # which converts its weights to a layout that cannot be trained
+        predictor.net.eval()
+        return interior(predictor.eval(image, channels=[0, 0], diameter=float(model.net.diam_labels))[0])
 
     register_optimizer_step_post_hook(lambda *_: entrant.step(predict))
     with tempfile.TemporaryDirectory() as folder:
