@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from custom.data import make_synthetic
+from custom.model import Postprocessing
 from scripts.reproduce.__main__ import choose, plan
 from scripts.reproduce.experiments import budgets
-from scripts.reproduce.record import read_tuning
+from scripts.reproduce.record import make_record, read_tuning
 from scripts.reproduce.run import Run, write_json
 from scripts.reproduce.table import section
 from scripts.tune.__main__ import make_parser
+from tests.models import make_model
 
 ROOT = Path(__file__).parents[3]
 
@@ -63,6 +65,26 @@ def test_a_run_recorded_before_there_was_tuning_is_tuned_and_scored_again(runs, 
     run.execute()
     assert done == ["tuning", "evaluating"]
     assert list(run.read()["commands"]) == ["training", "tuning", "evaluating"]
+
+
+@pytest.mark.usefixtures("done")
+@pytest.mark.parametrize(
+    ("name", "training", "best_by", "scores"),
+    [
+        ("best_hela", {"best_by": "seg"}, "seg", {"seg": 0.75, "seg_left_out": 0.875}),
+        ("paper_hela", {}, "pixel_error", {"seg": 0.75}),
+    ],
+)
+def test_a_record_has_the_measure_the_threshold_and_the_score_of_images_left_out(runs, name, training, best_by, scores):
+    run = runs[name]
+    state = run.execute()
+    make_model(run.folder, training=training, postprocessing=Postprocessing(threshold=0.3))
+    metrics = run.folder / "evaluation" / "validation" / "metrics.csv"
+    metrics.parent.mkdir(parents=True)
+    metrics.write_text("seg,0.75\n")
+    write_json(run.folder / "tuning" / "tune.json", {"seg_cross_validated": 0.875})
+    record = make_record(run, state)
+    assert (record["best_by"], record["threshold"], record["scores"]) == (best_by, 0.3, scores)
 
 
 @pytest.mark.parametrize(("found", "scores"), [(0.875, {"seg_left_out": 0.875}), (None, {})])
