@@ -23,8 +23,8 @@ from custom.data import read_image, read_mask
 from custom.errors import UserError
 from custom.fine_tune import network_from
 from custom.metrics.seg import seg
-from custom.model import Model, read_model
-from custom.transforms import InstancesToClasses
+from custom.model import Model, Postprocessing, read_model
+from custom.transforms import InstancesToClasses, ProbabilityToInstances
 from scripts.export.about import about
 from scripts.export.bioimageio import cover, readme
 from scripts.export.whole_image import WholeImage
@@ -133,6 +133,11 @@ def test_inference_and_evaluation_see_two_classes_and_divide_by_contact(dataset,
     assert cells.max() == 4
     assert contact[0][10:20, 40:44].mean() > 3 * contact[0][10:20, 12:36].mean()
     assert (contact[0][label == 0] < 0.5).mean() > 0.9
+    segment = Segmenter(model, device="cpu")
+    segment.inferer.amp = False
+    rule = ProbabilityToInstances(**model.postprocessing.model_dump(exclude={"fitted_on"}))
+    found = segment(read_image(dataset / "image_3.png")).instances
+    np.testing.assert_array_equal(found, np.asarray(rule(foreground, contact))[0])
     options = {"min_size": 20, "height": 1, "bfloat16": "false"}
     done = call("evaluating", dataset_dir=dataset, model=trained, **options)
     assert done.code == 0, str(done)
@@ -264,15 +269,29 @@ def test_what_is_not_there_is_refused_in_one_line(dataset, tmp_path):
     plain = material.tiny_model()
     with pytest.raises(UserError, match="model tiny was not trained with --contact true; choose components or"):
         read_model(plain).require_method("contact")
+    model = make_model(tmp_path / "plain", postprocessing=Postprocessing(method="contact"))
+    with pytest.raises(UserError, match="was not trained with --contact true"):
+        Segmenter(model)
+    three = make_model(tmp_path / "three").model_dump()
+    three["classes"] = [{"name": str(value), "value": value} for value in range(3)]
+    with pytest.raises(ValueError, match="contact is for two classes, not 3"):
+        Model.model_validate({**three, "contact": True})
     classes = as_classes(dataset, tmp_path / "classes")
     given = {"bfloat16": "false", "method": "contact"}
-    for done in (
-        call("inferring", model=plain, dataset_dir=material.volume(), output_dir=tmp_path / "out", **given),
-        call("evaluating", model=plain, dataset_dir=dataset, **given),
-        call("tune", model=plain, dataset=dataset, output=tmp_path, method="contact"),
-        call("training", dataset_dir=dataset, output_dir=tmp_path / "run", **{**TINY, "method": "contact"}),
-        call("training", dataset_dir=classes, output_dir=tmp_path / "run", **{**TINY, "contact": "true"}),
+    run, images = tmp_path / "run", material.volume()
+    for done, message in (
+        (call("inferring", model=plain, dataset_dir=images, output_dir=tmp_path / "out", **given), "was not trained"),
+        (call("evaluating", model=plain, dataset_dir=dataset, **given), "was not trained"),
+        (call("tune", model=plain, dataset=dataset, output=tmp_path, method="contact"), "was not trained"),
+        (
+            call("training", dataset_dir=dataset, output_dir=run, **{**TINY, "method": "contact"}),
+            "--method contact: needs",
+        ),
+        (
+            call("training", dataset_dir=classes, output_dir=run, **{**TINY, "contact": "true"}),
+            "learned from instances",
+        ),
     ):
         assert done.code == 2, str(done)
-        assert "contact" in done.err.strip().splitlines()[-1]
+        assert message in done.err.strip().splitlines()[-1]
     assert not (tmp_path / "run" / "model.json").exists()
