@@ -15,7 +15,7 @@ from custom.exits import user_error
 from custom.model import Postprocessing, read_model
 from scripts.ensemble.__main__ import main
 from scripts.package_bundle import __main__ as package_bundle
-from tests.models import make_model
+from tests.models import make_contact_model, make_model
 
 
 @pytest.fixture
@@ -100,6 +100,9 @@ def test_members_have_to_agree(members, tmp_path, capsys):
     make_model(changed.folder, network_def=changed.network_def, scale=0.5)
     assert make(members, tmp_path) == 2
     assert "differ in their working scale (1.0, 0.5)" in capsys.readouterr().err
+    make_contact_model(changed.folder)
+    assert make(members, tmp_path) == 2
+    assert "differ in their class of contact (False, True)" in capsys.readouterr().err
     assert make(members[:1], tmp_path) == 2
     assert "an ensemble needs 2 or more" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()

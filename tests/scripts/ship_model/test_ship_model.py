@@ -7,7 +7,7 @@ import torch
 
 from custom.model import Score, read_model, write_model
 from scripts.ship_model.__main__ import main
-from tests.models import make_model, shift
+from tests.models import make_contact_model, make_model, shift
 
 
 def test_the_copy_is_the_model_in_half_precision(tmp_path):
@@ -19,6 +19,13 @@ def test_the_copy_is_the_model_in_half_precision(tmp_path):
     assert (copy.orientations, copy.postprocessing.threshold) == (8, 0.3)
     assert all(torch.equal(copy.state()[name], value.half()) for name, value in made.state().items())
     assert main(line) == 2
+
+
+def test_a_method_that_the_model_does_not_know_is_refused(tmp_path, capsys):
+    make_model(tmp_path / "run")
+    line = ["--model", str(tmp_path / "run"), "--name", "ours", "--output", str(tmp_path), "--method", "contact"]
+    assert main(line) == 2
+    assert "was not trained with --contact true" in capsys.readouterr().err
 
 
 def test_weights_beyond_half_precision_are_refused(tmp_path, capsys):
@@ -63,3 +70,13 @@ def test_a_final_model_takes_the_scale_that_was_fitted_within_the_zoom_of_traini
         assert "has other classes or quite another scale" in capsys.readouterr().err
     else:
         assert read_model(tmp_path / "ours").scale == scale
+
+
+def test_measurements_of_a_model_with_contact_are_not_those_of_one_without(tmp_path, capsys):
+    make_model(tmp_path / "all")
+    fold = make_contact_model(tmp_path / "fold")
+    fold.scores = [Score(measure="seg", value=0.75, on="frame 3")]
+    write_model(tmp_path / "fold", fold, fold.state())
+    line = ["--model", str(tmp_path / "all"), "--measured_by", str(tmp_path / "fold"), "--output", str(tmp_path)]
+    assert main([*line, "--name", "ours"]) == 2
+    assert "has other classes or quite another scale" in capsys.readouterr().err
