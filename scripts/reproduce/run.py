@@ -33,8 +33,10 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def shell_line(line: list[str]) -> str:
-    """A command line of `python`, quoted for the shell: double quotes around words with single quotes."""
-    return " ".join(["python", *(f'"{word}"' if "'" in word else shlex.quote(word) for word in line)])
+    """A command line of `python`, quoted for the shell: double quotes around words with single quotes alone."""
+    return " ".join(
+        ["python", *(f'"{word}"' if "'" in word and '"' not in word else shlex.quote(word) for word in line)]
+    )
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Run:
 
 
 def _bundle_run(run_id: str, files: tuple[Path, ...], options: dict[str, Any]) -> list[str]:
-    config = "[" + ",".join(f"'{file}'" for file in files) + "]"
+    config = "[" + ",".join(repr(str(file)) for file in files) + "]"  # a path may hold a quote
     line = ["-m", "monai.bundle", "run", run_id, "--config_file", config]
     for name, value in options.items():
         line += [f"--{name}", str(value)]

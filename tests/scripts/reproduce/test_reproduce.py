@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +196,15 @@ def flatten(config: dict) -> dict:
 def test_a_command_line_can_be_typed_again(data, tiny, tmp_path):
     for line in plan([PAPER], tiny, 1, data, tmp_path / "runs")[0].commands().values():
         assert shlex.split(shell_line(line)) == ["python", *line]
+
+
+@pytest.mark.parametrize("name", ["it's.json", 'a "b".json', """it's "b".json"""])
+def test_paths_may_hold_quotes(tiny, tmp_path, name):
+    budget = tmp_path / name
+    shutil.copy(tiny, budget)
+    line = Run(PAPER, budget, None, tmp_path, tmp_path).commands()["training"]
+    assert ast.literal_eval(line[line.index("--config_file") + 1])[-1] == str(budget)
+    assert shlex.split(shell_line(line)) == ["python", *line]
 
 
 def test_names_are_unique_and_chosen_in_the_order_of_the_table():
