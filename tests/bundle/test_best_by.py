@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from monai.bundle import ConfigParser
 from PIL import Image
 from scipy import ndimage
 
@@ -99,3 +100,11 @@ def test_validation_images_without_any_cell_have_no_seg():
     require_cells([empty, one])
     with pytest.raises(UserError, match="^--best_by seg: no validation image has a labelled cell"):
         require_cells([empty, {"instance": np.full((1, 3, 5), -1)}])
+
+
+@pytest.mark.parametrize(("best_by", "more_is_better"), [("pixel_error", False), ("v_rand", True), ("seg", True)])
+def test_the_better_score_is_the_best_and_its_images_are_listed(best_by, more_is_better):
+    parser = ConfigParser(ConfigParser.load_config_file("bundle/configs/train.json"))
+    parser["best_by"] = best_by
+    assert parser.get_parsed_content("validate#evaluator#metric_cmp_fn")(0.9, 0.5) is more_is_better
+    assert best_by in parser.get_parsed_content("validate#measures")
