@@ -49,6 +49,12 @@ def network_from(model: Model, outputs: int, channels: int = 1) -> nn.Module:
     return build_network(definition, f"model {model.name}")
 
 
+def method_from(model: Model, contact: bool) -> str:
+    """How a model finds objects; by the watershed, if it is by a contact that the training does not learn."""
+    method = model.postprocessing.method
+    return "watershed" if method == "contact" and not contact else method
+
+
 class StartFromModel:
     """Handler of a trainer: loads a model's weights before the first step, and keeps them if no epoch is better.
 

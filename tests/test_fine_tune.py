@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from ignite.engine import Engine, Events
+from monai.bundle import ConfigParser
 
 from custom.errors import UserError
-from custom.fine_tune import StartFromModel, network_from
+from custom.fine_tune import StartFromModel, method_from, network_from
+from custom.model import Postprocessing
 from custom.networks import ValidUNet
 
-from .models import make_model
+from .models import make_contact_model, make_model
+
+TRAIN = Path(__file__).parents[1] / "bundle" / "configs" / "train.json"
 
 
 class Evaluator(SimpleNamespace):
@@ -46,6 +51,20 @@ def test_the_weights_are_those_of_the_model(tmp_path):
     network = network_from(model, 2)
     StartFromModel(network, tmp_path)
     assert all(torch.equal(value, model.state()[name]) for name, value in network.state_dict().items())
+
+
+def test_objects_are_found_as_the_model_finds_them(tmp_path):
+    way = {"method": "watershed", "sigma": 1.5, "height": 7.0, "min_size": 12, "grow": 2}
+    model = make_model(tmp_path, postprocessing=Postprocessing(**way))
+    parser = ConfigParser(ConfigParser.load_config_files([TRAIN, TRAIN.parent / "experiments" / "finetune.json"]))
+    parser.update({"init_model": str(model.folder), "contact": False})
+    assert {name: parser.get_parsed_content(name) for name in way} == way
+
+
+def test_contact_that_is_not_learned_is_divided_by_the_watershed(tmp_path):
+    by_contact = {"postprocessing": Postprocessing(method="contact")}
+    model = make_contact_model(tmp_path).model_copy(update=by_contact)
+    assert [method_from(model, learned) for learned in (True, False)] == ["contact", "watershed"]
 
 
 def test_without_a_model_nothing_is_loaded():
