@@ -63,7 +63,8 @@ OWN = [
     Candidate(
         "ours, fine-tuned",
         f"{RECIPES}.own",
-        "experiments/finetune.json from the shipped model of HeLa cells (32 features), at scale 1",
+        "experiments/finetune.json from the shipped model of HeLa cells (32 features), at scale 1; mean of 8 "
+        "orientations, as that model",
         "finetune",
         scheduled=True,
     ),
@@ -94,7 +95,7 @@ PEERS = [
         "nnU-Net 2D",
         f"{RECIPES}.nnunet_2d",
         "plan, preprocessing and nnUNetTrainer with their defaults, fold all: batches and windows as planned, Dice and "
-        "cross-entropy, SGD at 0.01 over 250,000 steps",
+        "cross-entropy, SGD at 0.01 over 250,000 steps; mean of mirrored versions",
         environment="nnunetv2",
         packages=("nnunetv2==2.8.1",),
     ),

@@ -21,6 +21,7 @@ INSTALL = (
     f"install torch=={torch.__version__.split('+')[0]} psutil pillow PACKAGE`, with that torch as a constraint."
 )
 PANELS = {"pixel_error": "pixel error", "v_rand": "V_rand", "v_info": "V_info"}
+ERRORS = {"pixel_error"}
 OWN_NAMES = {candidate.name for candidate in OWN}
 OWN_COLOURS = ("#d95f02", "#a63603", "#fdae6b")
 PEER_COLOURS = ("#1b7837", "#2166ac", "#762a83", "#636363")
@@ -65,7 +66,7 @@ def make_part(candidates: Sequence[Candidate], results: Sequence[Result]) -> Par
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
-    """Each measure against the minutes; bars if each candidate has one result only."""
+    """Bars of each measure; errors against minutes, both logarithmic, if candidates have several results."""
     names = list(dict.fromkeys(result.candidate for result in results))
     colours = colours_of(names)
     single = len(results) == len(names)
@@ -80,17 +81,29 @@ def draw(results: Sequence[Result], path: Path) -> None:
             axis.yaxis.set_inverted(True)
             continue
         for name in names:
-            points = sorted((r.minutes, r.scores[measure]) for r in results if r.candidate == name)
+            points = sorted((r.minutes, error(measure, r.scores[measure])) for r in results if r.candidate == name)
             style = "-" if name in OWN_NAMES else "--"
             axis.plot(*zip(*points, strict=True), style, marker="o", markersize=4, label=name, color=colours[name])
-        axis.set(title=title, xlabel="minutes of two cores")
-        axis.set_xlim(left=0)
-        axis.grid(alpha=0.3)
+        axis.set(title=error_title(measure), xlabel="minutes of two cores", xscale="log", yscale="log")
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.grid(alpha=0.3, which="both")
     if not single:
-        axes[1].legend(frameon=False, fontsize=8, loc="lower right")
+        figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside right upper")
     with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=80)
     plt.close(figure)
+
+
+def error(measure: str, score: float) -> float:
+    """A score as an error, 0 at best."""
+    return score if measure in ERRORS else 1 - score
+
+
+def error_title(measure: str) -> str:
+    """What :func:`error` gives."""
+    return PANELS[measure] if measure in ERRORS else f"1 - {PANELS[measure]}"
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
