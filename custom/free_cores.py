@@ -55,13 +55,13 @@ class FreeCores:
 
     def count(self) -> int:
         """Free cores, by the last seconds; after a pause by a glance of 0.1 s."""
-        now = clocks()
-        if now[0] - self._before[0] > STALE:
-            self._before = now
-            time.sleep(GLANCE)
-            now = clocks()
-        elif now[0] - self._before[0] < EVERY:
+        age = time.monotonic() - self._before[0]
+        if age < EVERY:  # most calls, one for each tile: no need to read the clocks of all cores
             return self._count
+        if age > STALE:
+            self._before = clocks()
+            time.sleep(GLANCE)
+        now = clocks()
         self._count = free_cores(used_since(self._before, now), os.cpu_count() or 1)
         self._before = now
         return self._count

@@ -22,6 +22,7 @@ class Machine:
         self.looks = 0
         monkeypatch.setattr(module, "clocks", self.clocks)
         monkeypatch.setattr(module.time, "sleep", self.pass_time)
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
 
     def clocks(self) -> tuple[float, float]:
@@ -76,7 +77,9 @@ def test_a_look_holds_for_a_second_and_is_forgotten_after_a_pause(machine):
     assert machine.now == pytest.approx(0.1)
     machine.busy = 0.0
     machine.pass_time(0.5)
+    looks = machine.looks
     assert free.count() == 5
+    assert machine.looks == looks
     machine.pass_time(1.5)
     assert free.count() == 8
     assert machine.now == pytest.approx(2.1)
