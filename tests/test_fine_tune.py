@@ -53,12 +53,13 @@ def test_the_weights_are_those_of_the_model(tmp_path):
     assert all(torch.equal(value, model.state()[name]) for name, value in network.state_dict().items())
 
 
-def test_objects_are_found_as_the_model_finds_them(tmp_path):
-    way = {"method": "watershed", "sigma": 1.5, "height": 7.0, "min_size": 12, "grow": 2}
-    model = make_model(tmp_path, postprocessing=Postprocessing(**way))
+def test_objects_are_found_as_the_model_finds_them_but_small_ones_stay(tmp_path):
+    way = {"method": "watershed", "sigma": 1.5, "height": 7.0, "grow": 2}
+    model = make_model(tmp_path, postprocessing=Postprocessing(**way, min_size=454))
     parser = ConfigParser(ConfigParser.load_config_files([TRAIN, TRAIN.parent / "experiments" / "finetune.json"]))
     parser.update({"init_model": str(model.folder), "contact": False})
     assert {name: parser.get_parsed_content(name) for name in way} == way
+    assert parser.get_parsed_content("min_size") == 0, "the smallest cell of one recording may be large in another"
 
 
 def test_contact_that_is_not_learned_is_divided_by_the_watershed(tmp_path):

@@ -83,7 +83,7 @@ def for_model(config: Config, model: Model) -> Config:
         "scale": model.scale,
         "contact": model.contact,
         "border_width": model.training.get("border_width", 3),
-        **model.postprocessing.model_dump(exclude={"threshold", "fitted_on"}),
+        **model.postprocessing.model_dump(include={"method", "sigma", "height", "grow"}),
         "test_orientations": model.orientations,
         "model_saver": {
             **config["model_saver"],
