@@ -11,12 +11,32 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import torch
 
+CGROUP = Path("/sys/fs/cgroup")  # of Linux; its limit in a container is the container's
+LIMITS = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))  # quota and period, version 2 and 1
 SHARE = 0.3  # of a core; less is the system itself
 EVERY, GLANCE, STALE = 1.0, 0.1, 5.0  # seconds between looks, of a look of its own, after which one is forgotten
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: those that it is bound to, and no more than its container has (`--cpus`)."""
+    bound = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(bound, container_cores())))
+
+
+def container_cores(cgroup: Path = CGROUP) -> float:
+    """Cores that the container has the processor time of, infinite without a limit (Linux cgroups, version 2 or 1)."""
+    for names in LIMITS:
+        try:
+            quota, period = " ".join((cgroup / name).read_text(encoding="ascii") for name in names).split()
+        except OSError:
+            continue
+        return math.inf if quota in ("max", "-1") else int(quota) / int(period)
+    return math.inf
 
 
 def clocks() -> tuple[float, float]:
@@ -62,7 +82,7 @@ class FreeCores:
             self._before = clocks()
             time.sleep(GLANCE)
         now = clocks()
-        self._count = free_cores(used_since(self._before, now), os.cpu_count() or 1)
+        self._count = min(usable_cores(), free_cores(used_since(self._before, now), os.cpu_count() or 1))
         self._before = now
         return self._count
 

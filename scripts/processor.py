@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
-
-import psutil
 
 
 def name() -> str:
@@ -15,10 +12,3 @@ def name() -> str:
     lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return next(iter(names), platform.processor() or platform.machine())
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(psutil.Process, "cpu_affinity"):  # not on macOS
-        return len(psutil.Process().cpu_affinity())
-    return os.cpu_count() or 1

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Before PyTorch is imported, and for the programs that tests start, too: the networks of tests are small, and
+# `make test` runs as many tests at once as there are cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from custom.data import make_synthetic
 
 # The same cases in each run, so that a change is judged by itself; `python -m tests.robustness --seed N` tries others.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import namedtuple
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
 from custom import free_cores as module
-from custom.free_cores import FreeCores, clocks, free_cores
+from custom.free_cores import FreeCores, clocks, container_cores, free_cores, usable_cores
 from custom.inferers import OverlapTileInferer
 
 from .inferers.oracle import assert_same, random_images, random_network
@@ -20,10 +23,12 @@ class Machine:
     def __init__(self, monkeypatch) -> None:
         self.now = self.used = self.busy = 0.0
         self.looks = 0
+        self.usable = 8
         monkeypatch.setattr(module, "clocks", self.clocks)
-        monkeypatch.setattr(module.time, "sleep", self.pass_time)
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
+        # The module's own names, not those of `time` itself: other threads of this process tell the time, too.
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now, sleep=self.pass_time))
+        monkeypatch.setattr(module, "os", SimpleNamespace(cpu_count=lambda: 8))
+        monkeypatch.setattr(module, "usable_cores", lambda: self.usable)
 
     def clocks(self) -> tuple[float, float]:
         self.looks += 1
@@ -56,8 +61,7 @@ def test_free_cores(others, cores, free):
 def test_the_time_of_this_process_is_not_that_of_others(monkeypatch):
     used = namedtuple("used", "user nice system idle")
     monkeypatch.setattr(module.psutil, "cpu_times", lambda: used(10.0, 1.0, 2.0, 100.0))
-    monkeypatch.setattr(module.time, "process_time", lambda: 4.0)
-    monkeypatch.setattr(module.time, "monotonic", lambda: 50.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(process_time=lambda: 4.0, monotonic=lambda: 50.0))
     assert clocks() == (50.0, 9.0)
 
 
@@ -66,7 +70,8 @@ def test_where_nobody_may_know_what_others_use_all_cores_are_free(monkeypatch):
         raise PermissionError("/proc/stat")
 
     monkeypatch.setattr(module.psutil, "cpu_times", refuse)
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(module, "os", SimpleNamespace(cpu_count=lambda: 8))
+    monkeypatch.setattr(module, "usable_cores", lambda: 8)
     assert FreeCores().count() == 8
 
 
@@ -87,6 +92,50 @@ def test_a_look_holds_for_a_second_and_is_forgotten_after_a_pause(machine):
     machine.pass_time(1000.0)
     machine.busy = 1.0
     assert free.count() == 7, "of the last 0.1 s, not of the pause"
+
+
+def test_no_more_than_this_process_may_use(machine):
+    machine.usable = 3
+    assert FreeCores().count() == 3
+    machine.busy = 6.0
+    assert FreeCores().count() == 2
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "cpu_affinity"), reason="this system has no affinity")
+def test_cores_that_this_process_is_bound_to(monkeypatch):
+    monkeypatch.setattr(module, "container_cores", lambda: math.inf)
+    allowed = psutil.Process().cpu_affinity()
+    try:
+        psutil.Process().cpu_affinity(allowed[:1])
+        assert usable_cores() == 1
+    finally:
+        psutil.Process().cpu_affinity(allowed)
+    assert usable_cores() == len(allowed)
+
+
+@pytest.mark.parametrize(("limit", "cores"), [(math.inf, 8), (2.0, 2), (1.5, 2), (0.3, 1), (20.0, 8)])
+def test_cores_of_a_container_where_the_system_has_no_affinity(monkeypatch, limit, cores):
+    monkeypatch.delattr(psutil.Process, "cpu_affinity", raising=False)
+    monkeypatch.setattr(module, "os", SimpleNamespace(cpu_count=lambda: 8))
+    monkeypatch.setattr(module, "container_cores", lambda: limit)
+    assert usable_cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, math.inf),
+        ({"cpu/cpu.cfs_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
+        ({}, math.inf),
+    ],
+)
+def test_limit_of_a_container(tmp_path, files, cores):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert container_cores(tmp_path) == cores
 
 
 def test_threads_follow_and_are_restored(machine):

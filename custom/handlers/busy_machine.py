@@ -8,7 +8,7 @@ import os
 import torch
 from ignite.engine import Engine, Events
 
-from ..free_cores import SHARE, clocks, free_cores, used_since
+from ..free_cores import SHARE, clocks, free_cores, usable_cores, used_since
 
 FIRST, STEPS = 3, 8  # steps before and while the machine is watched: the first ones compile code
 
@@ -35,16 +35,22 @@ class BusyMachine:
         if self.steps == FIRST:
             self.before = clocks()
         if self.steps == FIRST + STEPS:
-            line = advice(used_since(self.before, clocks()), torch.get_num_threads(), os.cpu_count() or 1)
+            others, threads = used_since(self.before, clocks()), torch.get_num_threads()
+            line = advice(others, threads, os.cpu_count() or 1, usable_cores())
             if line:
                 self.logger.warning(line)
 
 
-def advice(others: float, threads: int, cores: int) -> str | None:
-    """What to do while other programs use so many cores; None if there is nothing to do."""
+def advice(others: float, threads: int, cores: int, usable: int) -> str | None:
+    """What to do while other programs use so many of the cores, or if not all are for this one; None for nothing."""
+    if threads > usable:
+        return (
+            f"this training has {threads} threads and may use {usable} of the {cores} cores: a step can take many "
+            f"times as long; start with OMP_NUM_THREADS={usable}"
+        )
     if others < SHARE or threads == 1 or threads + others <= cores:
         return None
-    free = free_cores(others, cores)
+    free = min(usable, free_cores(others, cores))
     return (
         f"other programs use {others:.1f} of {cores} cores, and the {threads} threads of this training wait for each "
         f"other: a step can take many times as long; end them, or start with OMP_NUM_THREADS={free}"

@@ -7,6 +7,7 @@ import platform
 import psutil
 import torch
 
+from custom.free_cores import usable_cores
 from custom.inferers import bfloat16_is_fast
 
 from .. import processor
@@ -33,7 +34,7 @@ def describe() -> dict[str, str]:
     bfloat16 = "native" if bfloat16_is_fast("cpu") else "not native"
     versions = {package: version(package) or MISSING for package in PACKAGES}
     return {
-        "processor": f"{processor.name()}, {processor.cores()} cores, bfloat16 {bfloat16}",
+        "processor": f"{processor.name()}, {usable_cores()} cores, bfloat16 {bfloat16}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "GPU": gpu,
         "threads": f"1 for augmentation and weight map, {torch.get_num_threads()} for networks",

@@ -51,8 +51,9 @@ Written by `python -m scripts.reproduce`; [results.json](results.json) has every
 - Published numbers stand in parentheses. The paper's EM numbers are of the challenge's test volume, those of TU Delft
   of their own augmented split, those for U373 and HeLa of the challenge's secret sequences: compare with care.
 - Budgets are overlays in `bundle/configs/budgets`: `quick` is 16 features and 1,800 input tiles, `compact` 32 features
-  and 3,000, both without early stopping and with at least 600 steps; `full` is the experiment as it is written. Steps
-  times the batch size are tiles. Time is the wall-clock time of training on a shared machine, including pauses.
+  and 3,000, both without early stopping and with at least 600 steps; `full` is the experiment as it is written, `long`
+  the same with 16 features. Steps times the batch size are tiles. Time is the wall-clock time of training on a shared
+  machine, including pauses.
 - Warping error is the minimum over thresholds, which an all-black proposal can win; beside it is its value at the
   threshold of the pixel error.
 """

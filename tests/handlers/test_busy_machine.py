@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 from ignite.engine import Engine
@@ -16,14 +17,22 @@ from custom.handlers import busy_machine as module
     [(0.9, 2, 2, 1), (1.1, 2, 2, 1), (5.0, 2, 2, 1), (1.9, 8, 8, 6), (2.2, 7, 8, 6), (0.4, 8, 8, 7)],
 )
 def test_threads_that_have_no_core(others, threads, cores, free):
-    line = module.advice(others, threads, cores)
+    line = module.advice(others, threads, cores, cores)
     assert f"{others:.1f} of {cores} cores" in line
     assert line.endswith(f"OMP_NUM_THREADS={free}")
 
 
 @pytest.mark.parametrize(("others", "threads", "cores"), [(0.2, 2, 2), (1.0, 1, 2), (9.0, 1, 2), (4.0, 4, 8)])
 def test_threads_that_have_a_core_each(others, threads, cores):
-    assert module.advice(others, threads, cores) is None
+    assert module.advice(others, threads, cores, cores) is None
+
+
+def test_threads_of_a_container_with_fewer_cores():
+    line = module.advice(0.0, 64, 64, 4)
+    assert "64 threads and may use 4 of the 64 cores" in line
+    assert line.endswith("OMP_NUM_THREADS=4")
+    assert module.advice(30.0, 4, 64, 4) is None
+    assert module.advice(62.5, 4, 64, 4).endswith("OMP_NUM_THREADS=1")
 
 
 @pytest.mark.parametrize(("used", "warnings"), [(0.1, 0), (0.9, 1)])
@@ -32,7 +41,8 @@ def test_once_after_the_first_steps(caplog, monkeypatch, used, warnings):
     trainer = Engine(lambda engine, batch: None)
     monkeypatch.setattr(module, "clocks", lambda: (5.0 + trainer.state.iteration, used * trainer.state.iteration))
     monkeypatch.setattr(module.torch, "get_num_threads", lambda: 2)
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(module, "os", SimpleNamespace(cpu_count=lambda: 2))
+    monkeypatch.setattr(module, "usable_cores", lambda: 2)
     BusyMachine().attach(trainer)
     with caplog.at_level(logging.INFO, logger="training"):
         trainer.run(range(20), max_epochs=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 from ignite.engine import Engine
@@ -14,7 +15,8 @@ from custom.handlers import time_estimate as module
 def said(caplog, monkeypatch, steps: int, epochs: int, time_limit: float | None = None) -> list[tuple[int, str]]:
     """Step and sentence of each message, of steps that take 2 s each after a first one of 100 s."""
     trainer = Engine(lambda engine, batch: None)
-    monkeypatch.setattr(module.time, "monotonic", lambda: 98.0 + 2 * trainer.state.iteration)
+    clock = SimpleNamespace(monotonic=lambda: 98.0 + 2 * trainer.state.iteration)
+    monkeypatch.setattr(module, "time", clock)
     TimeEstimate(time_limit).attach(trainer)
     found = []
     handler = logging.Handler()

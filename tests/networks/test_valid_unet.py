@@ -66,13 +66,13 @@ def test_geometry_agrees_with_the_layers(depth, up):
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (4, 8), (8, 4)])
 def test_windows_on_the_pooling_grid_agree_inside_the_halo(up, top, left):
     """The equality that makes tiling seamless: origins on multiples of `divisor`, `halo` pixels thrown away."""
-    network = small(up=up)
-    image = torch.rand(1, 1, 68, 76)
+    network = small(up=up).double()
+    image = torch.rand(1, 1, 68, 76, dtype=torch.float64)
     whole = network(image)
     tile = network(image[..., top : top + 52, left : left + 56])
     inner = slice(network.halo, -network.halo or None)
     expected = whole[..., top : top + tile.shape[-2], left : left + tile.shape[-1]]
-    torch.testing.assert_close(tile[..., inner, inner], expected[..., inner, inner], rtol=0, atol=1e-6)
+    torch.testing.assert_close(tile[..., inner, inner], expected[..., inner, inner], rtol=0, atol=1e-12)
 
 
 def test_windows_off_the_pooling_grid_differ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from scripts.segment_volume import blocks
 
 def test_the_clock_of_the_network(monkeypatch):
     times = iter([10.0, 12.0, 15.0, 17.0])
-    monkeypatch.setattr(time, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(blocks, "time", SimpleNamespace(perf_counter=lambda: next(times)))
     clock = blocks.Clock()
     for _ in range(2):
         with clock:
