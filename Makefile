@@ -23,7 +23,7 @@ data/synthetic: | $(VENV)/demo
 	$(RUN) -m scripts.prepare_data synthetic --output $@
 
 test: $(VENV)/test lint
-	$(RUN) -m pytest --numprocesses auto --dist loadfile
+	$(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/test
 	$(RUN) -m pytest -m slow

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -12,11 +15,22 @@ from hypothesis import settings
 # `make test` runs as many tests at once as there are cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import torch
+
 from custom.data import make_synthetic
 
 # The same cases in each run, so that a change is judged by itself; `python -m tests.robustness --seed N` tries others.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def same_start() -> None:
+    """A test finds the same random numbers and all logs, whichever tests ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
