@@ -11,13 +11,12 @@ from roifile import ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 from custom.archive import open_archive
 from custom.errors import UserError
 
-from .regions import Region
+from .regions import Region, oval, rectangle
 
 SUFFIXES = (".zip", ".roi")
 _LARGEST = 2**30  # bytes of an unpacked zip
 _AREAS = (ROI_TYPE.POLYGON, ROI_TYPE.RECT, ROI_TYPE.OVAL, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED)
 _NO_AREAS = (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.ARROW, ROI_SUBTYPE.IMAGE)
-_POINTS = 256  # on the outline of an oval
 
 
 def read_rois(path: Path) -> list[Region]:
@@ -61,10 +60,6 @@ def _rings(roi: ImagejRoi) -> list[NDArray]:
         box = np.array([[roi.left, roi.top], [roi.right, roi.bottom]], np.float64)
         if roi.subpixelrect and roi.widthd > 0:
             box = np.array([[roi.xd, roi.yd], [roi.xd + roi.widthd, roi.yd + roi.heightd]])
-        if roi.roitype == ROI_TYPE.OVAL:
-            angles = np.linspace(0, 2 * np.pi, _POINTS)
-            return [box.mean(axis=0) + np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.ptp(box, axis=0) / 2]
-        (left, top), (right, bottom) = box
-        return [np.array([[left, top], [right, top], [right, bottom], [left, bottom]])]
+        return [oval(box) if roi.roitype == ROI_TYPE.OVAL else rectangle(box)]
     coordinates = roi.coordinates(multi=True)
     return [np.asarray(ring, np.float64) for ring in coordinates if len(ring) >= 3]

@@ -1,4 +1,4 @@
-"""Objects from JSON: GeoJSON of one image, as QuPath exports it, and COCO of many."""
+"""Objects from JSON: GeoJSON of one image, as QuPath exports it, and COCO of many; what all kinds of JSON share."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from custom.errors import UserError
 from .regions import IGNORE, Region
 from .run_lengths import filled
 
-GEOJSON, COCO = "GeoJSON", "COCO"
+GEOJSON, COCO, LABELME = "GeoJSON", "COCO", "LabelMe"
 SUFFIXES = (".geojson", ".json")
 
 
 def kind_of(path: Path) -> str | None:
-    """Which of the two a file is, None for another one."""
+    """Which of the three a file is, None for another one."""
     try:
         content = _load(path)
     except (ValueError, RecursionError, OSError):
         return None
     if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
         return COCO
+    if isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys():
+        return LABELME
     return None if _features(content) is None else GEOJSON
 
 
@@ -57,7 +59,7 @@ def read_geojson(path: Path) -> list[Region]:
     Raises:
         UserError: the file is not GeoJSON, or an object is not a polygon.
     """
-    features = _features(_checked(path))
+    features = _features(read_json(path))
     if features is None:
         raise UserError(f"{path}: is not GeoJSON; export the objects again (QuPath: File > Export objects)")
     try:
@@ -72,7 +74,7 @@ def read_geojson(path: Path) -> list[Region]:
 def _feature(number: int, feature: dict[str, Any], path: Path) -> Region:
     where = f"{path}: object {number + 1}"
     geometry = feature.get("geometry") or {"type": "feature without geometry"}
-    parts = [[_ring(ring, where) for ring in _list(polygon, where)] for polygon in _polygons(geometry, where)]
+    parts = [[outline(ring, where) for ring in _list(polygon, where)] for polygon in _polygons(geometry, where)]
     plane = geometry.get("plane") or {}
     page = max(int(plane.get("z", 0)), int(plane.get("t", 0))) if plane else None
     category = _class_name((feature.get("properties") or {}).get("classification")) or "object"
@@ -134,9 +136,9 @@ def read_coco(path: Path, image: Path) -> list[Region]:
     if len(known) != 1:
         raise UserError(f"{path}: names {image.name} {len(known)} times; give each image a name of its own, once")
     names = {item["id"]: str(item["name"]) for item in content.get("categories") or []}
-    size = tuple(side for side in (known[0].get("height"), known[0].get("width")) if isinstance(side, int) and side > 0)
+    size = size_of(known[0].get("height"), known[0].get("width"))
     own = [item for item in content["annotations"] if item["image_id"] == known[0]["id"]]
-    return [_annotation(item, names, size if len(size) == 2 else None, path) for item in own]
+    return [_annotation(item, names, size, path) for item in own]
 
 
 def _annotation(item: dict[str, Any], names: dict[Any, str], size: tuple[int, int] | None, path: Path) -> Region:
@@ -148,11 +150,11 @@ def _annotation(item: dict[str, Any], names: dict[Any, str], size: tuple[int, in
         return Region(category=category, filled=pixels, size=(pixels.shape[0], pixels.shape[1]))
     if not isinstance(shape, list) or not shape:
         raise UserError(f"{where} has no outline; give polygons or run lengths")
-    return Region([[_ring(_points(numbers, where), where)] for numbers in shape], category, size=size)
+    return Region([[outline(_points(numbers, where), where)] for numbers in shape], category, size=size)
 
 
 def _coco(path: Path) -> dict[str, Any]:
-    content = _checked(path)
+    content = read_json(path)
     images = content.get("images") if isinstance(content, dict) else None
     annotations = content.get("annotations") if isinstance(content, dict) else None
     if not _have(images, "id", "file_name") or not _have(annotations, "image_id"):
@@ -169,7 +171,8 @@ def _have(items: Any, *keys: str) -> bool:
     )
 
 
-def _checked(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """The content of a file. Raises UserError if it is not JSON."""
     try:
         return _load(path)
     except (ValueError, RecursionError, OSError) as error:
@@ -189,12 +192,17 @@ def _points(numbers: Any, where: str) -> Iterable[tuple[Any, Any]]:
     return zip(numbers[::2], numbers[1::2], strict=True)
 
 
-def _ring(points: Any, where: str) -> NDArray[np.float64]:
-    """A ring (N, 2) of at least three points with finite coordinates."""
+def outline(points: Any, where: str, least: int = 3) -> NDArray[np.float64]:
+    """A ring (N, 2) of at least three points with finite coordinates, or of the `least` number of points given."""
     try:
         ring = np.array([[float(x), float(y)] for x, y, *_ in points])
     except (TypeError, ValueError) as error:
         raise UserError(f"{where} has a point that is not two numbers; export the objects again") from error
-    if len(ring) < 3 or not np.isfinite(ring).all():
+    if len(ring) < least or not np.isfinite(ring).all():
         raise UserError(f"{where} has an outline of {len(ring)} points, or infinite ones; draw it again")
     return ring
+
+
+def size_of(height: Any, width: Any) -> tuple[int, int] | None:
+    """(H, W) of the image that objects were drawn on; None if a file does not state both."""
+    return (height, width) if all(isinstance(side, int) and side > 0 for side in (height, width)) else None

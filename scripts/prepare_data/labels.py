@@ -15,7 +15,7 @@ from custom.data.image_io import check_mask, count_pages, read_mask, require_sha
 from custom.data.pairs import list_masks
 from custom.errors import UserError
 
-from . import cellpose, imagej, json_labels, sources
+from . import cellpose, imagej, json_labels, labelme
 from .object_files import read_objects
 from .regions import Region, draw
 
@@ -115,7 +115,7 @@ class ObjectFiles(Cells):
 
 
 class Drawing(Label):
-    """Outlines of objects, from ImageJ, GeoJSON or COCO."""
+    """Outlines of objects, from ImageJ, GeoJSON, COCO or LabelMe."""
 
     @property
     def categories(self) -> frozenset[str]:
@@ -188,4 +188,7 @@ def _cells(path: Path, changed: int) -> NDArray:
 def _regions(path: Path, image: Path, changed: int) -> list[Region]:
     if path.suffix.lower() in imagej.SUFFIXES:
         return imagej.read_rois(path)
-    return json_labels.read_coco(path, image) if sources.is_coco(path) else json_labels.read_geojson(path)
+    kind = json_labels.kind_of(path)
+    if kind == json_labels.COCO:
+        return json_labels.read_coco(path, image)
+    return labelme.read_labelme(path) if kind == json_labels.LABELME else json_labels.read_geojson(path)

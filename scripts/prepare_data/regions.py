@@ -12,6 +12,7 @@ from skimage.draw import polygon
 IGNORE = "Ignore*"
 """Category of a region that is neither object nor background, as QuPath calls it; groups of objects are such, too."""
 IGNORED_AMONG_CLASSES, IGNORED_AMONG_OBJECTS = 255, 65535  # mask values
+_POINTS = 256  # on the outline of an oval
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,18 @@ class Region:
             covered |= odd
         rows, columns = np.nonzero(covered)
         return rows + top, columns + left
+
+
+def rectangle(box: NDArray) -> NDArray[np.float64]:
+    """Ring (4, 2) of a box [[x, y], [x, y]] of two opposite corners."""
+    (left, top), (right, bottom) = box
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
+
+
+def oval(box: NDArray) -> NDArray[np.float64]:
+    """Ring (N, 2) of the ellipse that touches the sides of a box [[x, y], [x, y]]."""
+    angles = np.linspace(0, 2 * np.pi, _POINTS)
+    return box.mean(axis=0) + np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.ptp(box, axis=0) / 2
 
 
 def draw(

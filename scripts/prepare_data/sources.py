@@ -141,10 +141,11 @@ def _pair(images: list[Path], labels: list[Path], prefix: str, sources: Sources)
 
 
 def _advice(images: list[Path], skipped: list[Path]) -> str:
-    """That JSON of an image is of a kind that is not read, such as LabelMe's; empty if there is no such file."""
+    """That JSON of an image is of a kind that is not read, such as VIA's; empty if there is no such file."""
     names = {stem_of(image) for image in images}
     unread = (file for file in skipped if file.suffix.lower() == ".json" and stem_of(file) in names)
-    return next((f"{file.name} is neither GeoJSON nor COCO: export its objects as one of them" for file in unread), "")
+    advice = "is neither GeoJSON, COCO nor LabelMe: export its objects as one of them"
+    return next((f"{file.name} {advice}" for file in unread), "")
 
 
 def _labels(folder: Path) -> list[Path]:

@@ -88,8 +88,10 @@ def test_what_is_missing_is_named(tmp_path: Path, files: tuple[str, ...], messag
 @pytest.mark.parametrize("file", ["a.json", "masks/a.json"])
 def test_annotations_of_another_kind_are_named(tmp_path: Path, file: str) -> None:
     put(tmp_path, "a.png", "images/a.png" if "/" in file else "b.png", "masks/c.png" if "/" in file else "b_mask.png")
-    (tmp_path / file).write_text('{"shapes": [], "imagePath": "a.png"}')  # LabelMe's
-    with pytest.raises(UserError, match=r"a\.png: has no label of its name.*a\.json is neither GeoJSON nor COCO"):
+    (tmp_path / file).write_text('{"a.png-1": {"filename": "a.png", "regions": []}}')  # VIA's
+    with pytest.raises(
+        UserError, match=r"a\.png: has no label of its name.*a\.json is neither GeoJSON, COCO nor Label"
+    ):
         find_sources(tmp_path, None, None)
 
 
