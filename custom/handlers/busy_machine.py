@@ -45,8 +45,8 @@ def advice(others: float, threads: int, cores: int, usable: int) -> str | None:
     """What to do while other programs use so many of the cores, or if not all are for this one; None for nothing."""
     if threads > usable:
         return (
-            f"this training has {threads} threads and may use {usable} of the {cores} cores: a step can take many "
-            f"times as long; start with OMP_NUM_THREADS={usable}"
+            f"this training may use {usable} of the {cores} cores, so that its {threads} threads wait for each other; "
+            f"start with OMP_NUM_THREADS={usable}"
         )
     if others < SHARE or threads == 1 or threads + others <= cores:
         return None

@@ -29,7 +29,7 @@ def test_threads_that_have_a_core_each(others, threads, cores):
 
 def test_threads_of_a_container_with_fewer_cores():
     line = module.advice(0.0, 64, 64, 4)
-    assert "64 threads and may use 4 of the 64 cores" in line
+    assert "may use 4 of the 64 cores, so that its 64 threads wait" in line
     assert line.endswith("OMP_NUM_THREADS=4")
     assert module.advice(30.0, 4, 64, 4) is None
     assert module.advice(62.5, 4, 64, 4).endswith("OMP_NUM_THREADS=1")
