@@ -101,7 +101,7 @@ def require_cells(dataset: Any) -> None:
 
 
 def clear_scores(folder: str | os.PathLike[str]) -> None:
-    """Make a folder for scores, and remove those of an earlier evaluation, so that they are not taken for new ones.
+    """Remove the scores of an earlier evaluation from a folder, so that they are not taken for new ones.
 
     Raises:
         UserError: the folder cannot be written.

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 import psutil
@@ -26,31 +26,26 @@ _STEM = 40  # characters of the final name in a temporary one, whose length file
 def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, which is renamed to `path` if the block succeeds.
 
-    The folder is created if it is missing. An existing file at `path` is replaced. The temporary file exists, empty,
-    under an unpredictable name; temporary files left behind by killed processes are removed.
+    The folder is created if it is missing, and removed again if the block fails. An existing file at `path` is
+    replaced. The temporary file exists, empty, under an unpredictable name; temporary files left behind by killed
+    processes are removed.
 
     Raises:
         UserError: `path` is a folder or a device, its folder is not writable, or the disk is full; no partial file is
             left.
     """
     path = Path(path)
-    temporary: Path | None = None
     try:
         if path.exists() and not path.is_file():
             raise UserError(f"{path}: is not a regular file; give the name of a new file or of one to replace")
-        path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix stays at the end: writers choose their format by it.
-        temporary = _temporary_name(path, path.suffix)
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the umask applies
-        with errors_name(path, temporary):
-            yield temporary
-        temporary.replace(path)
+        with _name_in_folder(path, path.suffix) as temporary:
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the umask applies
+            with errors_name(path, temporary):
+                yield temporary
+            temporary.replace(path)
     except OSError as error:
         raise UserError(_cannot_write(path, error)) from error
-    finally:
-        # Even the test for existence fails in a folder that cannot be entered.
-        if temporary is not None and os.path.lexists(temporary):
-            temporary.unlink()
 
 
 @contextmanager
@@ -92,18 +87,13 @@ def replace_files(folder: str | os.PathLike[str]) -> Iterator[Path]:
 @contextmanager
 def _temporary_folder(path: Path, named: Path) -> Iterator[Path]:
     """Yield a new folder beside `path`, removed at the end unless it was renamed; errors name `named`."""
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_name(path, "")
-        temporary.mkdir()
-        with errors_name(named, temporary):
-            yield temporary
+        with _name_in_folder(path, "") as temporary:
+            temporary.mkdir()
+            with errors_name(named, temporary):
+                yield temporary
     except OSError as error:
         raise UserError(_cannot_write(named, error)) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
@@ -137,11 +127,16 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def require_writable(folder: str | os.PathLike[str]) -> Path:
-    """Create a folder if it is missing, and return it; raise UserError if it is not writable."""
+    """Raise UserError if a folder is not writable, or is missing and cannot be created; return its path.
+
+    It is not created, so that a command which is refused later leaves no empty folder.
+    """
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with suppress(FileNotFoundError):
+            folder.stat()  # an impossible name, or a file where a folder should be
+        existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        with tempfile.TemporaryFile(dir=existing) as file:
             file.write(b"x")
     except OSError as error:
         raise UserError(_cannot_write(folder, error)) from error
@@ -240,6 +235,27 @@ def require_unicode(words: Iterable[str]) -> None:
             raise UserError(f"{word}: is not UTF-8; rename the file or folder")
 
 
+@contextmanager
+def _name_in_folder(path: Path, suffix: str) -> Iterator[Path]:
+    """Yield an unused temporary name beside `path`; what is there at the end is removed.
+
+    The folder is created if it is missing, and if the block fails, what was created is removed as far as it is empty.
+    """
+    created = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        temporary = _temporary_name(path, suffix)
+        try:
+            yield temporary
+        finally:
+            _remove(temporary)
+    except BaseException:
+        with suppress(OSError):
+            for folder in created:
+                folder.rmdir()
+        raise
+
+
 def _temporary_name(path: Path, suffix: str) -> Path:
     """A new unpredictable name beside `path`, with the writing process in it, so that left-overs can be recognised."""
     stem = path.name.removesuffix(suffix)[:_STEM]
@@ -254,11 +270,14 @@ def _remove_left_overs(folder: Path, stem: str, suffix: str) -> None:
         match = pattern.fullmatch(name)
         if match is None or psutil.pid_exists(int(match[1])):
             continue
-        left = folder / name
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+        _remove(folder / name)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _names_in(folder: Path) -> Iterable[str]:

@@ -47,4 +47,4 @@ def test_scores_of_an_earlier_evaluation_go_and_other_files_stay(tmp_path):
     clear_scores(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["notes.csv"]
     clear_scores(tmp_path / "new")
-    assert (tmp_path / "new").is_dir()
+    assert not (tmp_path / "new").exists()

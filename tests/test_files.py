@@ -23,6 +23,7 @@ from custom.files import (
     parse_checksums,
     replace_file,
     require_space,
+    require_writable,
     temporary_folder,
     write_checksums,
 )
@@ -76,8 +77,33 @@ def test_folder_in_use_is_kept(tmp_path: Path) -> None:
 )
 def test_failure_leaves_nothing(tmp_path: Path, error: Exception, expected: type[Exception]) -> None:
     for writer, name in ((replace_file, "a.txt"), (new_folder, "set/a.txt")):
-        with pytest.raises(expected):
-            _write_and_fail(writer, tmp_path / Path(name).parts[0], name, error)
+        for folder in (tmp_path, tmp_path / "new" / "deep"):
+            with pytest.raises(expected):
+                _write_and_fail(writer, folder / Path(name).parts[0], name, error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_failure_leaves_what_others_put_into_a_new_folder(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    with pytest.raises(UserError, match="a.txt: cannot be written"), replace_file(path):
+        (path / "b").mkdir(parents=True)
+    assert list(path.parent.rglob("*")) == [path, path / "b"]
+
+
+def test_a_test_for_writing_leaves_nothing(tmp_path: Path) -> None:
+    assert require_writable(tmp_path / "new" / "deep") == tmp_path / "new" / "deep"
+    require_writable(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("file", "Not a dir"), ("file/out", "Not a dir"), ("a" * 300, "too long")]
+)
+def test_what_cannot_become_a_folder(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=f"{name}: cannot be written .*{reason}"):
+        require_writable(tmp_path / name)
+    (tmp_path / "file").unlink()
     assert not list(tmp_path.iterdir())
 
 

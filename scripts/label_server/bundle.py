@@ -28,10 +28,10 @@ def install_app(app: Path) -> Path:
     """
     if app.is_dir() and any(app.iterdir()) and not (app / "main.py").is_file():
         raise UserError(f"{app}: holds something else; give a new or empty folder with --app")
-    require_writable(app)
+    for folder in (app, app / "model"):
+        require_writable(folder).mkdir(parents=True, exist_ok=True)
     shutil.copyfile(APP / "main.py", app / "main.py")
     shutil.copytree(APP / "lib", app / "lib", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    require_writable(app / "model")
     return app
 
 

@@ -94,6 +94,13 @@ def test_what_a_data_set_has_no_measure_for_is_refused(cells, tiny_dataset, tmp_
             require_measure(best_by, method, data)
 
 
+def test_a_refused_training_leaves_no_folder(cells, tmp_path):
+    done = call("training", dataset_dir=cells, output_dir=tmp_path / "runs" / "x", best_by="v_rand")
+    assert done.code == 2, str(done)
+    assert "--best_by v_rand: is for classes" in done.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_validation_images_without_any_cell_have_no_seg():
     empty, one = {"instance": np.zeros((1, 3, 5))}, {"instance": np.eye(3, 5)[None]}
     require_cells([])

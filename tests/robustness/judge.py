@@ -28,8 +28,12 @@ def require_refusal(ending: Ending, *names: object) -> None:
 
 
 def require_nothing_in(folder: Path, allowed: Iterable[str] = (".lock",)) -> None:
-    """No file below a folder, which may not exist, but those of allowed names."""
-    left = [str(file) for file in folder.rglob("*") if not file.is_dir() and file.name not in allowed]
+    """No file and no empty folder below a folder, which may not exist, but those of allowed names."""
+    left = [
+        str(path)
+        for path in folder.rglob("*")
+        if path.name not in allowed and not (path.is_dir() and any(path.iterdir()))
+    ]
     assert not left, f"left behind: {left}"
 
 
