@@ -18,8 +18,11 @@ from custom.data.decode import EXPORT, MICROSCOPE_SUFFIXES
 from custom.data.gray import GrayRule, GrayRules
 from custom.data.labels import LabelFormat, instance_classes, parse_class_mask, parse_instance_mask
 
+from ..lettering import drawable, font
+
 CONTACT_SHEET = "contact_sheet.png"
-_SHOWN, _COLUMNS, _SIDE, _TITLE = 12, 4, 320, 16  # images on a sheet, in a row; pixels of a side, of a line of text
+_SHOWN, _COLUMNS = 12, 4  # images on a sheet, in a row
+_SIDE, _TITLE, _LETTERS = 320, 16, 10  # pixels of a side, of a line of text, of its letters
 _OUTLINE, _IGNORED = (255, 200, 0), (70, 120, 255)
 
 
@@ -95,8 +98,16 @@ def _tile(name: str, picture: NDArray[np.float32], regions: NDArray[np.int32]) -
     coloured[find_boundaries(small, mode="inner")] = _OUTLINE
     tile = Image.new("RGB", (_SIDE, size[1] + _TITLE + 4))
     tile.paste(Image.fromarray(coloured), (0, _TITLE))
-    ImageDraw.Draw(tile).text((2, 2), name[-48:].encode("ascii", "replace").decode(), fill=(255, 255, 255))
+    ImageDraw.Draw(tile).text((2, 2), _title(name), fill=(255, 255, 255), font=font(_LETTERS))
     return tile
+
+
+def _title(name: str) -> str:
+    """The end of a name, as much as fits over a picture."""
+    text = drawable(name)
+    while font(_LETTERS).getlength(text) > _SIDE - 4:
+        text = text[1:]
+    return text
 
 
 def skipped_line(files: Sequence[Path]) -> str | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from custom.constants import IGNORED
 from custom.report.curves import learning_curve
 
+from ..lettering import drawable
 from .run_files import read_classes, read_picture
 
 ERROR_COLOURS = {"missed": (0.90, 0.35, 0.10), "invented": (0.10, 0.45, 0.90)}
@@ -92,7 +93,7 @@ def draw_report(
         axis.remove()
     draw_curve(figure.add_subplot(grid[-1, :3]), figure.add_subplot(grid[-1, 3:]), run)
     images = f"{len(scores)} images" if len(scores) > 1 else "1 image"
-    figure.suptitle(f"{title}, {images}\n{headline(scores, overall)}", fontsize=10)
+    figure.suptitle(f"{drawable(title)}, {images}\n{headline(scores, overall)}", fontsize=10, parse_math=False)
     figure.savefig(output, dpi=100)
     plt.close(figure)
 
@@ -114,5 +115,5 @@ def draw_row(row: NDArray, rank: str, item: dict, segmentations: Path, scores: d
     }
     for axis, (title, shown_picture) in zip(row, pictures.items(), strict=True):
         axis.imshow(shown_picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axis.set_title(title, fontsize=8)
+        axis.set_title(drawable(title), fontsize=8, parse_math=False)
         axis.axis("off")

@@ -54,6 +54,18 @@ def test_page_and_figure_are_made(finished, capsys):
     assert "report.png" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("error:Glyph")
+def test_a_name_that_is_no_formula_and_not_of_the_font(finished):
+    run, data, segmentations = finished
+    old, new = Path(read_dataset(data).test[0]["image"]).stem, "細_$x_$"
+    for file in [*data.rglob(f"test/*/{old}.*"), *segmentations.rglob(f"{old}.*")]:
+        file.rename(file.with_stem(new))
+    for file in (data / "dataset.json", run / "evaluation" / "test" / "pixel_error_raw.csv"):
+        file.write_text(file.read_text().replace(f"{old}.png", f"{new}.png"))
+    assert main(arguments(*finished)) == 0
+    assert (run / "report.png").is_file()
+
+
 def test_curves_and_scores_are_read_back(finished):
     steps, values = learning_curve(finished[0])["train_loss"]
     assert steps == list(range(1, 9))
