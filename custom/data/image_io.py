@@ -219,7 +219,7 @@ def write_image(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in (".png", *decode.TIFF_SUFFIXES):
+    if suffix not in (".png", ".tif", ".tiff"):
         raise UserError(f"{path}: cannot write {suffix or 'a file without suffix'}; use .png, .tif or .tiff")
     if suffix == ".png" and not (array.dtype in (bool, np.uint8) or (array.dtype == np.uint16 and array.ndim == 2)):
         raise UserError(f"{path}: PNG does not hold {array.dtype} of shape {array.shape}; use .tif")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from .channels import Channel
 
-SUFFIXES = (".tif", ".tiff")
+SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".tf2")  # the last three are names of BigTIFF
 ORIENTATION = 274
 _COMPRESSION = 259
 _LOSSY = (tifffile.COMPRESSION.JPEG, tifffile.COMPRESSION.OJPEG)

@@ -58,10 +58,13 @@ class Volume:
         self._state = state_of(path) if path.is_file() else None  # that of a Zarr array is in many files
         if not path.exists():
             raise UserError(f"{path}: no such volume; {ADVICE}")
-        if path.is_file() and path.name.lower().endswith(MICROSCOPE_SUFFIXES):
-            raise UserError(f"{path}: not a volume; {EXPORT}")
+        named_tiff = path.name.lower().endswith(tiff.SUFFIXES)
+        if path.is_file() and not named_tiff:
+            microscope = path.name.lower().endswith(MICROSCOPE_SUFFIXES)
+            endings = ", ".join(tiff.SUFFIXES)
+            raise UserError(f"{path}: not a volume; {EXPORT if microscope else f'{ADVICE}, TIFF as {endings}'}")
         try:
-            array, stated = self._open_tiff() if path.name.lower().endswith(tiff.SUFFIXES) else self._open_zarr()
+            array, stated = self._open_tiff() if named_tiff else self._open_zarr()
         except UserError:
             raise
         except Exception as error:  # each reader has exceptions of its own

@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from custom.data import count_pages, read_image, read_mask, to_gray, write_image
+from custom.data.pairs import list_images
 from custom.errors import UserError
 
 SHAPE = (37, 53)
@@ -27,6 +28,16 @@ def test_lossless_formats_keep_the_pixels(tmp_path: Path, gray: np.ndarray, suff
     Image.fromarray(gray).save(tmp_path / f"a{suffix}")
     np.testing.assert_array_equal(read_image(tmp_path / f"a{suffix}"), gray)
     assert count_pages(tmp_path / f"a{suffix}") == 1
+
+
+@pytest.mark.parametrize("suffix", [".btf", ".tf8", ".TF2"])
+def test_names_of_bigtiff(tmp_path: Path, gray: np.ndarray, suffix: str) -> None:
+    pages = np.stack([gray, gray[::-1]])
+    tifffile.imwrite(tmp_path / f"a{suffix}", pages, bigtiff=True, photometric="minisblack")
+    assert [file.name for file in list_images(tmp_path)] == [f"a{suffix}"]
+    assert count_pages(tmp_path / f"a{suffix}") == 2
+    np.testing.assert_array_equal(read_image(tmp_path / f"a{suffix}", 1), gray[::-1])
+    np.testing.assert_array_equal(read_mask(tmp_path / f"a{suffix}", 0), gray)
 
 
 def test_jpeg_is_near(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from scripts.segment_volume.source import Volume
 STACK = np.random.default_rng(0).integers(0, 2**16, (5, 90, 70)).astype(np.uint16)
 
 
-def tiff(**options):
+def tiff(suffix: str = ".tif", **options):
     def write(folder: Path) -> Path:
-        tifffile.imwrite(folder / "stack.tif", STACK, **options)
-        return folder / "stack.tif"
+        tifffile.imwrite(folder / f"stack{suffix}", STACK, **options)
+        return folder / f"stack{suffix}"
 
     return write
 
@@ -66,6 +66,8 @@ def ome_zarr(version: str, axes: str = "tczyx"):
         tiff(rowsperstrip=7, compression="lzw"),
         tiff(ome=True, metadata={"axes": "ZYX"}),
         tiff(byteorder=">"),
+        tiff(".btf", bigtiff=True),
+        tiff(".ome.TF8", bigtiff=True, metadata={"axes": "ZYX"}),
         plain_zarr(2),
         plain_zarr(3),
         ome_zarr("0.4"),
@@ -207,3 +209,9 @@ def test_microscope_formats_come_with_advice(tmp_path):
     (tmp_path / "a.nd2").write_bytes(bytes(9))
     with pytest.raises(UserError, match=r"a\.nd2: not a volume; export microscope formats as TIFF"):
         Volume(tmp_path / "a.nd2")
+
+
+def test_the_endings_of_tiff_are_named(tmp_path):
+    tiff()(tmp_path).rename(tmp_path / "stack.dat")
+    with pytest.raises(UserError, match=r"stack\.dat: not a volume; give a TIFF stack.*, TIFF as \.tif, \.tiff, \.btf"):
+        Volume(tmp_path / "stack.dat")
