@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 from custom.errors import UserError
-from custom.model import read_model
+from custom.model import Model, read_model
 
-from ..package_bundle.__main__ import package
+from ..package_bundle.__main__ import BUNDLE, package
 
 PACKAGES = "packages"
+SHORT = "finetune"  # an experiment that starts from a model
 
 
 def package_model(name: str, app: Path) -> str:
@@ -24,10 +25,16 @@ def package_model(name: str, app: Path) -> str:
     folder = app / PACKAGES / bundle
     if not folder.is_dir():
         model.authors = model.authors or "not stated"  # the bundle stays on this machine
-        return str(package(model, bundle, app / PACKAGES))
+        return str(package(model, bundle, app / PACKAGES, experiment_of(model)))
     if read_model(folder / "models").weights != model.weights:
         raise UserError(
             f"--model {name}: {folder} holds another model of that name, as it was packaged before; "
             "remove that folder, or give another --app"
         )
     return str(folder)
+
+
+def experiment_of(model: Model) -> str:
+    """The experiment by which the server trains a model: its own, or a short one if that was a user's overlay."""
+    own = str(model.training.get("experiment"))
+    return own if (BUNDLE / "configs" / "experiments" / f"{own}.json").is_file() else SHORT

@@ -9,9 +9,9 @@ was not made on is estimated by leaving out one image at a time. OUTPUT gets tun
 
 from __future__ import annotations
 
-import logging
 import math
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -49,9 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not examples:
         raise UserError(f"{given.dataset}: has no labelled cells in `{given.split}`; there is nothing to fit")
     if len(examples) < 2:
-        logging.warning(
+        warnings.warn(
             f"{given.dataset}: a single image with cells in `{given.split}`: what the fitted setting is worth on "
-            "another image cannot be estimated"
+            "another image cannot be estimated",
+            stacklevel=2,
         )
     require_writable(given.output)
     segmenter, rule = Segmenter(model), model.gray_rule()

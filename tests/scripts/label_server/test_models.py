@@ -17,8 +17,8 @@ def packaged(monkeypatch) -> list[str]:
     """Names of the bundles that were made; making one here is to copy the model."""
     made = []
 
-    def package(model, name: str, output: Path) -> Path:
-        made.append(name)
+    def package(model, name: str, output: Path, experiment: str) -> Path:
+        made.append(f"{name}: {experiment}")
         write_model(output / name / "models", model, model.state())
         return output / name
 
@@ -30,7 +30,14 @@ def test_a_model_is_packaged_once(packaged, tmp_path):
     make_model(tmp_path / "run", name="cells of 2026-01", authors="")
     first, second = (models.package_model(str(tmp_path / "run"), tmp_path / "app") for _ in range(2))
     assert first == second == str(tmp_path / "app" / "packages" / "unet_cells_of_2026_01")
-    assert packaged == ["unet_cells_of_2026_01"]
+    assert packaged == ["unet_cells_of_2026_01: quick"]
+
+
+@pytest.mark.parametrize(("experiment", "by"), [("best_hela", "best_hela"), ("mine", "finetune"), (None, "finetune")])
+def test_a_model_is_trained_by_its_experiment_or_one_that_starts_from_a_model(experiment, by, packaged, tmp_path):
+    make_model(tmp_path / "run", training={"experiment": experiment} if experiment else {})
+    models.package_model(str(tmp_path / "run"), tmp_path / "app")
+    assert packaged == [f"unet_tiny: {by}"]
 
 
 def test_another_model_of_that_name_is_refused(packaged, tmp_path):
@@ -39,7 +46,7 @@ def test_another_model_of_that_name_is_refused(packaged, tmp_path):
     shift(model)
     with pytest.raises(UserError, match="holds another model of that name"):
         models.package_model(str(tmp_path / "run"), tmp_path / "app")
-    assert packaged == ["unet_tiny"]
+    assert packaged == ["unet_tiny: quick"]
 
 
 def test_an_unknown_model_is_refused(packaged, tmp_path):
