@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .constants import IGNORED
+from .constants import FOREGROUND, IGNORED
 from .data.datalist import FILE_NAME, SPLITS, Datalist
 from .data.inputs import named_channels
 from .errors import UserError
@@ -91,13 +91,35 @@ def require_measure(best_by: str, method: str, data: Datalist) -> None:
         raise UserError(f"--best_by v_rand: is for classes, {where} labels instances; give seg or pixel_error")
 
 
-def require_cells(dataset: Any) -> None:
-    """Raise `UserError` if there are validation images, but none has an instance, so that there is no SEG."""
-    if len(dataset) and not any(bool((np.asarray(item["instance"]) > 0).any()) for item in dataset):
+def require_objects(best_by: str, dataset: Any) -> None:
+    """Raise `UserError` if there are validation images, but no object in any that the measure could tell apart.
+
+    Without an instance there is no SEG. V_rand of an image without foreground is 0, and of one without background it is
+    1 for the lowest threshold, whatever the network says.
+
+    Args:
+        best_by: the measure that chooses the weights; `pixel_error` needs no objects.
+        dataset: items with `instance`, or the class indices `label`.
+    """
+    if best_by not in _OBJECTS:
+        return
+    what, has_objects = _OBJECTS[best_by]
+    if len(dataset) and not any(has_objects(item) for item in dataset):
         raise UserError(
-            "--best_by seg: no validation image has a labelled cell; name one that has in `validation`, "
+            f"--best_by {best_by}: no validation image has {what}; name one that has in `validation`, "
             "or give pixel_error"
         )
+
+
+def _has_cell(item: dict[str, Any]) -> bool:
+    return bool((np.asarray(item["instance"]) > 0).any())
+
+
+def _has_both_classes(item: dict[str, Any]) -> bool:
+    return {0, FOREGROUND} <= set(np.unique(item["label"]).tolist())
+
+
+_OBJECTS = {"seg": ("a labelled cell", _has_cell), "v_rand": ("both classes in its label", _has_both_classes)}
 
 
 def clear_scores(folder: str | os.PathLike[str]) -> None:

@@ -15,7 +15,7 @@ from custom.data import make_synthetic, read_dataset, read_image
 from custom.data.datalist import FILE_NAME
 from custom.data.image_io import write_image
 from custom.errors import UserError
-from custom.evaluation import require_cells, require_measure
+from custom.evaluation import require_measure, require_objects
 from custom.handlers.metrics import SEG_THRESHOLDS
 from custom.metrics import seg, v_rand
 from custom.model import read_model
@@ -103,10 +103,34 @@ def test_a_refused_training_leaves_no_folder(cells, tmp_path):
 
 def test_validation_images_without_any_cell_have_no_seg():
     empty, one = {"instance": np.zeros((1, 3, 5))}, {"instance": np.eye(3, 5)[None]}
-    require_cells([])
-    require_cells([empty, one])
+    require_objects("seg", [])
+    require_objects("seg", [empty, one])
+    require_objects("pixel_error", [empty])
     with pytest.raises(UserError, match="^--best_by seg: no validation image has a labelled cell"):
-        require_cells([empty, {"instance": np.full((1, 3, 5), -1)}])
+        require_objects("seg", [empty, {"instance": np.full((1, 3, 5), -1)}])
+
+
+def test_validation_labels_of_one_class_have_no_v_rand():
+    """Nor do those in which the other class is ignored, nor one image of each class."""
+    membrane, cells, ignored, both = ({"label": np.full((1, 3, 5), value, np.uint8)} for value in (0, 1, 255, 1))
+    both["label"][0, 1, 4] = 0
+    cells["label"][0, 1, 4] = 255
+    require_objects("v_rand", [])
+    require_objects("v_rand", [membrane, cells, both])
+    require_objects("pixel_error", [membrane])
+    for labels in ([membrane], [cells], [membrane, cells, ignored]):
+        with pytest.raises(UserError, match="^--best_by v_rand: no validation image has both classes"):
+            require_objects("v_rand", labels)
+
+
+def test_a_training_by_v_rand_on_labels_without_foreground_is_refused_before_it_starts(tmp_path):
+    folder = make_synthetic(tmp_path / "data", 1, (96, 120), {"training": 1, "validation": 2})
+    for item in read_dataset(folder).validation:
+        write_image(item["label"], np.zeros((96, 120), np.uint8))
+    done = call("training", dataset_dir=folder, output_dir=tmp_path / "run", best_by="v_rand")
+    assert done.code == 2, str(done)
+    assert "--best_by v_rand: no validation image has both classes" in done.err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("best_by", "more_is_better"), [("pixel_error", False), ("v_rand", True), ("seg", True)])
