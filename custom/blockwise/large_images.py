@@ -109,6 +109,7 @@ class LargeImages:
     def _segment(self, pages: list[dict[str, Any]]) -> None:
         """Segment all pages of a file."""
         path, results = Path(pages[0]["image"]), None
+        self.saver.output_dir.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".large-", dir=self.saver.output_dir) as scratch:
             for number, item in enumerate(pages):
                 pixels = read_item(item)
