@@ -44,10 +44,10 @@ Written by `python -m scripts.reproduce`; [results.json](results.json) has every
 - The weights are those of the epoch that was best on the held-out images by the measure in the column "weights by"
   (V_rand and SEG as the mean of three validations), which flatters every row a little; "last epoch" is the pixel error
   of the last epoch, which nothing was chosen by.
-- Cells of the `best_*` rows are separated by a watershed, whose threshold and other arguments `scripts.tune` chooses on
-  the held-out images after the training. SEG is that of the setting chosen on all of them; "SEG, left out" segments
-  each of them with the setting chosen on the others, and is what to expect of such a choice on another image. IoU is at
-  the threshold of the model, which then is that of SEG.
+- Cells are separated by a watershed in the `best_*` rows, and as connected components in the others. The threshold and
+  the other arguments of each are chosen by `scripts.tune` on the held-out images after the training. SEG is that of the
+  setting chosen on all of them; "SEG, left out" segments each of them with the setting chosen on the others, and is
+  what to expect of such a choice on another image. IoU is at the threshold of the model, which then is that of SEG.
 - Published numbers stand in parentheses. The paper's EM numbers are of the challenge's test volume, those of TU Delft
   of their own augmented split, those for U373 and HeLa of the challenge's secret sequences: compare with care.
 - Budgets are overlays in `bundle/configs/budgets`: `quick` is 16 features and 1,800 input tiles, `compact` 32 features

@@ -26,7 +26,7 @@ from .. import command
 from ..held_out import add_held_out_options, read_examples
 from ..model_options import add_model_options, model_from
 from .report import Outcome, run_search, write_report
-from .search import Search, Setting
+from .search import METHODS, Search, Setting
 
 
 def make_parser() -> command.Parser:
@@ -34,6 +34,9 @@ def make_parser() -> command.Parser:
     parser = command.make_parser("scripts.tune", __doc__)
     add_model_options(parser)
     add_held_out_options(parser)
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, help="to choose from (default: all that the model can be used with)"
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/tune"), help="folder of table and picture")
     parser.add_argument("--save", action="store_true", help="write the best setting and its SEG into model.json")
     return parser
@@ -44,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 when the report was written, 2 for bad input."""
     given = make_parser().parse_args(argv)
     model = model_from(given)
+    for method in given.methods or []:
+        model.require_method(method)
     # SEG does not depend on images without a cell, and without the others none could be fitted.
     examples = [example for example in read_examples(given.dataset, given.split) if example.has_cells]
     if not examples:
@@ -61,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     probabilities = [foreground_of(prediction)[0] for prediction, _ in maps]
     contacts = [contact[0] for _, contact in maps if contact is not None]
     instances = [example.instances for example in examples if example.instances is not None]
-    search = Search(probabilities, instances, setting_of(model), contacts or None)
+    search = Search(probabilities, instances, setting_of(model), contacts or None, given.methods)
     outcome = run_search(search, [example.name for example in examples])
     write_report(outcome, search, given.output)
     print((given.output / "tune.md").read_text(encoding="utf-8"))

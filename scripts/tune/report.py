@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from custom.files import replace_file
 
-from .search import Search, Setting
+from .search import THRESHOLDS, Search, Setting
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def to_markdown(outcome: Outcome, search: Search) -> str:
     """SEG for each threshold and method, and the choice."""
     images = range(len(outcome.names))
     curves = search.curves()
-    thresholds = [f"{setting.threshold:g}" for setting in curves["components"]]
+    thresholds = [f"{threshold:g}" for threshold in THRESHOLDS]
     lines = ["| method | " + " | ".join(thresholds) + " |", "|---" * (len(thresholds) + 1) + "|"]
     for name, settings in curves.items():
         lines.append(f"| {name} | " + " | ".join(f"{search.seg(s, images):.4f}" for s in settings) + " |")

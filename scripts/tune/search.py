@@ -13,6 +13,7 @@ from custom.metrics.seg import seg_counts
 from custom.transforms import ProbabilityToInstances
 from custom.transforms.postprocessing import Method
 
+METHODS: tuple[Method, ...] = ("components", "watershed", "contact")  # the later one where they are equally good
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 HEIGHTS = (2.0, 5.0, 8.0)
 SIGMAS = (2.0, 4.0)
@@ -47,7 +48,8 @@ class Search:
         probabilities: foreground probabilities (H, W), one for each image.
         instances: reference ids (H, W), 0 background, -1 ignored.
         own: the model's setting so far.
-        contacts: probabilities of contact (H, W) of a model that has them; its method is then searched, too.
+        contacts: probabilities of contact (H, W) of a model that has them.
+        methods: to choose from; None: all that there can be.
     """
 
     def __init__(
@@ -56,11 +58,13 @@ class Search:
         instances: Sequence[NDArray],
         own: Setting = DEFAULT,
         contacts: Sequence[NDArray] | None = None,
+        methods: Sequence[Method] | None = None,
     ) -> None:
         self.probabilities = probabilities
         self.contacts = contacts
         self.instances = instances
         self.own = own
+        self.methods = methods or [method for method in METHODS if contacts is not None or method != "contact"]
         self.known: dict[Setting, NDArray[np.float64]] = {}
 
     def counts(self, setting: Setting) -> NDArray[np.float64]:
@@ -75,11 +79,6 @@ class Search:
     def _maps(self) -> Iterator[tuple[NDArray, ...]]:
         """Of each image the probability and, if there is one, that of contact."""
         return zip(self.probabilities, *([] if self.contacts is None else [self.contacts]), strict=True)
-
-    @property
-    def dividing(self) -> list[Method]:
-        """Methods that divide components, the preferred one last."""
-        return ["watershed"] if self.contacts is None else ["watershed", "contact"]
 
     def seg(self, setting: Setting, images: Sequence[int]) -> float:
         """SEG over all reference objects of the images with these indices."""
@@ -105,21 +104,27 @@ class Search:
         agree, and where cells touch that were apart in these images only the watershed divides them; and before it
         contact, which divides by what was learned as well as by shape. Then `grow`, as little as will do. SEG does not
         see invented objects; so of the values of `min_size` that cost nothing the largest is taken. The model's own
-        setting stays where it is clearly better than all that.
+        setting stays where it is clearly better than all that, and of these methods.
         """
         best = self.near_best(chain.from_iterable(self.curves().values()), images)
-        preferred = max((setting.method for setting in best), key=["components", *self.dividing].index)
+        preferred = max((setting.method for setting in best), key=METHODS.index)
         middle = middle_of([setting for setting in best if setting.method == preferred])
         grown = self.near_best((replace(middle, grow=grow) for grow in GROWS), images)[0]
         found = self.near_best((replace(grown, min_size=n) for n in self.sizes(images)), images)[0]
-        return self.own if self.seg(self.own, images) > self.seg(found, images) + TOLERANCE else found
+        if self.own.method in self.methods and self.seg(self.own, images) > self.seg(found, images) + TOLERANCE:
+            return self.own
+        return found
 
     def curves(self) -> dict[str, list[Setting]]:
         """The settings of the first question: along the threshold for each method, sigma and height, by name."""
-        found = {"components": [Setting("components", threshold) for threshold in THRESHOLDS]}
-        for method, sigma, height in product(self.dividing, SIGMAS, HEIGHTS):
-            name = f"{method}, sigma {sigma:g}, height {height:g}"
-            found[name] = [Setting(method, threshold, sigma, height) for threshold in THRESHOLDS]
+        found: dict[str, list[Setting]] = {}
+        for method in self.methods:
+            if method == "components":
+                found[method] = [Setting(method, threshold) for threshold in THRESHOLDS]
+                continue
+            for sigma, height in product(SIGMAS, HEIGHTS):
+                name = f"{method}, sigma {sigma:g}, height {height:g}"
+                found[name] = [Setting(method, threshold, sigma, height) for threshold in THRESHOLDS]
         return found
 
     def cross_validated(self) -> tuple[float, list[Setting]]:

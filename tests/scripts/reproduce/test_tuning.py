@@ -1,4 +1,4 @@
-"""Experiments with a watershed are tuned between training and scoring; other runs are as before."""
+"""Experiments on cells are tuned between training and scoring, by their method; other runs are as before."""
 
 from __future__ import annotations
 
@@ -37,19 +37,25 @@ def done(monkeypatch) -> list[str]:
     return steps
 
 
-def test_a_watershed_is_tuned_before_it_is_scored(runs, done):
-    assert runs["best_hela"].execute()["done"] == done == ["training", "tuning", "evaluating"]
-    done.clear()
-    assert runs["paper_hela"].execute()["done"] == done == ["training", "evaluating"]
+@pytest.mark.parametrize("name", ["best_hela", "paper_hela"])
+def test_cells_are_tuned_before_they_are_scored(runs, done, name):
+    assert runs[name].execute()["done"] == done == ["training", "tuning", "evaluating"]
 
 
-def test_the_line_is_one_of_the_tune_command(runs):
-    run = runs["best_hela"]
+def test_membranes_are_not_tuned(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    run = Run.within(*choose(["paper_em"]), budgets()["quick"], 4, tmp_path / "data", tmp_path / "runs")
+    assert list(run.commands()) == ["training", "evaluating"]
+
+
+@pytest.mark.parametrize(("name", "methods"), [("best_hela", None), ("paper_hela", ["components"])])
+def test_the_line_is_one_of_the_tune_command(runs, name, methods):
+    run = runs[name]
     line = run.commands()["tuning"]
     given = make_parser().parse_args(line[2:])
     assert line[:2] == ["-m", "scripts.tune"]
     assert (Path(given.model), given.dataset, given.split) == (run.folder, run.dataset_dir, "validation")
-    assert (given.output, given.save) == (run.tuning, True)
+    assert (given.output, given.save, given.methods) == (run.tuning, True, methods)
 
 
 @pytest.mark.parametrize("before", [["training"], ["training", "evaluating"]])
@@ -72,7 +78,7 @@ def test_a_run_recorded_before_there_was_tuning_is_tuned_and_scored_again(runs, 
     ("name", "training", "best_by", "scores"),
     [
         ("best_hela", {"best_by": "seg"}, "seg", {"seg": 0.75, "seg_left_out": 0.875}),
-        ("paper_hela", {}, "pixel_error", {"seg": 0.75}),
+        ("paper_hela", {}, "pixel_error", {"seg": 0.75, "seg_left_out": 0.875}),
     ],
 )
 def test_a_record_has_the_measure_the_threshold_and_the_score_of_images_left_out(runs, name, training, best_by, scores):

@@ -50,6 +50,15 @@ def test_components_only_where_they_are_clearly_better(watershed, expected):
     assert found.choose([0]).method == expected
 
 
+def test_methods_to_choose_from_exclude_the_models_own_if_it_is_another():
+    probability, instances = touching(neck=0.6)
+    own = Setting("watershed", 0.3)
+    found = Search([probability], [instances], own, methods=["components"])
+    assert list(found.curves()) == ["components"]
+    assert found.seg(own, [0]) > found.seg(found.choose([0]), [0]) + 0.002
+    assert found.choose([0]).method == "components"
+
+
 def test_the_middle_of_a_plateau():
     settings = [Setting("watershed", threshold, 1.0, 2.0) for threshold in (0.1, 0.2, 0.3, 0.4)]
     found = Search([np.zeros((3, 4))], [np.zeros((3, 4), int)])
