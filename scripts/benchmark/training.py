@@ -75,10 +75,12 @@ class Clock:
 
 @dataclass
 class Measured:
-    """One experiment: images a second with the loader and without, waiting share, time of a sample, operations."""
+    """One experiment: images a second with the loader and without, images of a batch, waiting share, time of a sample,
+    operations for an image, loss."""
 
     images: float
     images_unloaded: float
+    batch: int
     wait: float
     sample_ms: float
     operations: int
@@ -130,12 +132,12 @@ def measure(files: list[str], folder: Path, steps: int, sizes: Sizes) -> Measure
     input_size = parser.get_parsed_content("input_size")
     size = parser.get_parsed_content("batch_size")
     # Backward takes twice the operations of forward: gradients of activations and of weights.
-    operations = 3 * size * forward_operations(parser.get_parsed_content("network_def"), input_size)
+    operations = 3 * forward_operations(parser.get_parsed_content("network_def"), input_size)
     loaded, alone = (
         size * statistics.median([clock.steps_per_second() for clock in clocks[first::2]]) for first in (0, 1)
     )
     wait = statistics.median([clock.wait_share() for clock in clocks[::2]])
-    return Measured(loaded, alone, wait, 1e3 * sample, operations, loss)
+    return Measured(loaded, alone, size, wait, 1e3 * sample, operations, loss)
 
 
 def run(sizes: Sizes) -> Part:
@@ -164,7 +166,8 @@ def compare(sizes: Sizes, folder: Path) -> Part:
             [
                 name,
                 result.images,
-                1 / result.images,
+                result.batch,
+                result.batch / result.images,
                 result.images_unloaded,
                 100 * result.wait,
                 result.sample_ms,
@@ -182,6 +185,7 @@ def compare(sizes: Sizes, folder: Path) -> Part:
     columns = [
         "",
         "images/s",
+        "images in a step",
         "s per step",
         "images/s without loader",
         "% waiting",

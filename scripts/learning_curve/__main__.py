@@ -86,7 +86,7 @@ def write_overlay(output: Path, model: str, steps: int) -> Path:
         "val_interval": 2,
     }
     if model == "none":
-        path, content = output / "scratch.json", length
+        path, content = output / "scratch.json", {**length, "batch_size": 1}  # as where it starts from a model
     else:
         name = re.sub(r"\W", "_", read_model(model).name)
         path, content = output / f"from_{name}.json", {**length, "init_model": model}

@@ -19,6 +19,7 @@ TINY = {
     "--network_def#depth": "2",
     "--network_def#features": "4",
     "--input_size": "92",
+    "--batch_size": "1",
     "--max_epochs": "2",
     "--steps_per_epoch": "4",
     "--val_interval": "1",
