@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser
 
+from custom.data.image_io import write_image
 from custom.networks import ValidUNet
 from tests.models import make_model
 
@@ -45,6 +47,20 @@ def test_a_batch_goes_through_network_and_loss(name, tiny_dataset):
     optimizer.step()
     assert 0 < value.item() < 100
     assert all(torch.isfinite(weight).all() for weight in network.parameters())
+
+
+def test_a_batch_holds_windows_of_images_of_several_sizes(tmp_path):
+    pairs = []
+    for name, size in (("a", (96, 120)), ("b", (110, 100))):
+        ids = np.zeros(size, np.uint8)
+        ids[5:25, 5:35] = 7
+        write_image(tmp_path / f"{name}.png", ids + size[1])
+        write_image(tmp_path / f"{name}_ids.png", ids)
+        pairs.append({"image": f"{name}.png", "label": f"{name}_ids.png"})
+    content = {"name": "two", "label_kind": "instances", "labels": {"0": "background", ">0": "cell"}}
+    (tmp_path / "dataset.json").write_text(json.dumps({**content, "training": pairs, "validation": []}))
+    loader = parser("quick", tmp_path, input_size=188, features=2).get_parsed_content("train#dataloader")
+    assert next(iter(loader))["image"].shape == (2, 1, 188, 188)
 
 
 @pytest.mark.parametrize("name", [file.stem for file in OVERLAYS])
