@@ -113,6 +113,11 @@ class BatchTask(BatchInferTask):
         return result
 
 
+def present(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pairs whose label is there: for a moment the datastore still lists one that was removed."""
+    return [pair for pair in pairs if Path(pair["label"]).is_file()]
+
+
 class TrainTask(BundleTrainTask):
     """Training on the labels in the datastore, on one GPU: a few labels leave none to validate on for a second."""
 
@@ -129,7 +134,7 @@ class TrainTask(BundleTrainTask):
             RequestError: an option of a wrong type or out of range, no final label, or one that is not of this model's
                 classes.
         """
-        pairs = datastore.datalist()
+        pairs = present(datastore.datalist())
         if not pairs:
             raise RequestError(400, "no final label yet: save at least one, then train")
         classes, axes = class_names(self.bundle_path), reading(self.conf).get("axes")
@@ -140,7 +145,7 @@ class TrainTask(BundleTrainTask):
         return check_options(request, TRAIN)
 
     def _fetch_datalist(self, request: dict[str, Any], datastore: Datastore) -> list[dict[str, Any]]:
-        return [{**pair, **reading(self.conf)} for pair in super()._fetch_datalist(request, datastore)]
+        return [{**pair, **reading(self.conf)} for pair in present(super()._fetch_datalist(request, datastore))]
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         self.options = self.check(request, datastore)
