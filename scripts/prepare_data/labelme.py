@@ -17,7 +17,7 @@ from .json_labels import outline, read_json, size_of
 from .regions import IGNORE, Region, oval, rectangle
 
 _POLYGONS = ("polygon", "oriented_rectangle", "rotation")  # the last is X-AnyLabeling's
-_IGNORED, _BACKGROUND = "__ignore__", "_background_"  # names of LabelMe's that are no classes
+_IGNORED, _BACKGROUND = "__ignore__", "_background_"  # reserved labels of LabelMe, not classes
 
 
 def read_labelme(path: Path) -> list[Region]:
