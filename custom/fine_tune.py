@@ -11,11 +11,11 @@ from torch import nn
 
 from .data.inputs import named_channels
 from .errors import UserError
-from .handlers.checkpoint import is_first_rank
 from .handlers.console import NAMES, VALIDATION
 from .inferers.geometry import unwrap
 from .model import Model, read_model
 from .networks import build_network, load_state
+from .run_folder import is_first_rank
 
 SHOWN = {**NAMES, "val_loss": VALIDATION["val_loss"]}  # of the initial model
 

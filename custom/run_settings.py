@@ -49,6 +49,7 @@ FREE = (
     "test_orientations",
     "early_stop",
     "checkpoint",
+    "replaced",
     "progress_bar",
     "initialize",
     "prepare",

@@ -12,7 +12,8 @@ from torch import nn
 from ..classes import class_keys
 from ..inferers.geometry import unwrap
 from ..model import Model, Score, write_model
-from .checkpoint import is_first_rank, save
+from ..run_folder import is_first_rank
+from .checkpoint import save
 from .console import NAMES
 from .smoothed_score import VALIDATIONS
 

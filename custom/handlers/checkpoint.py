@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
-import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import nn
 
 from ..errors import UserError
 from ..files import replace_file
 from ..inferers.geometry import unwrap
-from ..lock import hold_lock
 from ..model import MODEL_FILE, read_model
+from ..run_folder import is_first_rank, load_checkpoint
 from ..run_settings import differences
-
-MODEL_FILES = (MODEL_FILE, "model.pt")
-
-
-def is_first_rank() -> bool:
-    """True in a run without `torch.distributed` and on its rank 0."""
-    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
 
 
 def save(content: Any, path: Path) -> None:
@@ -56,8 +46,8 @@ class TrainingCheckpoint:
         settings: everything that the training depends on, see `custom.run_settings.training_settings`; a training can
             only be resumed with the same settings.
         resume: continue from ``path`` if it exists; a missing file starts a new training.
-        overwrite: a training that is not resumed may replace the contents of the folder of ``path``.
         model_dir: folder of the best model so far, which has to be intact when a training is resumed.
+        replaced: files of an earlier training (see `custom.run_folder.claim`), removed when this one runs.
 
     Raises:
         UserError: the checkpoint was written with other settings, is damaged, or cannot be written.
@@ -70,8 +60,8 @@ class TrainingCheckpoint:
         evaluator: Engine,
         settings: str = "{}",
         resume: bool = False,
-        overwrite: bool = False,
         model_dir: str | os.PathLike[str] | None = None,
+        replaced: Sequence[Path] = (),
     ) -> None:
         self.path = Path(path)
         self.state: dict[str, Any] = {
@@ -82,8 +72,8 @@ class TrainingCheckpoint:
         self.evaluator = evaluator
         self.settings = settings
         self.resume = resume
-        self.overwrite = overwrite
         self.model_dir = None if model_dir is None else Path(model_dir)
+        self.replaced = replaced
         self.logger = logging.getLogger(type(self).__name__)
 
     def attach(self, trainer: Engine) -> None:
@@ -95,12 +85,11 @@ class TrainingCheckpoint:
         """Run the trainer; the message of an interruption says how to continue.
 
         Raises:
-            UserError: the folder holds a training that is not to be resumed or lacks a part of it, or another process
-                writes to it.
+            UserError: the folder lacks a part of the training that is to be resumed.
             KeyboardInterrupt: by Ctrl-C, or `custom.exits.Terminated` by SIGTERM, with the advice as message.
         """
-        if is_first_rank():
-            self._claim_folder()
+        for file in self.replaced:
+            file.unlink(missing_ok=True)
         if self.resume and self.path.is_file():
             self._require_best_model(self._read())  # raises errors before the trainer starts
         try:
@@ -116,30 +105,6 @@ class TrainingCheckpoint:
 
     def _advice(self) -> str:
         return "continue with --resume true" if self.path.exists() else "there is no checkpoint yet, start again"
-
-    def _claim_folder(self) -> None:
-        folder = self.path.parent
-        hold_lock(folder)
-        if self.overwrite:
-            return
-        used = [name for name in (self.path.name, *MODEL_FILES) if (folder / name).exists()]
-        if self.resume and used and not self.path.is_file():
-            raise UserError(
-                f"{folder} holds a model ({used[0]}), but no {self.path.name} to continue from: give another "
-                "--output_dir, or replace the model with --overwrite true"
-            )
-        if used and not self.resume and not (used == [self.path.name] and self._is_untrained()):
-            raise UserError(
-                f"{folder} holds a training already ({used[0]}): continue it with --resume true, "
-                "or give another --output_dir"
-            )
-
-    def _is_untrained(self) -> bool:
-        """Whether the checkpoint is that of before the first step, so that nothing is lost with it."""
-        try:
-            return bool(self._load_file()["trainer"]["epoch"] == 0)
-        except UserError:
-            return False
 
     def _require_best_model(self, checkpoint: Mapping[str, Any]) -> None:
         """Raise `UserError` unless the model of the best epoch so far, which may remain the best, is intact."""
@@ -188,25 +153,13 @@ class TrainingCheckpoint:
 
     def _read(self) -> dict[str, Any]:
         """The checkpoint; `UserError` if it is damaged or was written with other settings."""
-        checkpoint = self._load_file()
+        checkpoint = load_checkpoint(self.path)
         changed = differences(checkpoint["settings"], self.settings)
         if changed:
             raise UserError(
                 f"{self.path} was written with other settings ({'; '.join(changed)}): resume with those, or with the "
                 "version of this project that it was written by, or give another --output_dir"
             )
-        return checkpoint
-
-    def _load_file(self) -> dict[str, Any]:
-        """The checkpoint; `UserError` if it is damaged."""
-        try:
-            checkpoint: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-            json.loads(checkpoint["settings"])
-            _ = checkpoint["trainer"]["epoch"], checkpoint["evaluator"]["best_metric_epoch"]
-        except (OSError, LookupError, TypeError, ValueError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            raise UserError(
-                f"{self.path} is damaged or of another version: it cannot be resumed; give another --output_dir"
-            ) from error
         return checkpoint
 
     def _continue_or_end(self, trainer: Engine, planned: int) -> None:

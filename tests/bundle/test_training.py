@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from custom.data import read_dataset
 from custom.model import read_model
+from custom.report.curves import learning_curve
 
 from .conftest import QUICK, ROOT, TRAIN, command, environment, run, train_tiny, weights
 
@@ -41,14 +42,18 @@ def test_a_seed_repeats_a_run_and_a_kill_does_not_change_it(tiny_dataset, traine
     assert same(weights(tmp_path / "killed" / "weights.safetensors"), weights(trained / "weights.safetensors"))
 
 
-def test_another_seed_is_another_run_of_the_same_schedule(tiny_dataset, trained, tmp_path):
-    done = run(train_tiny(tiny_dataset, tmp_path, seed=3))
+def test_another_seed_is_another_run_of_the_same_schedule_and_leaves_nothing_of_the_first(tiny_dataset, trained, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    done = run(train_tiny(tiny_dataset, folder, seed=3, overwrite="true"))
     assert done.returncode == 0, done.stderr
-    ours, theirs = weights(tmp_path / "checkpoint.pt"), weights(trained / "checkpoint.pt")
+    ours, theirs = weights(folder / "checkpoint.pt"), weights(trained / "checkpoint.pt")
     assert ours["trainer"] == theirs["trainer"]
     assert ours["lr_scheduler"] == theirs["lr_scheduler"]
-    assert curve(tmp_path, "train_loss") != curve(trained, "train_loss")
     assert not same(ours["network"], theirs["network"])
+    (steps, losses), old = learning_curve(folder)["train_loss"], curve(trained, "train_loss")
+    assert steps == list(old)
+    assert losses != list(old.values())
 
 
 def curve(folder: Path, tag: str) -> dict[int, float]:

@@ -8,7 +8,6 @@ import signal
 
 import pytest
 import torch
-from filelock import FileLock
 from ignite.engine import Engine, Events
 from torch import nn
 
@@ -102,54 +101,6 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, content):
         TrainingCheckpoint(path, objects(), engine(), resume=True).load(engine())
 
 
-@pytest.mark.parametrize("name", ["checkpoint.pt", "model.json"])
-def test_a_folder_in_use_is_neither_trained_into_nor_replaced(tmp_path, name):
-    (tmp_path / name).write_bytes(b"x")
-    ran = []
-    trainer = Engine(lambda engine, batch: ran.append(batch))
-    trainer.run = lambda: ran.append("run")
-    path = tmp_path / "checkpoint.pt"
-    with pytest.raises(UserError, match=f"holds a training already \\({name}\\): continue it with --resume true"):
-        TrainingCheckpoint(path, {}, engine()).run(trainer)
-    assert ran == []
-    TrainingCheckpoint(path, {}, engine(), overwrite=True).run(trainer)
-    assert ran == ["run"]
-
-
-def test_a_model_without_its_checkpoint_is_not_trained_over_by_resuming(tmp_path):
-    (tmp_path / "model.json").write_bytes(b"x")
-    path, ran = tmp_path / "checkpoint.pt", []
-    trainer = engine()
-    trainer.run = lambda: ran.append("run")
-    with pytest.raises(UserError, match=r"holds a model \(model.json\), but no checkpoint.pt .* --overwrite true"):
-        TrainingCheckpoint(path, {}, engine(), resume=True).run(trainer)
-    assert ran == []
-    TrainingCheckpoint(path, {}, engine(), resume=True, overwrite=True).run(trainer)
-    assert ran == ["run"]
-
-
-def failed_in_the_first_step(path, **given) -> None:
-    def fail(engine: Engine, batch: int) -> None:
-        raise ValueError("diverged")
-
-    trainer = Engine(fail)
-    checkpoint = TrainingCheckpoint(path, {}, engine(), json.dumps(given))
-    checkpoint.attach(trainer)
-    checkpoint._claim_folder()
-    with pytest.raises(ValueError, match="diverged"):
-        trainer.run([0])
-
-
-def test_a_training_that_failed_before_its_first_epoch_can_be_started_again(tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    failed_in_the_first_step(path, learning_rate=9)
-    assert torch.load(path)["trainer"]["epoch"] == 0
-    failed_in_the_first_step(path, learning_rate=1)
-    (tmp_path / "model.json").write_bytes(b"x")  # as a fine-tuning scores its start
-    with pytest.raises(UserError, match="holds a training already"):
-        failed_in_the_first_step(path)
-
-
 @pytest.fixture
 def resumable(tmp_path) -> tuple[TrainingCheckpoint, Engine]:
     """A training with a best model of epoch 2, and a trainer that cannot run."""
@@ -183,11 +134,6 @@ def test_a_training_is_not_resumed_beside_a_damaged_model(name, content, message
     with pytest.raises(UserError, match=message):
         checkpoint.run(trainer)
     assert not hasattr(trainer.state, "ran")
-
-
-def test_another_process_in_the_folder_is_not_disturbed(tmp_path):
-    with FileLock(tmp_path / ".lock"), pytest.raises(UserError, match="another process is writing to it"):
-        TrainingCheckpoint(tmp_path / "checkpoint.pt", {}, engine()).run(engine())
 
 
 def test_an_interruption_says_how_to_continue(tmp_path):
