@@ -4,6 +4,7 @@ from .anti_alias import AntiAlias, AntiAliasD, AntiAliasd, AntiAliasDict
 from .contact import SplitContactD, SplitContactd, SplitContactDict
 from .disagreement import EnsembleDisagreementD, EnsembleDisagreementd, EnsembleDisagreementDict
 from .elastic_grid import RandElasticGrid, RandElasticGridD, RandElasticGridd, RandElasticGridDict
+from .gaussian_noise import RandGaussianNoise, RandGaussianNoiseD, RandGaussianNoised, RandGaussianNoiseDict
 from .instances import (
     InstancesToClasses,
     InstancesToClassesD,
@@ -39,6 +40,10 @@ __all__ = [
     "RandElasticGridD",
     "RandElasticGridDict",
     "RandElasticGridd",
+    "RandGaussianNoise",
+    "RandGaussianNoiseD",
+    "RandGaussianNoiseDict",
+    "RandGaussianNoised",
     "RandSimardElastic",
     "RandSimardElasticD",
     "RandSimardElasticDict",

@@ -42,7 +42,7 @@ def test_a_seed_repeats_a_run_and_a_kill_does_not_change_it(tiny_dataset, traine
     assert same(weights(tmp_path / "killed" / "weights.safetensors"), weights(trained / "weights.safetensors"))
 
 
-def test_another_seed_is_another_run_of_the_same_schedule_and_leaves_nothing_of_the_first(tiny_dataset, trained, tmp_path):
+def test_another_seed_is_another_run_and_leaves_nothing_of_the_first(tiny_dataset, trained, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained, folder)
     done = run(train_tiny(tiny_dataset, folder, seed=3, overwrite="true"))
