@@ -13,10 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from .checksums import sha256_of
 from .classes import output_names
 from .data.gray import GrayRule, GrayRules, gray_rules
 from .errors import UserError
-from .files import replace_file, sha256_of
+from .files import replace_file
 from .json_file import read_json
 from .networks.build import build_network
 from .networks.weights import load_state

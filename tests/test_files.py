@@ -1,4 +1,4 @@
-"""Atomic writing of files and folders, and checksums."""
+"""Atomic writing of files and folders."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ import pytest
 from custom import files
 from custom.errors import UserError
 from custom.files import (
-    altered_files,
     is_inside,
     new_folder,
-    parse_checksums,
     replace_file,
     require_space,
     require_writable,
     temporary_folder,
-    write_checksums,
 )
 
 
@@ -183,30 +180,6 @@ def test_free_space_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(files.shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * 2**20))
     with pytest.raises(UserError, match=r"folder: needs 2.0 GiB, and the disk has 3.0 MiB free"):
         require_space(tmp_path / "folder", 2**31)
-
-
-def test_checksums_find_what_was_altered(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    for name in ("a.txt", "deep/b.txt", "deep/c.txt"):
-        (tmp_path / name).write_text(name)
-    write_checksums(tmp_path)
-    write_checksums(tmp_path)  # the list itself is not in the list
-    assert altered_files(tmp_path) == []
-    (tmp_path / "a.txt").write_text("A")
-    (tmp_path / "deep" / "c.txt").unlink()
-    assert altered_files(tmp_path) == ["a.txt", "deep/c.txt"]
-
-
-SUM = "0" * 64
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["no sum", f"{SUM} a", f"{SUM}  ../a", f"{SUM}  /a", f"{SUM}  a\n{SUM}  a", f"{SUM[1:]}  a", f"{SUM}  C:\\a"],
-)
-def test_lists_of_checksums_that_are_none(text: str) -> None:
-    with pytest.raises(UserError, match="SHA256SUMS: line . is not a checksum"):
-        parse_checksums(text)
 
 
 @pytest.mark.parametrize("name", ["../a", "/a", "a/../../b", "..\\a", "C:\\a", "c:a", "", ".", "a/b:c", "a\0b"])

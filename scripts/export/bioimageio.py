@@ -15,13 +15,13 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
+from custom.checksums import sha256_of
 from custom.classes import split_contact
 from custom.data.image_io import read_image
 from custom.data.inputs import every_channel, named_channels
 from custom.data.mirror import mirror_window
 from custom.data.synthetic_tissue import draw_tissue
 from custom.errors import UserError
-from custom.files import sha256_of
 from custom.model import Model
 
 from . import onnx, torchscript

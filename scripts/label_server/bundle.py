@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from custom.archive import open_archive
+from custom.checksums import CHECKSUMS, altered_files, parse_checksums
 from custom.errors import UserError
-from custom.files import CHECKSUMS, altered_files, new_folder, parse_checksums, require_space, require_writable
+from custom.files import new_folder, require_space, require_writable
 from custom.networks.weights import read_state
 
 from .environment import APP

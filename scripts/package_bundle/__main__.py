@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from custom.checksums import write_checksums
 from custom.errors import UserError
-from custom.files import new_folder, require_space, require_writable, write_checksums
+from custom.files import new_folder, require_space, require_writable
 from custom.handlers.checkpoint import save as save_state
 from custom.model import Model, write_model
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from custom.files import files_of, replace_file
+from custom.checksums import files_of
+from custom.files import replace_file
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold; the same files give the same zip
 

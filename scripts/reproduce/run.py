@@ -11,8 +11,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
-
 from custom.errors import UserError
 from custom.files import replace_file
 from custom.json_file import read_json
@@ -75,14 +73,14 @@ class Run:
         return self.folder / "tuning"
 
     def commands(self) -> dict[str, list[str]]:
-        """Arguments of `python` by step; what divides cells or is compared by SEG is tuned before it is scored."""
+        """Arguments of `python` by step; what is chosen or compared by SEG is tuned before it is scored."""
         trained = {"dataset_dir": self.dataset_dir, "output_dir": self.folder, "resume": "true"}
         scored = {"dataset_dir": self.dataset_dir, "model": self.folder, "split": "validation"}
         steps = {"training": _bundle_run("training", self.configs, trained)}
-        divided = ConfigParser(merged(self.configs)).get_parsed_content("method") != "components"
-        if divided or "seg" in self.experiment.published:
+        settings = merged(self.configs)
+        if settings["best_by"] == "seg" or "seg" in self.experiment.published:
             tuned = ["--model", self.folder, "--dataset", self.dataset_dir, "--output", self.tuning, "--save"]
-            tuned += [] if divided else ["--methods", "components"]
+            tuned += ["--methods", "components"] if settings["method"] == "components" else []
             steps["tuning"] = ["-m", "scripts.tune", *map(str, tuned)]
         steps["evaluating"] = _bundle_run(
             "evaluating", (TRAIN, CONFIGS / "evaluate.json"), {**scored, "save_probability": "true"}

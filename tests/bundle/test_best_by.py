@@ -38,6 +38,17 @@ def cells(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    ("overlay", "of_cells"), [("quick", "watershed"), ("best_hela", "watershed"), ("paper_hela", "components")]
+)
+def test_touching_instances_are_divided_except_as_in_the_paper(overlay, of_cells, cells, tiny_dataset):
+    for dataset, expected in ((cells, of_cells), (tiny_dataset, "components")):
+        parser = ConfigParser()
+        parser.read_config(["bundle/configs/train.json", f"bundle/configs/experiments/{overlay}.json"])
+        parser["dataset_dir"] = str(dataset)
+        assert parser.get_parsed_content("method") == expected
+
+
 @pytest.mark.parametrize(("best_by", "title"), [("seg", "SEG"), ("v_rand", "V_rand")])
 def test_a_training_says_by_what_it_chooses_and_its_score_is_that_of_evaluation(
     best_by, title, cells, tiny_dataset, tmp_path, monkeypatch

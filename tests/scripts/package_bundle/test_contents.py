@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 
-from custom.files import altered_files
+from custom.checksums import altered_files
 from custom.model import read_model
 from custom.networks import ValidUNet
 from scripts.package_bundle.__main__ import BUNDLE
