@@ -26,7 +26,7 @@ from custom.report.record import command_line, read_record
 
 from ..command import Parser, entry_point, make_parser
 from .figure import draw_report
-from .run_files import image_scores, overall_scores, read_picture
+from .run_files import image_scores, overall_scores, read_picture, warn_of_older
 
 
 def options() -> Parser:
@@ -71,6 +71,9 @@ def make_report(given: Namespace, output: Path, command: str) -> bool:
     else:
         scores, items = {}, find_images(given.images).items
         objects = (given.segmentations / "instances").is_dir()
+    results = [given.run / "evaluation" / given.split / "metrics.csv"]
+    results += [given.segmentations / "probabilities" / f"{Path(item['image']).stem}.tif" for item in items]
+    warn_of_older(given.run, results)
     table = ImageTable(objects, len(data.class_names) if data else 2)
     for item in items:
         table.add(read_picture(item, given.segmentations, objects, scores.get(Path(item["image"]).name, {})))

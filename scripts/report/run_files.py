@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,30 @@ from custom.data.image_io import count_channels
 from custom.data.labels import instance_classes, parse_class_mask, parse_instance_mask
 from custom.errors import UserError
 from custom.handlers.save import MASK_SUFFIXES
+from custom.model import MODEL_FILE
 from custom.report.facts import read_label
 from custom.report.layers import Picture
+
+OLDER = 60.0  # seconds; less may come from copying the folders
+
+
+def warn_of_older(run: Path, results: Sequence[Path]) -> None:
+    """Warn if results were written before the model of the run was, so that they may be another model's.
+
+    Args:
+        run: output folder of a training; without a model in it, nothing is compared.
+        results: files; missing ones are skipped.
+    """
+    model = run / MODEL_FILE
+    if not model.is_file():
+        return
+    written = model.stat().st_mtime
+    older = [file for file in results if file.is_file() and file.stat().st_mtime < written - OLDER]
+    if older:
+        warnings.warn(
+            f"{older[0]} is older than {model}: the report may show another model; evaluate and segment again",
+            stacklevel=2,
+        )
 
 
 def image_scores(run: Path, split: str) -> dict[str, dict[str, float]]:

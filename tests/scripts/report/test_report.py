@@ -54,6 +54,17 @@ def test_page_and_figure_are_made(finished, capsys):
     assert "report.png" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["run/evaluation/test/metrics.csv", "segmentations/probabilities/02.tif"])
+def test_results_that_are_older_than_the_model_are_named(name, finished, tmp_path, recwarn):
+    (tmp_path / "run" / "evaluation" / "test" / "metrics.csv").write_text("pixel_error,0.25\n")
+    model = tmp_path / "run" / "model.json"
+    model.touch()
+    for seconds, warned in ((-30, False), (-90, True)):  # a copy of the folders is not of one second
+        os.utime(tmp_path / name, (written := model.stat().st_mtime + seconds, written))
+        assert main(arguments(*finished)) == 0
+        assert any(f"{tmp_path / name} is older than {model}" in str(given.message) for given in recwarn) == warned
+
+
 @pytest.mark.filterwarnings("error:Glyph")
 def test_a_name_that_is_no_formula_and_not_of_the_font(finished):
     run, data, segmentations = finished
