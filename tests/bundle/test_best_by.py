@@ -49,6 +49,16 @@ def test_touching_instances_are_divided_except_as_in_the_paper(overlay, of_cells
         assert parser.get_parsed_content("method") == expected
 
 
+def test_the_validation_finds_objects_as_the_model_will(cells):
+    parser = ConfigParser()
+    parser.read_config("bundle/configs/train.json")
+    rule = {"method": "components", "sigma": 1.5, "height": 7.0, "min_size": 9, "grow": 2}
+    for name, value in {"dataset_dir": str(cells), **rule}.items():
+        parser[name] = value
+    validated = parser.get_parsed_content("validate#seg").metric_fn.rules[0]
+    assert vars(validated) == {"threshold": SEG_THRESHOLDS[0], **rule}
+
+
 @pytest.mark.parametrize(("best_by", "title"), [("seg", "SEG"), ("v_rand", "V_rand")])
 def test_a_training_says_by_what_it_chooses_and_its_score_is_that_of_evaluation(
     best_by, title, cells, tiny_dataset, tmp_path, monkeypatch
