@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ class TrainingCheckpoint:
             KeyboardInterrupt: by Ctrl-C, or `custom.exits.Terminated` by SIGTERM, with the advice as message.
         """
         for file in self.replaced:
-            file.unlink(missing_ok=True)
+            with suppress(PermissionError):  # on Windows one that an earlier training of this process holds open
+                file.unlink(missing_ok=True)
         if self.resume and self.path.is_file():
             self._require_best_model(self._read())  # raises errors before the trainer starts
         try:
