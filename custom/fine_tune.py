@@ -49,10 +49,22 @@ def network_from(model: Model, outputs: int, channels: int = 1) -> nn.Module:
     return build_network(definition, f"model {model.name}")
 
 
-def method_from(model: Model, contact: bool) -> str:
-    """How a model finds objects; by the watershed, if it is by a contact that the training does not learn."""
+def method_from(model: Model, contact: bool, instances: bool) -> str:
+    """How a fine-tuned model finds objects: as the initial one, unless that knows nothing of such objects.
+
+    Args:
+        model: the initial model.
+        contact: contact is learned.
+        instances: the data label instances.
+
+    Returns:
+        The model's method; the watershed instead of a contact that is not learned, and for instances instead of the
+        components of a model that was never measured by instances.
+    """
     method = model.postprocessing.method
-    return "watershed" if method == "contact" and not contact else method
+    if method == "contact":
+        return method if contact else "watershed"
+    return "watershed" if instances and not any(score.measure == "seg" for score in model.scores) else method
 
 
 class StartFromModel:

@@ -10,9 +10,10 @@ import torch
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 
+from custom.data import make_synthetic
 from custom.errors import UserError
 from custom.fine_tune import StartFromModel, method_from, network_from
-from custom.model import Postprocessing
+from custom.model import Postprocessing, Score
 from custom.networks import ValidUNet
 
 from .models import make_contact_model, make_model
@@ -56,8 +57,9 @@ def test_the_weights_are_those_of_the_model(tmp_path):
 def test_objects_are_found_as_the_model_finds_them_but_small_ones_stay(tmp_path):
     way = {"method": "watershed", "sigma": 1.5, "height": 7.0, "grow": 2}
     model = make_model(tmp_path, postprocessing=Postprocessing(**way, min_size=454))
+    data = make_synthetic(tmp_path / "data", size=(48, 60), counts={"training": 1})
     parser = ConfigParser(ConfigParser.load_config_files([TRAIN, TRAIN.parent / "experiments" / "finetune.json"]))
-    parser.update({"init_model": str(model.folder), "contact": False})
+    parser.update({"init_model": str(model.folder), "contact": False, "dataset_dir": str(data)})
     assert {name: parser.get_parsed_content(name) for name in way} == way
     assert parser.get_parsed_content("min_size") == 0, "the smallest cell of one recording may be large in another"
 
@@ -65,7 +67,17 @@ def test_objects_are_found_as_the_model_finds_them_but_small_ones_stay(tmp_path)
 def test_contact_that_is_not_learned_is_divided_by_the_watershed(tmp_path):
     by_contact = {"postprocessing": Postprocessing(method="contact")}
     model = make_contact_model(tmp_path).model_copy(update=by_contact)
-    assert [method_from(model, learned) for learned in (True, False)] == ["contact", "watershed"]
+    assert [method_from(model, learned, instances=True) for learned in (True, False)] == ["contact", "watershed"]
+
+
+@pytest.mark.parametrize("method", ["components", "watershed"])
+@pytest.mark.parametrize(
+    ("measure", "instances", "kept"), [("v_rand", True, False), ("v_rand", False, True), ("seg", True, True)]
+)
+def test_a_model_of_classes_does_not_say_how_instances_are_divided(method, measure, instances, kept, tmp_path):
+    scores = [Score(measure=measure, value=0.9, on="somewhere")]
+    model = make_model(tmp_path, postprocessing=Postprocessing(method=method), scores=scores)
+    assert method_from(model, False, instances) == (method if kept else "watershed")
 
 
 def test_without_a_model_nothing_is_loaded():
