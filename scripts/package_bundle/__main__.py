@@ -58,7 +58,8 @@ def package(model: Model, name: str, output_dir: Path, experiment: str | None = 
     with new_folder(folder) as temporary:
         metadata = write_configs(temporary / "configs", train, name, model)
         (temporary / "docs").mkdir()
-        (temporary / "docs" / "README.md").write_text(model_card(metadata, model, network), encoding="utf-8")
+        card = model_card(metadata, model, network, train)
+        (temporary / "docs" / "README.md").write_text(card, encoding="utf-8")
         (temporary / "docs" / "data_license.txt").write_text(terms(model), encoding="utf-8")
         shutil.copyfile(BUNDLE / "LICENSE", temporary / "LICENSE")
         texts = (file.read_text(encoding="utf-8") for file in configs.glob("*.json"))

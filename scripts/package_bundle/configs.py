@@ -6,7 +6,8 @@
   and the model zoo load.
 - `network_def` of the training is the model's, so that a training uses the same kind of network.
 - The data are those of `dataset_dir`, or the pairs that MONAI Label gives; there are none by default. Only pairs train
-  the model further as it is: with its classes, channels, gray values and terms.
+  the model further as it is: with its classes, channels, gray values and terms. They label classes, so that pixel error
+  chooses the weights where the experiment has SEG.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .code import PACKAGE
 
 Config = dict[str, Any]
 MODEL_DIR = "$@bundle_root + '/models'"
+SEG = "$'seg' if @dataset_dir else 'pixel_error'"  # annotators' labels are classes, of which there is no SEG
 
 
 def read(path: Path) -> Config:
@@ -83,6 +85,7 @@ def for_model(config: Config, model: Model) -> Config:
         "scale": model.scale,
         "contact": model.contact,
         "border_width": model.training.get("border_width", 3),
+        "best_by": SEG if config["best_by"] == "seg" else config["best_by"],
         **model.postprocessing.model_dump(include={"method", "sigma", "height", "grow"}),
         "test_orientations": model.orientations,
         "model_saver": {

@@ -12,6 +12,8 @@ from torch import nn
 
 from custom.model import Model
 
+from .configs import SEG
+
 Config = dict[str, Any]
 
 CARD = Template(Path(__file__).with_name("card.md").read_text(encoding="utf-8"))
@@ -49,8 +51,8 @@ def packaged_metadata(metadata: Config, name: str, model: Model) -> Config:
     }
 
 
-def model_card(metadata: Config, model: Model, network: nn.Module) -> str:
-    """`docs/README.md` of the bundle."""
+def model_card(metadata: Config, model: Model, network: nn.Module, train: Config) -> str:
+    """`docs/README.md` of the bundle whose training is `train`."""
     data_format = metadata["network_data_format"]
     image, pred = data_format["inputs"]["image"], data_format["outputs"]["pred"]
     packages = (f"{package} {version}" for package, version in metadata["required_packages_version"].items())
@@ -66,7 +68,7 @@ def model_card(metadata: Config, model: Model, network: nn.Module) -> str:
         input_shape=" x ".join(image["spatial_shape"]),
         output_shape=" x ".join(pred["spatial_shape"]),
         classes=", ".join(f"channel {channel} is {name}" for channel, name in pred["channel_def"].items()),
-        labels=label_text(model),
+        labels=label_text(model, train),
         settings=settings_text(model),
         scores=score_table(model),
         authors=model.authors,
@@ -80,10 +82,11 @@ def model_card(metadata: Config, model: Model, network: nn.Module) -> str:
     )
 
 
-def label_text(model: Model) -> str:
-    """What `dataset.json` says of labels that the model can be trained on; contact is learned from instances alone."""
-    kind = "instances" if model.contact else "classes"
-    names = {">0" if model.contact and part.value else str(part.value): part.name for part in model.classes}
+def label_text(model: Model, train: Config) -> str:
+    """What `dataset.json` says of labels that the model can be trained on; contact and SEG need instances."""
+    instances = bool(model.contact) or train["best_by"] == SEG
+    kind = "instances" if instances else "classes"
+    names = {">0" if instances and part.value else str(part.value): part.name for part in model.classes}
     return f'"label_kind": "{kind}", "labels": {json.dumps(names, ensure_ascii=False)}'
 
 

@@ -226,7 +226,8 @@ def test_a_packaged_training_learns_contact_again(tmp_path):
 
 
 def test_the_card_of_a_package_names_labels_that_it_can_be_trained_on(tmp_path):
-    contact, classes = (label_text(make(tmp_path)) for make in (make_contact_model, make_three_class_model))
+    models = (make(tmp_path) for make in (make_contact_model, make_three_class_model))
+    contact, classes = (label_text(model, {"best_by": "pixel_error"}) for model in models)
     assert contact == '"label_kind": "instances", "labels": {"0": "background", ">0": "cell"}'
     assert classes == '"label_kind": "classes", "labels": {"0": "ground", "100": "body", "300": "core"}'
 
