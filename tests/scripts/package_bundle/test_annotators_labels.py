@@ -42,7 +42,7 @@ def test_a_data_set_as_on_the_card(parser, tmp_path):
     pairs = [{"image": f"{name}.png", "label": f"{name}_mask.png"} for name in "ab"]
     for seed, pair in enumerate(pairs):
         for file in pair.values():
-            Image.fromarray(np.eye(4, 6, k=seed, dtype=np.uint8)).save(tmp_path / file)
+            Image.fromarray(255 * np.eye(4, 6, k=seed, dtype=np.uint8)).save(tmp_path / file)
     text = label_text(parser["trained"], parser.config)
     lists = json.dumps({"training": pairs[:1], "validation": pairs[1:]})
     (tmp_path / "dataset.json").write_text(f'{{"name": "mine", {text}, {lists[1:]}')
