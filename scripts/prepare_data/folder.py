@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from custom.data.channels import Channel
 from custom.data.image_io import check_image, count_pages, read_image
@@ -23,6 +22,7 @@ from .overview import CONTACT_SHEET, Overview, chosen, skipped_line
 from .regions import IGNORE, IGNORED_AMONG_CLASSES, IGNORED_AMONG_OBJECTS
 from .sources import Source, Sources
 from .splits import Split, assign
+from .values import MaskValues
 from .writer import new_dataset
 
 _LISTED = 8
@@ -84,10 +84,11 @@ def prepare(
     categories = _categories(pairs)
     if categories is None:
         drawn = None
-        label_format, names = _label_format(*_mask_values(pairs, ignore, None), kind, ignore, pairs[0].label.path)
+        label_format, names = _label_format(_mask_values(pairs, ignore), kind, ignore, pairs[0].label.path)
     else:
         drawn, label_format, names = _drawn_format(categories, kind, ignore)
-        _mask_values(pairs, ignore, drawn)  # to find what is broken
+        for pair in pairs:
+            pair.check(drawn)
     if invert:
         label_format = _inverted(label_format)
     about = {
@@ -165,37 +166,41 @@ def _require_names(pairs: list[Pair]) -> None:
             raise UserError(f"{other.image} and {pair.image}: both would become {pair.name}; rename one of them")
 
 
-def _mask_values(pairs: list[Pair], ignore: int | None, drawn: Values | None) -> tuple[list[int], Path | None]:
-    """All values in the masks, in order, but the one to ignore; and, if no mask has more than one value that is not 0,
-    a mask in which it marks several regions. Reads each image, too, to find what is broken."""
-    values: set[int] = set()
-    unnumbered: Path | None = None
-    numbered = False
+def _mask_values(pairs: list[Pair], ignore: int | None) -> MaskValues:
+    """Values of all masks. Reads each image, too, to find what is broken."""
+    values = MaskValues(ignore)
     for pair in pairs:
-        mask = pair.check(drawn)
-        own = set(np.unique(mask).tolist()) - {ignore}
-        values |= own
-        numbered |= len(own - {0}) > 1
-        if unnumbered is None and len(own - {0}) == 1 and ndimage.label(np.isin(mask, list(own - {0})))[1] > 1:
-            unnumbered = pair.label.path
-    return sorted(values), None if numbered else unnumbered
+        values.add(pair.check(None), pair.label.path)
+    return values
 
 
 def _label_format(
-    values: list[int], unnumbered: Path | None, kind: LabelKind | None, ignore: int | None, mask: Path
+    masks: MaskValues, kind: LabelKind | None, ignore: int | None, mask: Path
 ) -> tuple[LabelFormat, tuple[str, ...]]:
+    values = sorted(masks.found)
     listed = ", ".join(map(str, values[:_LISTED])) + (", ..." if len(values) > _LISTED else "")
     if len(values) < 2:
         raise UserError(
             f"{mask.parent}: the masks hold the value {listed or 'none'} alone; nothing can be learnt from them"
         )
     if kind == "instances":
-        if unnumbered is not None:
+        if masks.unnumbered is not None:
             raise UserError(
-                f"{unnumbered}: has separate regions of one value, which --instances takes for one object; leave "
+                f"{masks.unnumbered}: has separate regions of one value, which --instances takes for one object; leave "
                 "--instances out, or number the objects"
             )
+        if masks.scattered > masks.objects / 2:
+            warnings.warn(
+                f"{masks.scattered} of {masks.objects} mask values mark several separate regions, and --instances "
+                "takes each for one object: if they are classes, start again with --classes",
+                stacklevel=2,
+            )
         return LabelFormat("instances", ignore=ignore), ("background", "cell")
+    if len(values) > 2 and kind is None and masks.one_each and 0 in values:
+        raise UserError(
+            f"{mask.parent}: each mask holds 0 and one other value, but not all the same ({listed}); give all masks "
+            "the same one, or say --classes if each is a class"
+        )
     if len(values) > 2 and kind is None:
         raise UserError(
             f"{mask.parent}: the masks hold {len(values)} values ({listed}); say --instances if each is an object, "

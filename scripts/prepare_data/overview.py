@@ -42,6 +42,7 @@ class Overview:
     shares: list[float] = field(default_factory=list)
     objects: list[int] = field(default_factory=list)
     tiles: list[Image.Image] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
 
     def add(self, name: str, image: NDArray, mask: NDArray, path: Path) -> None:
         """Count an image (H, W) or (H, W, C) with its mask (H, W), and draw it if it is to be shown."""
@@ -55,6 +56,8 @@ class Overview:
             count = ndimage.label((classes != 0) & (classes != IGNORED))[1]
         if len(self.shares) in self.shown:
             self.tiles.append(_tile(name, as_picture(self.rule.planes(image)), regions))
+        if count and (image == image.flat[0]).all():
+            self.blank.append(name)
         counted = classes != IGNORED
         self.shares.append(float((classes[counted] != 0).mean()) if counted.any() else 0.0)
         self.objects.append(count)
@@ -70,6 +73,9 @@ class Overview:
         ]
         if self.label_format.kind == "classes" and len(self.label_format.values) == 2 and mean > 0.5:
             lines.append("most pixels are foreground: if the masks mean the opposite, start again with --invert")
+        if self.blank:
+            more = ", ..." if len(self.blank) > 1 else ""
+            lines.append(f"labels, but no image: {len(self.blank)} have a single gray value: {self.blank[0]}{more}")
         return lines
 
     def contact_sheet(self) -> NDArray[np.uint8]:

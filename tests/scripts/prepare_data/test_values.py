@@ -1,0 +1,84 @@
+"""Masks whose values do not mean what an option says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.measure import label
+
+from custom.data import write_image
+from scripts.prepare_data.values import count_regions, is_smoothed
+
+from .common import prepare, random_pixels, refusal
+
+SHAPE = (48, 66)
+
+
+def disks() -> np.ndarray:
+    """Two separate disks of 255."""
+    rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    inside = [(rows - 24) ** 2 + (columns - centre) ** 2 < 12**2 for centre in (17, 49)]
+    return np.where(inside[0] | inside[1], 255, 0).astype(np.uint8)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    for name in ("ape", "bee", "cat"):
+        write_image(tmp_path / "own/images" / f"{name}.png", random_pixels(*SHAPE))
+        write_image(tmp_path / "own/masks" / f"{name}.png", disks())
+    return tmp_path / "own"
+
+
+def saved_as_jpeg(mask: np.ndarray) -> np.ndarray:
+    return iio.imread(iio.imwrite("<bytes>", mask, extension=".jpg", quality=90))
+
+
+def resized(mask: np.ndarray) -> np.ndarray:
+    large = Image.fromarray(mask).resize((3 * mask.shape[1], 2 * mask.shape[0]), Image.Resampling.BICUBIC)
+    return np.asarray(large.resize(mask.shape[::-1], Image.Resampling.BILINEAR))
+
+
+@pytest.mark.parametrize("smoothed", [saved_as_jpeg, resized])
+@pytest.mark.parametrize("kind", [(), ("--instances",), ("--classes",)])
+def test_smoothed_outlines_are_refused(own: Path, tmp_path: Path, capsys, smoothed, kind: tuple[str, ...]) -> None:
+    write_image(own / "masks/bee.png", smoothed(disks()))
+    line = refusal(capsys, "folder", "--source", own, "--output", tmp_path / "out", *kind)
+    assert "bee.png: has" in line
+    assert "along outlines only" in line
+
+
+def test_numbered_objects_and_spots_are_not_smoothed() -> None:
+    assert not is_smoothed(label(np.tile(disks(), (2, 3))))
+    spots = np.zeros(SHAPE, np.int32)
+    spots[::8, ::8] = np.arange(1, 55).reshape(6, 9)
+    assert not is_smoothed(spots)
+
+
+def test_regions_touch_at_corners() -> None:
+    mask = np.array([[5, 0, 2, 0, 2], [0, 5, 0, 0, 0]])
+    assert count_regions(mask) == {5: 1, 2: 2}
+
+
+def test_classes_taken_for_objects_are_warned_of(own: Path, tmp_path: Path, capsys) -> None:
+    mask = disks()
+    mask[:3, :4] = mask[:3, -4:] = 100
+    for name in ("ape", "bee", "cat"):
+        write_image(own / "masks" / f"{name}.png", mask)
+    prepare("folder", "--source", own, "--output", tmp_path / "out", "--instances")
+    assert "6 of 6 mask values mark several separate regions" in capsys.readouterr().err
+
+
+def test_a_different_foreground_value_in_each_mask(own: Path, tmp_path: Path, capsys) -> None:
+    write_image(own / "masks/cat.png", disks() // 255)
+    line = refusal(capsys, "folder", "--source", own, "--output", tmp_path / "out")
+    assert "each mask holds 0 and one other value, but not all the same (0, 1, 255)" in line
+
+
+def test_blank_images_with_objects_are_named(own: Path, tmp_path: Path, capsys) -> None:
+    write_image(own / "images/cat.png", np.full(SHAPE, 7, np.uint8))
+    prepare("folder", "--source", own, "--output", tmp_path / "out")
+    assert "labels, but no image: 1 have a single gray value: cat (" in capsys.readouterr().out
