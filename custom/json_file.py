@@ -26,6 +26,8 @@ def read_json(path: Path) -> Any:
 
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
+    except UserError:
+        raise
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path}: broken JSON in line {error.lineno}, column {error.colno}: {error.msg}; correct or restore it"

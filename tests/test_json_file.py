@@ -21,7 +21,7 @@ def test_content_with_and_without_a_byte_order_mark(tmp_path, mark):
         (b"[" * 20_000, r"a\.json: its lists or objects are nested too deeply"),
         ("ü".encode("latin-1"), r"a\.json: cannot be read"),
         ("[]".encode("utf-16"), r"a\.json: cannot be read"),
-        (b'{"a": [{"b": 1, "c": 2, "b": 1}]}', r'a\.json: has "b" twice in one object'),
+        (b'{"a": [{"b": 1, "c": 2, "b": 1}]}', r'^[^:]*a\.json: has "b" twice in one object; keep the right one$'),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path, content, message):

@@ -23,6 +23,7 @@ Paths are relative to the folder of `dataset.json`. Every file holds one image. 
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ INSTANCE_LABELS = ("0", ">0")
 MOST_CLASSES = IGNORED  # class indices end below the one of ignored pixels
 _REQUIRED = ("name", "label_kind", "labels", "training", "validation")
 _NOT_ABOUT = ("label_kind", "axes")
+_OPTIONAL = ("test", "ignore_value", "pixel_size", "channels", "axes", "description", "licence", "reference", "channel")
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,21 @@ def _read_json(folder: Path) -> dict[str, Any]:
     missing = [key for key in _REQUIRED if key not in content]
     if missing:
         raise UserError(f"{path}: lacks {', '.join(missing)}; needed are {', '.join(_REQUIRED)}")
+    for key in content:
+        if (near := _meant(key)) is not None:
+            raise UserError(f"{path}: {key!r} has no effect; did you mean {near!r}?")
+    if not isinstance(content["name"], str):
+        raise UserError(f"{path}: name is {content['name']!r}; give a text in quotes")
     return content
+
+
+def _meant(key: str) -> str | None:
+    """The key that an unknown one is short for or nearly is; any other is a note of the user's."""
+    known = (*_REQUIRED, *_OPTIONAL)
+    if key in known:
+        return None
+    near = [name for name in known if key and name.startswith(key)]
+    return next(iter(near or difflib.get_close_matches(key, known, n=1, cutoff=0.75)), None)
 
 
 def _read_labels(content: dict[str, Any], path: Path) -> tuple[LabelFormat, tuple[str, ...]]:
@@ -216,10 +232,11 @@ def _read_items(content: dict[str, Any], split: str, folder: Path, shared: dict[
         for key in sorted(keys):
             file = folder / str(entry[key])
             if not file.is_file():
-                raise UserError(
-                    f"{path}: {split}[{number}] names {entry[key]}, which does not exist; fix the path or the list"
-                )
+                advice = "write / instead of \\" if "\\" in str(entry[key]) else "fix the path or the list"
+                raise UserError(f"{path}: {split}[{number}] names {entry[key]}, which does not exist; {advice}")
             item[key] = str(file)
+        if item["image"] == item.get("label"):
+            raise UserError(f"{path}: {split}[{number}] names {entry['image']} as image and as label; name its label")
         items.append({**item, **shared})
     return items
 

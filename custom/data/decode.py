@@ -96,7 +96,8 @@ def count_channels(path: Path, axes: str | None = None) -> int:
 
 def _check_name(path: Path) -> str:
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        target = f"; it is a link to {path.readlink()}" if path.is_symlink() else ""
+        raise UserError(f"{path}: no such file{target}")
     name = path.name.lower()
     if not name.endswith(MASK_SUFFIXES):
         more = f" ({EXPORT})" if name.endswith(MICROSCOPE_SUFFIXES) else ""

@@ -11,12 +11,12 @@ ANY_FOLDERS = "**"
 
 
 def glob_files(pattern: Path) -> list[Path]:
-    """Files of a glob pattern, sorted; hidden ones are left out.
+    """Files of a glob pattern, sorted, links to nothing included; hidden ones are left out.
 
     `**` stands for a folder and all folders below it, by links, too. Each is searched once, whatever links lead to it.
     """
     found = dict.fromkeys(_expand(Path(), pattern.parts))
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in found if not path.is_dir() and not path.name.startswith("."))
 
 
 def folders_below(folder: Path) -> list[Path]:

@@ -17,8 +17,11 @@ IMAGE_ENDINGS = ("_img", "_image", "_raw", "_0000")
 
 
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:
-    """Files of a folder with one of the suffixes, in any case, sorted by name; hidden files are left out."""
-    files = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
+    """Files of a folder with one of the suffixes, in any case, sorted by name; hidden files are left out.
+
+    A link to nothing counts as a file, so that its reader reports it.
+    """
+    files = [file for file in folder.iterdir() if not file.name.startswith(".") and not file.is_dir()]
     return sorted(file for file in files if file.name.lower().endswith(tuple(suffixes)))
 
 

@@ -29,7 +29,7 @@ from .values import is_plain, meant, shown
 
 SEP = ReferenceResolver.sep
 # Types of values from files and command lines; programs also pass objects (MONAI Label passes a `torch.device`).
-GIVEN = (str, os.PathLike, int, float, list, tuple, dict, type(None))
+GIVEN = (str, os.PathLike, int, float, list, tuple, dict, set, type(None))
 KEPT = "_meta_"  # the metadata, which are not part of the configuration
 PROPERTIES = frozenset(
     str(property[BundlePropertyConfig.ID])
@@ -99,7 +99,8 @@ class _Check:
             return self.call.config_root
         root = self.settings["bundle_root"].read(self.parser.get("bundle_root"), self.call.typed.get("bundle_root"))
         if is_plain(root) and not Path(root).is_dir():
-            raise UserError(f"{self.shown('bundle_root')} is {shown(root)}; there is no such folder")
+            given = f"{self.shown('bundle_root')} is {shown(root)}"
+            raise UserError(f"{given}; there is no such folder: start in the folder of the repository")
         return Path(root) / "configs"
 
     def check_keys(self, id: str, config: dict[str, Any]) -> None:
@@ -192,7 +193,7 @@ class _Check:
             if not setting.is_flag:
                 self.call.check_given(id, None)
             read = setting.read(value, self.call.typed.get(id))
-            if isinstance(read, str) and SEP in read:
+            if isinstance(read, str) and (SEP in read or "#" in read):
                 read = _with_hash(read)
             if read != value or not isinstance(value, (type(read), int)):  # 1 is a valid float
                 self.changes[id] = read

@@ -31,6 +31,8 @@ def readings(value: Any, typed: str | None) -> Iterator[Any]:
     """The possible readings of a value, the likeliest first."""
     value = os.fspath(value) if isinstance(value, os.PathLike) else value
     value = list(value) if isinstance(value, tuple) else meant(value)
+    if isinstance(value, str) and typed and typed.partition("#")[0].strip() == value != typed:
+        yield typed  # Fire takes the `#2` of `cells#2` for a comment
     yield value
     if value is None or isinstance(value, (bool, list, dict)):
         return

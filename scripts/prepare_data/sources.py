@@ -8,7 +8,7 @@ from pathlib import Path
 
 from custom.data.datalist import FILE_NAME
 from custom.data.glob_files import folders_in
-from custom.data.pairs import LABEL_ENDINGS, composed, list_images, list_masks, pair_by_name, stem_of
+from custom.data.pairs import LABEL_ENDINGS, composed, image_name, list_images, list_masks, pair_by_name, stem_of
 from custom.errors import UserError
 
 from . import cellpose, imagej, json_labels
@@ -141,11 +141,12 @@ def _pair(images: list[Path], labels: list[Path], prefix: str, sources: Sources)
 
 
 def _advice(images: list[Path], skipped: list[Path]) -> str:
-    """That JSON of an image is of a kind that is not read, such as VIA's; empty if there is no such file."""
+    """That a file beside the labels has an image's name, but is of a kind that is not read; empty if there is none."""
     names = {stem_of(image) for image in images}
-    unread = (file for file in skipped if file.suffix.lower() == ".json" and stem_of(file) in names)
-    advice = "is neither GeoJSON, COCO nor LabelMe: export its objects as one of them"
-    return next((f"{file.name} {advice}" for file in unread), "")
+    unread = (file for file in skipped if stem_of(file) in names or image_name(file) in names)
+    other = "cannot be read as a label: save it as PNG or TIFF"
+    annotations = "is neither GeoJSON, COCO nor LabelMe: export its objects as one of them"
+    return next((f"{file.name} {annotations if file.suffix.lower() == '.json' else other}" for file in unread), "")
 
 
 def _labels(folder: Path) -> list[Path]:

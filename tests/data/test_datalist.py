@@ -113,6 +113,11 @@ def test_broken_json(folder: Path, text: str, message: str) -> None:
         ({"ignore_value": 255}, "each value means one thing"),
         ({"ignore_value": "255"}, "ignore_value is '255'; give a pixel value"),
         ({"label_kind": "instances"}, "labels of instances are"),
+        ({"name": 5}, "name is 5; give a text"),
+        ({"ignore": 128}, "'ignore' has no effect; did you mean 'ignore_value'"),
+        ({"license": "CC0"}, "'license' has no effect; did you mean 'licence'"),
+        ({"validation": [{"image": "b.png", "label": "b.png"}]}, r"validation\[0\] names b.png as image and as label"),
+        ({"test": [{"image": "x\\c.png"}]}, r"names x\\c.png, which does not exist; write / instead of"),
         ({"labels": {"0": "a", "1": "b"}}, r"a_label\.png: unexpected mask values 255; the data set declares 0, 1"),
     ],
 )
@@ -121,6 +126,11 @@ def test_wrong_content(folder: Path, changes: dict[str, Any], message: str) -> N
     with pytest.raises(UserError, match=message) as caught:
         read_dataset(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_notes_are_kept(folder: Path) -> None:
+    _edit(folder, citation="a paper", _comment=["drawn by", "hand"], numTraining=2)
+    assert read_dataset(folder).about["citation"] == "a paper"
 
 
 def test_files_are_checked_before_training(folder: Path) -> None:

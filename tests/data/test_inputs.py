@@ -64,6 +64,15 @@ def test_broken_files_are_reported_after_the_others(folder):
         found.report()
 
 
+@pytest.mark.parametrize("pattern", ["", "*.png"])
+def test_a_link_to_nothing_is_reported(folder, pattern):
+    (folder / "lost.png").symlink_to(folder / "unmounted" / "c.png")
+    found = find_images(folder / pattern)
+    assert ("b.png", 0) in names(found)
+    (line,) = found.failed
+    assert line == f"{folder / 'lost.png'}: no such file; it is a link to {folder / 'unmounted' / 'c.png'}"
+
+
 def test_nothing_there_and_nothing_readable(folder, tmp_path):
     with pytest.raises(UserError, match="no image there"):
         find_images(tmp_path / "*.jpg")

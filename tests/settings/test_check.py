@@ -12,6 +12,7 @@ from monai.bundle import ConfigWorkflow
 from monai.bundle import run as bundle_run
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
+from custom.bundle_call import BundleCall
 from custom.errors import UserError
 from custom.exits import user_error
 from custom.settings import check
@@ -156,6 +157,12 @@ def test_handlers_that_monai_adds_for_tracking_pass_if_there_is_mlflow(checked, 
 
 def test_a_number_sign_stays_in_a_path(checked):
     assert checked(output_dir="runs/cells#2").get_parsed_content("output_dir") == "runs/cells#2"
+
+
+@pytest.mark.parametrize(("typed", "given"), [("cells#2", "cells"), ("{1}", {1}), ("007", 7)])
+def test_a_folder_has_the_name_that_was_typed_not_what_fire_makes_of_it(checked, monkeypatch, typed, given):
+    monkeypatch.setattr(BundleCall, "find", lambda: BundleCall(typed={"output_dir": typed}))
+    assert checked(output_dir=given).get_parsed_content("output_dir") == typed
 
 
 def workflow(folder: Path, run_id: str = "training", **overrides: object) -> ConfigWorkflow:

@@ -95,6 +95,13 @@ def test_annotations_of_another_kind_are_named(tmp_path: Path, file: str) -> Non
         find_sources(tmp_path, None, None)
 
 
+def test_a_label_of_another_format_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "images/a.png", "images/b.png", "masks/a.png")
+    (tmp_path / "masks/b_mask.gif").touch()
+    with pytest.raises(UserError, match=r"b\.png: has no label of its name.*; b_mask\.gif cannot be read as a label"):
+        find_sources(tmp_path, None, None)
+
+
 def test_microscope_files_beside_masks(tmp_path: Path) -> None:
     put(tmp_path, "masks/a.png")
     (tmp_path / "images").mkdir()
