@@ -208,6 +208,17 @@ def test_colour_stacks_have_pages(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", 2), stack[2])
 
 
+@pytest.mark.parametrize(("channels", "metadata"), [(2, {}), (5, {}), (9, {"axes": "YXC"})])
+def test_channels_that_were_saved_as_columns_are_no_pages(tmp_path: Path, channels: int, metadata: dict) -> None:
+    image = np.zeros((20, 31, channels), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", metadata=metadata)
+    with pytest.raises(
+        UserError, match=rf"a\.tif: has 20 pages of 31 x {channels} pixels; save an image of {channels}"
+    ):
+        count_pages(tmp_path / "a.tif")
+    assert count_pages(tmp_path / "a.tif", "ZYX") == 20
+
+
 def test_a_file_of_odd_pages_is_skipped(tmp_path: Path) -> None:
     Image.fromarray(gray()).save(tmp_path / "good.png")
     with tifffile.TiffWriter(tmp_path / "mixed.tif") as writer:
