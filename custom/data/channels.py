@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from colorsys import hsv_to_rgb
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ Channel = int | tuple[int, ...] | None
 
 GRAY = ("gray",)
 """Name of the channel where no names are given: colours become luma."""
+_MOST_CHANNELS = 8  # an image is wider
 
 # Okabe and Ito's palette.
 _OKABE_ITO = (
@@ -62,6 +64,16 @@ def check_axes(axes: str | None) -> str | None:
     if not known or letters.partition("YX")[2] not in ("", "C"):
         raise UserError(f"axes {axes!r}: give T, Z, C, each at most once, and YX, such as CYX, ZCYX or YXC")
     return letters
+
+
+def refuse_channels_as_columns(path: Path, shape: Sequence[int]) -> None:
+    """Raise UserError if an array (..., H, W) without names of its axes is rather one of (H, W, C)."""
+    rows, columns, channels = shape[-3:]
+    if channels <= _MOST_CHANNELS and channels < min(rows, columns):
+        raise UserError(
+            f"{path}: has {rows} pages of {columns} x {channels} pixels; save an image of {channels} channels as "
+            "(C, H, W), with axes CYX; if these are pages, give axes ZYX"
+        )
 
 
 def class_colours(count: int) -> list[tuple[int, int, int]]:

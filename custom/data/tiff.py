@@ -18,12 +18,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .channels import Channel
+from .channels import Channel, refuse_channels_as_columns
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".tf2")  # the last three are names of BigTIFF
 ORIENTATION = 274
 _COMPRESSION = 259
-_MOST_CHANNELS = 8  # an image is wider
 _LOSSY = (tifffile.COMPRESSION.JPEG, tifffile.COMPRESSION.OJPEG)
 
 # Damage is found and reported here, in one line.
@@ -100,8 +99,8 @@ def _planes(file: tifffile.TiffFile, path: Path, axes: str | None) -> NDArray[An
         raise UserError(f"{path}: holds {planes} images behind {len(pages)} page; save them as single files")
     require_alike(pages, path)
     series = file.series[0]
-    if axes is None:
-        _refuse_channels_as_columns(series, pages[0], path)
+    if axes is None and series.axes.endswith(("QYX", "YXC")) and pages[0].samplesperpixel == 1:
+        refuse_channels_as_columns(path, series.shape)  # tifffile makes pages (W, C) of an array (H, W, C)
     leading = [(name, size) for name, size in zip(series.axes, series.shape, strict=True) if name not in pages[0].axes]
     ordered = list(series.pages)
     if math.prod(size for _, size in leading) != len(pages) or len(ordered) != len(pages) or None in ordered:
@@ -114,18 +113,6 @@ def _planes(file: tifffile.TiffFile, path: Path, axes: str | None) -> NDArray[An
         return grid.reshape(-1, 1)
     grid = np.moveaxis(grid, names.index("C"), -1)
     return grid.reshape(-1, grid.shape[-1])
-
-
-def _refuse_channels_as_columns(series: tifffile.TiffPageSeries, page: tifffile.TiffPage, path: Path) -> None:
-    """Raise UserError for an array (H, W, C), of which tifffile makes H pages unless C is 1, 3 or 4."""
-    if page.samplesperpixel > 1 or not series.axes.endswith(("QYX", "YXC")):
-        return
-    rows, columns, channels = series.shape[-3:]
-    if series.axes.endswith("C") or (channels <= _MOST_CHANNELS and channels < min(rows, columns)):
-        raise UserError(
-            f"{path}: has {rows} pages of {columns} x {channels} pixels; save an image of {channels} channels as "
-            "(C, H, W), with axes CYX; if these are pages, give axes ZYX"
-        )
 
 
 def _named(axes: str, leading: list[tuple[str, int]], pages: list[Any], path: Path) -> list[tuple[str, int]]:

@@ -35,6 +35,7 @@ import torch
 from tqdm import tqdm
 
 from custom.data.channels import Channel, as_channel, check_axes, count_of
+from custom.data.decode import MASK_SUFFIXES
 from custom.data.inputs import named_channels
 from custom.data.pixel_size import in_micrometres, warn_of_pixel_size
 from custom.errors import UserError
@@ -156,7 +157,9 @@ def chunk_of(block: int) -> int:
 
 
 def require_target(path: Path, resume: bool) -> None:
-    """Raise UserError if the target exists, or a part of it without `--resume`."""
+    """Raise UserError if the target exists, or a part of it without `--resume`, or has the suffix of an image file."""
+    if path.name.lower().endswith(MASK_SUFFIXES):
+        raise UserError(f"{path}: the result is a folder, an OME-Zarr image; name it {path.with_suffix('.zarr').name}")
     if path.exists():
         raise UserError(f"{path}: exists already; give a new name, or remove it first")
     part = part_of(path)

@@ -15,6 +15,7 @@ import zarr
 from numpy.typing import NDArray
 
 from custom.data import tiff
+from custom.data.channels import refuse_channels_as_columns
 from custom.data.decode import EXPORT, MICROSCOPE_SUFFIXES
 from custom.data.gray import luma
 from custom.data.image_io import require_unchanged, state_of
@@ -24,6 +25,7 @@ from custom.errors import UserError
 _aspage = methodcaller("aspage")  # with all tags
 # A chunk has to be decoded whole, so the largest one bounds the memory from below.
 LARGEST_CHUNK = 2**30
+_UNNAMED = "qyx"  # axes of an array that only counts them, Q as of tifffile
 ADVICE = "give a TIFF stack, a Zarr array or an OME-Zarr image of slices, rows and columns"
 
 
@@ -65,6 +67,8 @@ class Volume:
             raise UserError(f"{path}: not a volume; {EXPORT if microscope else f'{ADVICE}, TIFF as {endings}'}")
         try:
             array, stated = self._open_tiff() if named_tiff else self._open_zarr()
+            if axes is None and stated.endswith(_UNNAMED):
+                refuse_channels_as_columns(path, array.shape)
         except UserError:
             raise
         except Exception as error:  # each reader has exceptions of its own
@@ -146,7 +150,7 @@ class Volume:
         node = zarr.open(self.path, mode="r")
         if isinstance(node, zarr.Array):
             names = getattr(node.metadata, "dimension_names", None)
-            plain = {2: "yx", 3: "zyx"}.get(node.ndim, "?" * node.ndim)
+            plain = {2: "yx", 3: _UNNAMED}.get(node.ndim, "?" * node.ndim)
             return node, "".join(names) if names and all(name and len(name) == 1 for name in names) else plain
         attributes: Any = node.attrs.asdict()
         multiscales = attributes.get("ome", attributes).get("multiscales")
@@ -188,6 +192,10 @@ class _Axes:
 def _choose(path: Path, axes: str, shape: tuple[int, ...], channel: int | None, colour: bool) -> _Axes:
     """The meaning of each axis; `colour` if samples (S) are colours."""
     found = f"{path}: has shape {shape} (axes {axes})"
+    if "?" in axes and 0 not in shape and len(shape) > 2:
+        raise UserError(
+            f"{path}: has shape {shape}, and does not name its axes; say what they are, such as --axes TCZYX"
+        )
     if "y" not in axes or "x" not in axes or 0 in shape:
         raise UserError(f"{found}: not a volume, or truncated; {ADVICE}")
     samples = axes.find("s") if "s" in axes and shape[axes.index("s")] > 1 else None

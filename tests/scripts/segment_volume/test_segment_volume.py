@@ -212,13 +212,10 @@ def test_refusals(more, message, files, tmp_path, capsys):
     assert not (tmp_path / "out.zarr").exists()
 
 
-def test_target_without_a_name(files, capsys):
-    refused(capsys, command(files[0], Path("/"), files[1]), "/: exists already")
-
-
-def test_target_that_exists(files, tmp_path, capsys):
+def test_targets_that_cannot_be_made(files, tmp_path, capsys):
     (tmp_path / "out.zarr").mkdir()
-    refused(capsys, command(files[0], tmp_path / "out.zarr", files[1]), "exists already")
+    for path, message in ((tmp_path / "out.zarr", "exists already"), ("/", "/: exists already"), ("a.tif", "a.zarr")):
+        refused(capsys, command(files[0], Path(path), files[1]), message)
 
 
 def test_full_disk_is_noticed_before_the_work(files, tmp_path, capsys, monkeypatch):

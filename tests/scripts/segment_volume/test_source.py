@@ -151,6 +151,21 @@ def line(folder: Path) -> Path:
     return folder / "line.zarr"
 
 
+def unnamed(*shape: int) -> Callable[[Path], Path]:
+    """A Zarr array that does not name its axes."""
+
+    def write(folder: Path) -> Path:
+        zarr.create_array(folder / "array.zarr", shape=shape, chunks=shape, dtype="uint8")
+        return folder / "array.zarr"
+
+    return write
+
+
+def columns_of_channels(folder: Path) -> Path:
+    tifffile.imwrite(folder / "a.tif", np.zeros((20, 31, 2), np.uint8), photometric="minisblack")
+    return folder / "a.tif"
+
+
 def several_times(folder: Path) -> Path:
     tifffile.imwrite(folder / "movie.tif", np.stack([STACK] * 2), imagej=True, metadata={"axes": "TZYX"})
     return folder / "movie.tif"
@@ -171,6 +186,9 @@ def several_times(folder: Path) -> Path:
         (empty_group, "without an OME-Zarr image"),
         (line, "not a volume"),
         (several_times, "single time point"),
+        (columns_of_channels, "has 20 pages of 31 x 2 pixels; save an image of 2 channels"),
+        (unnamed(20, 31, 3), "has 20 pages of 31 x 3 pixels; save an image of 3 channels"),
+        (unnamed(1, 2, 20, 31), "does not name its axes; say what they are, such as --axes TCZYX"),
     ],
 )
 def test_refusals(make, message, tmp_path):
