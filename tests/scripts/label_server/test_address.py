@@ -7,10 +7,10 @@ import socket
 
 import pytest
 
-from custom.data.decode import IMAGE_SUFFIXES
+from custom.data.decode import IMAGE_SUFFIXES, TIFF_SUFFIXES
 from custom.errors import UserError
 from scripts.label_server.__main__ import main
-from scripts.label_server.app.lib.names import IMAGE_SUFFIXES as ACCEPTED
+from scripts.label_server.app.lib import names
 from scripts.label_server.server import Address, check_address, check_studies, environment, temporary_folder
 
 from .helpers import free_port
@@ -80,8 +80,8 @@ class TestFolders:
         found = {file.name for file in tmp_path.iterdir() for pattern in patterns if file.name.endswith(pattern[1:])}
         assert found >= {"a.TIF", "b.Png", "c.jpg"}
 
-    def test_the_server_takes_formats_that_the_reader_knows(self):
-        assert set(ACCEPTED) <= set(IMAGE_SUFFIXES)
+    def test_the_server_takes_the_formats_that_the_reader_knows(self):
+        assert (names.IMAGE_SUFFIXES, names.TIFF_SUFFIXES) == (IMAGE_SUFFIXES, TIFF_SUFFIXES)
 
     def test_uploads_are_in_a_folder_of_this_user_alone_which_is_removed(self, tmp_path):
         left = tmp_path / "temporary.left"

@@ -85,3 +85,12 @@ class TestOptions:
         assert check_options({"result_extension": [".png", ".tif"], "pretrained": []}, ALL) == {
             "result_extension": ".png"
         }
+
+    @pytest.mark.parametrize("extension", [{}, {"result_extension": None}, {"result_extension": ".png"}])
+    def test_a_type_that_png_lacks(self, extension):
+        with pytest.raises(RequestError, match="result_dtype: PNG has no float32"):
+            check_options({"result_dtype": "float32", **extension}, INFER)
+        assert check_options({"result_dtype": "uint16", **extension}, INFER)["result_dtype"] == "uint16"
+        assert (
+            check_options({"result_dtype": "float32", "result_extension": ".tif"}, INFER)["result_dtype"] == "float32"
+        )

@@ -20,17 +20,17 @@ MASK[1:3, 2:7] = 255
 
 def save(file, array):
     """Write an array (H, W) or (H, W, 3) by the file's ending."""
-    if file.name.endswith(".nii.gz"):
+    if file.name.lower().endswith(".nii.gz"):
         nibabel.save(nibabel.nifti1.Nifti1Image(array.T[:, :, None], np.eye(4)), file)
-    elif file.suffix == ".tif":
-        tifffile.imwrite(file, array)
+    elif file.suffix.lower() in (".tif", ".btf"):
+        tifffile.imwrite(file, array, bigtiff=file.suffix == ".btf")
     else:
         Image.fromarray(array).save(file)
     return file
 
 
 class TestImages:
-    @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.bmp", "a.jpg", "a.nii.gz"])
+    @pytest.mark.parametrize("name", ["a.png", "a.TIF", "a.btf", "a.bmp", "a.jpg", "a.NII.GZ"])
     def test_height_and_width(self, tmp_path, name):
         assert check_image(save(tmp_path / name, MASK), name) == SIZE
 
@@ -72,7 +72,7 @@ class TestImages:
 
 
 class TestLabels:
-    @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.bmp", "a.nii.gz"])
+    @pytest.mark.parametrize("name", ["a.png", "a.btf", "a.bmp", "a.nii.gz"])
     @pytest.mark.parametrize("value", [0, 1, 255])
     def test_masks_of_one_value(self, tmp_path, name, value):
         check_label(save(tmp_path / name, np.where(MASK > 0, value, 0).astype(np.uint8)), name, SIZE, TWO)

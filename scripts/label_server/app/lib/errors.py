@@ -7,9 +7,13 @@ from .names import RequestError
 
 def input_error(error: BaseException | None) -> BaseException | None:
     """The bundle's `UserError` that `error` is or was caused by, if any. The bundle's package has a name of its own."""
-    while error is not None and type(error).__name__ != "UserError":
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:  # an error that was raised from itself is its own cause
+        if type(error).__name__ == "UserError":
+            return error
+        seen.append(error)
         error = error.__cause__ or error.__context__
-    return error
+    return None
 
 
 def as_request_error(error: Exception) -> Exception:

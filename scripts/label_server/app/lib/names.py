@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 LONGEST = 200  # bytes of UTF-8; file systems allow 255, endings and temporary names included
-IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")  # as in custom.data, which the app runs without
-LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".nii.gz")
+# The same as in custom.data, which the app runs without; a test holds them equal.
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".tf2")
+IMAGE_SUFFIXES = (".png", *TIFF_SUFFIXES, ".jpg", ".jpeg", ".bmp")
+LABEL_SUFFIXES = (".png", *TIFF_SUFFIXES, ".bmp", ".nii.gz")
 DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows, with any ending
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 

@@ -20,15 +20,20 @@ def check_options(request: dict[str, Any], known: dict[str, Check]) -> dict[str,
     A list stands for its first value, because clients send back a list of choices when nothing was chosen.
 
     Raises:
-        RequestError: a value of a wrong type or out of range.
+        RequestError: a value of a wrong type or out of range, or a type of pixels that the file format lacks.
     """
-    checked = {}
+    checked: dict[str, Any] = {}
     for key in known.keys() & request.keys():
         value = request[key]
         if isinstance(value, list) and key not in LISTS:
             value = value[0] if value else None
         if value is not None:
             checked[key] = known[key](key, value)
+    dtype = checked.get("result_dtype")
+    if dtype not in (None, "uint8", "uint16") and checked.get("result_extension", ".png") == ".png":
+        raise RequestError(
+            400, f"result_dtype: PNG has no {dtype}; give uint8 or uint16, or a result_extension of .tif"
+        )
     return checked
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .model import NOT_KNOWN
-from .names import RequestError
+from .names import TIFF_SUFFIXES, RequestError
 
 MOST_PIXELS = 1 << 28  # of an image that is sent, 16384 x 16384; an image in the folder may have any size
 CHANNELS_FIRST = "CYX"
@@ -34,9 +34,9 @@ def image_size(file: Path, name: str, axes: str | None = None) -> tuple[int, int
         RequestError: several pages, or not a readable image.
     """
     try:
-        if file.name.endswith(".nii.gz"):
+        if file.name.lower().endswith(".nii.gz"):
             return _nifti_size(_nifti(file).shape, name)
-        if file.suffix.lower() in (".tif", ".tiff"):
+        if file.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(file) as tiff:
                 pages = [page for page in tiff.pages if not page.is_reduced]  # type: ignore[union-attr]
                 sizes = dict(zip(tiff.series[0].axes, tiff.series[0].shape, strict=True))
@@ -107,10 +107,10 @@ def check_label(file: Path, name: str, size: tuple[int, int], classes: Sequence[
 
 def _pixels(file: Path) -> NDArray:
     """Values as stored: (H, W), or (H, W, C) of colours."""
-    if file.name.endswith(".nii.gz"):
+    if file.name.lower().endswith(".nii.gz"):
         array = np.asarray(_nifti(file).dataobj)
         return array.reshape(array.shape[:2])
-    if file.suffix.lower() in (".tif", ".tiff"):
+    if file.suffix.lower() in TIFF_SUFFIXES:
         return tifffile.imread(file, key=0)
     with Image.open(file) as image:
         return np.asarray(image)

@@ -79,7 +79,7 @@ class Store(LocalDatastore):
         name = check_name(image_id or self._to_id(sent.name)[0])
         ending = self._to_id(sent.name)[1]
         check_suffix(name + ending, IMAGE_SUFFIXES)
-        if name in self.list_images():
+        if name.casefold() in map(str.casefold, self.list_images()):  # some file systems take them for one
             raise RequestError(409, f"image {shown(name)}: is there already; remove it first, or give another name")
         check_inside(self.folder, self.folder / (name + ending))
         check_image(sent, name + ending, self.axes)
