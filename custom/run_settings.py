@@ -161,6 +161,29 @@ def require_class_weights(class_weights: float | Sequence[float] | None, data: D
         )
 
 
+def require_classes(data: Datalist) -> None:
+    """Warn of classes that are not learned, since no label for training has them. Pairs of annotators are not checked.
+
+    Raises:
+        UserError: all pixels for training are ignored; or the labels for validation hold one class alone, of which
+            weights that were never trained find every pixel.
+    """
+    where, seen = data.folder / FILE_NAME, data.seen
+    if not seen:
+        return
+    if not seen["training"]:
+        raise UserError(f"{where}: every pixel of the labels of `training` is ignored; check `ignore_value`")
+    if len(seen["validation"]) == 1:
+        (only,) = seen["validation"]
+        raise UserError(
+            f"{where}: the labels of `validation` hold the class {data.class_names[only]!r} alone, by which no weights "
+            "can be chosen; name images with another class, too, or none"
+        )
+    missing = [name for index, name in enumerate(data.class_names) if index not in seen["training"]]
+    if missing:
+        warnings.warn(f"{where}: no label of `training` holds {', '.join(missing)}: it is not learned", stacklevel=2)
+
+
 def _argument(definition: Any, name: str) -> Any:
     """An argument of a network or of a network in it; None if there is none."""
     if not isinstance(definition, dict):

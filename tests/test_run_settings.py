@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
-from custom.data import make_synthetic, read_dataset
+from custom.data import make_synthetic, read_dataset, write_image
 from custom.errors import UserError
-from custom.run_settings import differences, require_class_weights, require_validation
+from custom.run_settings import differences, require_class_weights, require_classes, require_validation
 
 ROOT = Path(__file__).parents[1]
 CONFIG = {
@@ -107,6 +109,29 @@ def test_a_schedule_that_follows_the_validation_needs_one(dataset):
         require_validation(data, plateau=False)
     with pytest.raises(UserError, match="`validation` list is empty.*schedules#one_cycle"):
         require_validation(data, plateau=True)
+
+
+def fill_labels(dataset: Path, split: str, value: int) -> None:
+    content = json.loads((dataset / "dataset.json").read_text())
+    (dataset / "dataset.json").write_text(json.dumps({**content, "ignore_value": 7}))
+    for item in content[split]:
+        write_image(dataset / item["label"], np.full((48, 64), value, np.uint8))
+
+
+def test_labels_of_one_class(dataset, recwarn):
+    require_classes(read_dataset(dataset))
+    require_classes(read_dataset(dataset, check=False))
+    fill_labels(dataset, "validation", 0)
+    with pytest.raises(UserError, match="the labels of `validation` hold the class 'membrane' alone"):
+        require_classes(read_dataset(dataset))
+    require_classes(read_dataset(dataset).all_in_training())
+    assert not recwarn.list
+    fill_labels(dataset, "training", 255)
+    with pytest.warns(UserWarning, match="no label of `training` holds membrane: it is not learned"):
+        require_classes(replace(data := read_dataset(dataset), seen={**data.seen, "validation": frozenset()}))
+    fill_labels(dataset, "training", 7)
+    with pytest.raises(UserError, match="every pixel of the labels of `training` is ignored"):
+        require_classes(read_dataset(dataset))
 
 
 def test_a_list_of_class_weights_has_one_for_each_class_and_for_contact(dataset):

@@ -31,12 +31,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+
 from ..constants import IGNORED
 from ..errors import UserError
 from ..json_file import read_json
 from .channels import GRAY, as_channel, check_axes
 from .image_io import check_image, check_mask, require_shape
-from .labels import LabelFormat, LabelKind, parse_class_mask, parse_instance_mask
+from .labels import LabelFormat, LabelKind, instance_classes, parse_class_mask, parse_instance_mask
 from .leaks import content_of, refuse_shared, warn_of_neighbours
 
 FILE_NAME = "dataset.json"
@@ -66,10 +68,14 @@ class Datalist:
     about: dict[str, str] = field(default_factory=dict)
     channel_names: tuple[str, ...] = GRAY
     pixel_size: float | None = None
+    seen: dict[str, frozenset[int]] = field(default_factory=dict)
 
     def all_in_training(self) -> Datalist:
         """The same data set with its validation images among those for training, and none for validation."""
-        return replace(self, training=self.training + self.validation, validation=[])
+        seen = dict(self.seen)
+        if seen:
+            seen |= {"training": seen["training"] | seen["validation"], "validation": frozenset()}
+        return replace(self, training=self.training + self.validation, validation=[], seen=seen)
 
 
 def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Datalist:
@@ -93,17 +99,21 @@ def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Dat
     if not items["training"]:
         raise UserError(f"{folder / FILE_NAME}: the `training` list is empty; name at least one image and its label")
     contents: dict[str, str | None] = {}
+    seen: dict[str, frozenset[int]] = {}
     if check:
         every = [item for split in SPLITS for item in items[split]]
         with ThreadPoolExecutor() as pool:
             # zip re-raises the exception of the first failed item in file order
-            contents = dict(zip([item["image"] for item in every], pool.map(_check_item, every), strict=True))
+            checked = list(pool.map(_check_item, every))
+        contents = {item["image"]: content for item, (content, _) in zip(every, checked, strict=True)}
+        held = iter(checked)
+        seen = {split: frozenset[int]().union(*(next(held)[1] for _ in items[split])) for split in SPLITS}
         warn_of_neighbours(items)
     refuse_shared(items, contents, folder / FILE_NAME)
     about = {key: value for key, value in content.items() if isinstance(value, str) and key not in _NOT_ABOUT}
     size = _read_pixel_size(content, folder / FILE_NAME)
     return Datalist(
-        folder, label_format, class_names, about=about, channel_names=channel_names, pixel_size=size, **items
+        folder, label_format, class_names, about=about, channel_names=channel_names, pixel_size=size, seen=seen, **items
     )
 
 
@@ -241,16 +251,17 @@ def _read_items(content: dict[str, Any], split: str, folder: Path, shared: dict[
     return items
 
 
-def _check_item(item: dict[str, Any]) -> str | None:
-    """`content_of` the image of an item; raises UserError if something is wrong with image or mask."""
+def _check_item(item: dict[str, Any]) -> tuple[str | None, frozenset[int]]:
+    """`content_of` the image of an item, and the classes in its mask; raises UserError if something is wrong."""
     image = check_image(item["image"], None, item.get("channel"), item.get("axes"))
     if "label" not in item:
-        return content_of(image)
+        return content_of(image), frozenset()
     path, label_format = Path(item["label"]), item["label_format"]
     mask = check_mask(path)
     require_shape(mask, path, Path(item["image"]), image.shape)
     if label_format.kind == "instances":
-        parse_instance_mask(mask, label_format, path)
+        classes = instance_classes(parse_instance_mask(mask, label_format, path))
     else:
-        parse_class_mask(mask, label_format, path)
-    return content_of(image)
+        classes = parse_class_mask(mask, label_format, path)
+    counts = np.bincount(classes.ravel(), minlength=IGNORED + 1)[:IGNORED]
+    return content_of(image), frozenset(np.flatnonzero(counts).tolist())

@@ -63,9 +63,11 @@ def test_instances(folder: Path) -> None:
     _edit(folder, label_kind="instances", labels={"0": "background", ">0": "cell"}, ignore_value=255)
     dataset = read_dataset(folder)
     assert dataset.label_format == LabelFormat("instances", ignore=255)
+    assert dataset.seen == {"training": {0}, "validation": {0}, "test": set()}
     label = Path(dataset.training[0]["label"])
     write_image(label, np.arange(SHAPE[0] * SHAPE[1], dtype=np.uint16).reshape(SHAPE))
     assert read_dataset(folder).training == dataset.training
+    assert read_dataset(folder).seen["training"] == {0, 1}
 
 
 def test_missing_folder_and_file(folder: Path) -> None:
