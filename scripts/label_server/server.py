@@ -142,6 +142,7 @@ def serve(
             [*command(python, app, studies, bundles, address), *reading_options(channel, axes)],
             cwd=app,
             env=environment(studies, temporary),
+            stdin=subprocess.PIPE,  # closed when this process ends in whatever way, and the server with it
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal is for this process, which then ends the server
@@ -166,6 +167,7 @@ def command(python: Path, app: Path, studies: Path, bundles: list[str], address:
         *("--app", str(app.absolute()), "--studies", str(studies.absolute())),
         *("--conf", "models", ",".join(bundles), "--conf", "zoo_source", "local"),
         *("--conf", "allow_origins", ",".join(address.origins), "--conf", "max_upload", str(address.max_upload)),
+        *("--conf", "follow_starter", "true"),
         *("--host", HOST, "--port", str(address.port)),
     ]
 

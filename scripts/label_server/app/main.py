@@ -14,6 +14,7 @@ from lib.model import reading
 from lib.names import RequestError, shown
 from lib.options import INFER, check_options
 from lib.pictures import check_image
+from lib.starter import follow_starter
 from lib.store import Store
 from lib.tasks import BatchTask, InferTask, TrainTask, check_device
 from monailabel.config import settings
@@ -41,6 +42,8 @@ class UNetApp(MONAILabelApp):
         self.bundles = {name: str(Path(app_dir) / "model" / name) for name in conf["models"].split(",")}
         self.computing = threading.RLock()  # one segmentation at a time: a bundle's parsed config is shared
         self.axes = reading(conf).get("axes")
+        if conf.get("follow_starter"):
+            follow_starter()
         super().__init__(app_dir, studies, conf, name="U-Net", description="Segmentation of 2D microscopy images")
 
     def init_datastore(self) -> Datastore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,20 @@ print(child.pid, flush=True)
 time.sleep(60)
 """
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+FOLLOWING = f"""
+import os, subprocess, sys, time
+sys.path.insert(0, {str(Path(server.__file__).with_name("app"))!r})
+from lib.starter import follow_starter
+follow_starter()
+"""
+STARTER = """
+import sys, time
+from pathlib import Path
+from scripts.label_server import server
+server.command = lambda *_: [sys.executable, "serving.py"]
+server.wait_until_ready = lambda *_: print("started", flush=True)
+server.serve(Path(sys.executable), Path({folder!r}), Path({folder!r}), ["a"], server.Address(1))
+"""
 
 
 def start(code: str) -> tuple[subprocess.Popen, str]:
@@ -50,6 +65,26 @@ class TestStop:
         process.wait()
         stop(process)
         assert process.poll() == 0
+
+
+class TestFollowStarter:
+    def test_a_server_and_its_training_end_when_their_starter_is_killed(self, tmp_path):
+        (tmp_path / "training.py").write_text(FOLLOWING + "print(os.getpid(), flush=True); time.sleep(60)")
+        (tmp_path / "serving.py").write_text(
+            FOLLOWING
+            + "subprocess.Popen([sys.executable, 'training.py']); print(os.getpid(), flush=True); time.sleep(60)"
+        )
+        process, _ = start(STARTER.format(folder=str(tmp_path)))
+        following: list[psutil.Process] = []
+        deadline = time.monotonic() + 20
+        while len(following) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+            following = [psutil.Process(int(line)) for line in (tmp_path / "server.log").read_text().split()]
+        assert len(following) == 2
+        process.kill()
+        process.wait()
+        _, alive = psutil.wait_procs(following, timeout=10)
+        assert alive == []
 
 
 class TestServe:

@@ -51,6 +51,7 @@ class TestOptions:
             ("val_split", 0),
             ("pretrained", False),
             ("result_extension", ".nii.gz"),
+            ("level", 0),
             ("location", [-40, -30]),
             ("size", [0, 60]),
             ("images", ["a", "b"]),

@@ -85,6 +85,8 @@ class TestAnswers:
         ]
         x, y = np.array(points).T
         assert (x.min(), y.min(), x.max(), y.max()) == (40, 30, 140, 90)
+        status, _, content = server.request("POST", f"/infer/wsi/{NAME}?image=gray&output=asap", {**region, "level": 1})
+        assert (status, json.loads(content)["detail"][:8]) == (400, "level: 1")
 
     def test_cvat_gets_annotations(self, server, own_masks):
         body = {"params": json.dumps({"output": "json"})}

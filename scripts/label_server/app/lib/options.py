@@ -84,6 +84,13 @@ def boolean(key: str, value: Any) -> bool:
     return value
 
 
+def full_size(key: str, value: Any) -> int:
+    """The level 0 of an image."""
+    if type(value) is not int or value != 0:
+        raise RequestError(400, f"{key}: {shown(value)}; location and size are pixels of the image itself: give 0")
+    return value
+
+
 def word(key: str, value: Any) -> str:
     """A tag."""
     return check_tag(value)
@@ -109,6 +116,7 @@ INFER: dict[str, Check] = {
     **RESULT,
     "save_label": boolean,
     "output": one_of("asap", "dsa", "json", "image", "all"),
+    "level": full_size,
     "location": pair(-LARGEST),
     "size": pair(0),
     "min_poly_area": integer(0, LARGEST),
