@@ -18,7 +18,7 @@ from pathlib import Path
 from .. import command
 from .measures import score
 from .output import require_file_name, table, write_csv, write_json
-from .pages import find_pairs, read_objects, read_probability, read_stacks
+from .pages import find_pairs, read_objects, read_probability, read_stacks, warn_of_masks
 
 
 def make_parser() -> command.Parser:
@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     read = read_probability if options.challenge == "isbi" else read_objects
     pairs = find_pairs(options.pred, options.label, options.pair_by)
     predictions, labels = read_stacks(pairs, read, options.ignore)
+    if options.challenge == "ctc":
+        warn_of_masks(predictions, options.pred)
+        warn_of_masks(labels, options.label, options.ignore)
     scores = score(options.challenge, predictions, labels, options.ignore)
     print(table(scores))
     if options.json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from custom.data.image_io import count_pages, read_image, read_mask
 from custom.data.pairs import list_images, list_masks, pair_by_name
 from custom.errors import UserError
+
+from ..prepare_data.values import count_regions
 
 PairBy = Literal["name", "order"]
 
@@ -100,8 +103,27 @@ def read_probability(page: Page) -> NDArray:
 
 
 def read_objects(page: Page) -> NDArray:
-    """Instance ids (H, W); raises UserError as `read_mask`."""
-    return read_mask(page.path, page.number)
+    """Instance ids (H, W).
+
+    Raises:
+        UserError: as `read_mask`; negative ids.
+    """
+    objects = read_mask(page.path, page.number)
+    if objects.min() < 0:
+        raise UserError(
+            f"{page.path}: has the value {objects.min()}; give 0 for background and numbers above for objects"
+        )
+    return objects
+
+
+def warn_of_masks(objects: list[NDArray], source: Path, ignore: int | None = None) -> None:
+    """Warn if each image has one object at most, and one is in separate regions, as in black and white masks."""
+    regions = [count_regions(ids if ignore is None else np.where(ids == ignore, 0, ids)) for ids in objects]
+    if all(len(found) <= 1 for found in regions) and any(count > 1 for found in regions for count in found.values()):
+        warnings.warn(
+            f"{source}: marks separate regions by one value, which counts as one object; number the objects",
+            stacklevel=2,
+        )
 
 
 def read_stacks(

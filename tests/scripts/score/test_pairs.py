@@ -82,6 +82,29 @@ def test_negative_labels(tmp_path, capsys, challenge):
     assert score.main(arguments) == 0
 
 
+def test_negative_objects(tmp_path, capsys):
+    ids = np.full(SHAPE, -1, np.int16)
+    ids[2:5, 3:9] = 1
+    tifffile.imwrite(tmp_path / "p.tif", ids)
+    tifffile.imwrite(tmp_path / "l.tif", (ids > 0).astype(np.uint8))
+    assert "p.tif: has the value -1; give 0" in refusal(capsys, "ctc", tmp_path / "p.tif", tmp_path / "l.tif")
+
+
+@pytest.mark.parametrize("black_and_white", ["p", "l"])
+def test_masks_that_do_not_number_their_objects(tmp_path, capsys, recwarn, black_and_white):
+    ids = np.zeros(SHAPE, np.uint8)
+    ids[2:5, 3:9], ids[2:5, 12:20] = 1, 2
+    for name in "pl":
+        tifffile.imwrite(tmp_path / f"{name}.tif", (ids > 0) if name == black_and_white else ids)
+    arguments = ["ctc", "--pred", str(tmp_path / "p.tif"), "--label", str(tmp_path / "l.tif")]
+    with pytest.warns(UserWarning, match=rf"{black_and_white}\.tif: marks separate regions by one value, which"):
+        assert score.main(arguments) == 0
+    recwarn.clear()
+    tifffile.imwrite(tmp_path / f"{black_and_white}.tif", ids)
+    assert score.main(arguments) == 0
+    assert not recwarn.list
+
+
 def test_masks_of_imagej_with_an_inverting_table(tmp_path, capsys):
     mask = np.zeros(SHAPE, np.uint8)
     mask[3:9, 4:9] = 255
