@@ -81,6 +81,12 @@ def prepare(
     pairs = [page for source in sources.pairs for page in _pages(source, channels)]
     _require_names(pairs)
     splits = assign([pair.image for pair in pairs], split)
+    if sources.splits:
+        warnings.warn(
+            f"images of {', '.join(sources.splits)} are divided anew, as --split says: to keep folders apart, prepare "
+            "each by itself, or correct the lists of dataset.json",
+            stacklevel=2,
+        )
     categories = _categories(pairs)
     if categories is None:
         drawn = None

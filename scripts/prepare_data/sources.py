@@ -15,7 +15,9 @@ from . import cellpose, imagej, json_labels
 from .object_files import holds_objects
 from .overview import skipped_line
 
+IMAGE_FOLDERS = ("images",)
 MASK_FOLDERS = ("masks", "labels")
+SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class Source:
 
 @dataclass
 class Sources:
-    """Images with labels, files beside them that are neither, the name of the whole, and folders searched so far."""
+    """Images with labels, files beside them that are neither, the name of the whole, folders searched so far, and
+    names of folders that tell training images from others."""
 
     name: str
     pairs: list[Source] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     searched: set[Path] = field(default_factory=set)
+    splits: list[str] = field(default_factory=list)
 
 
 def find_sources(source: Path | None, images: Path | None, masks: Path | None) -> Sources:
@@ -86,17 +90,26 @@ def _no_images(folder: Path | None, skipped: list[Path]) -> UserError:
 
 
 def _search(folder: Path, prefix: str, sources: Sources) -> None:
-    masks = next((folder / name for name in MASK_FOLDERS if (folder / name).is_dir()), None)
-    if (folder / "images").is_dir():
+    images, masks = _named(folder, IMAGE_FOLDERS), _named(folder, MASK_FOLDERS)
+    if images is not None:
         if masks is None:
-            raise UserError(f"{folder}: has images/, but no masks/ or labels/; put masks there, named as the images")
-        _two_folders(folder / "images", masks, prefix, sources)
+            raise UserError(
+                f"{folder}: has {images.name}/, but no masks/ or labels/; put masks there, named as the images"
+            )
+        _two_folders(images, masks, prefix, sources)
     elif masks is not None and list_images(folder):
         _two_folders(folder, masks, prefix, sources, inner=False)
     else:
         _side_by_side(folder, prefix, sources)
         for inside in _folders(folder, sources):
+            if not prefix and inside.name.lower() in SPLIT_FOLDERS:
+                sources.splits.append(inside.name)
             _search(inside, f"{prefix}{inside.name}_", sources)
+
+
+def _named(folder: Path, names: tuple[str, ...]) -> Path | None:
+    """A folder of one of these names, in any case, in a folder."""
+    return next((inside for name in names for inside in folders_in(folder) if inside.name.lower() == name), None)
 
 
 def _two_folders(images: Path, masks: Path, prefix: str, sources: Sources, inner: bool = True) -> None:
@@ -127,7 +140,8 @@ def _side_by_side(folder: Path, prefix: str, sources: Sources) -> None:
 def _pair(images: list[Path], labels: list[Path], prefix: str, sources: Sources) -> None:
     tables = [file for file in labels if is_coco(file)]
     if not tables:
-        pairs = pair_by_name(images, labels, _advice(images, sources.skipped))
+        elsewhere = "" if labels else "if its folder is not masks/ or labels/, say --images DIR --masks DIR"
+        pairs = pair_by_name(images, labels, _advice(images, sources.skipped) or elsewhere)
         sources.pairs += [Source(image, label, prefix) for image, label in pairs]
         return
     if len(labels) > 1:

@@ -38,6 +38,21 @@ def test_two_folders_with_subfolders(tmp_path: Path, masks: str) -> None:
     assert same.name == tmp_path.name
 
 
+def test_folders_in_capitals(tmp_path: Path) -> None:
+    sources = find_sources(put(tmp_path, "Images/a.png", "MASKS/a.png"), None, None)
+    assert [(pair.image.parent.name, pair.label.parent.name) for pair in sources.pairs] == [("Images", "MASKS")]
+
+
+def test_folders_of_other_names_have_options(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="say --images DIR --masks DIR"):
+        find_sources(put(tmp_path, "image/a.png", "mask/a.png"), None, None)
+
+
+def test_folders_of_a_split_are_named(tmp_path: Path) -> None:
+    names = [f"{split}/{part}/{split[0]}.png" for split in ("Train", "val", "day1") for part in ("images", "masks")]
+    assert find_sources(put(tmp_path, *names), None, None).splits == ["Train", "val"]
+
+
 def test_side_by_side_with_subfolders(tmp_path: Path) -> None:
     put(tmp_path, "a.png", "a_seg.png", "x/y/a.png", "x/y/a_cp_masks.png", "z/images/b.png", "z/masks/b.png")
     assert found(find_sources(tmp_path, None, None), tmp_path) == [

@@ -82,3 +82,11 @@ def test_blank_images_with_objects_are_named(own: Path, tmp_path: Path, capsys) 
     write_image(own / "images/cat.png", np.full(SHAPE, 7, np.uint8))
     prepare("folder", "--source", own, "--output", tmp_path / "out")
     assert "labels, but no image: 1 have a single gray value: cat (" in capsys.readouterr().out
+
+
+def test_a_split_by_folders_is_warned_of(own: Path, tmp_path: Path, capsys) -> None:
+    for part in ("images", "masks"):
+        (tmp_path / "whole/test").mkdir(parents=True, exist_ok=True)
+        (own / part).rename(tmp_path / "whole/test" / part)
+    prepare("folder", "--source", tmp_path / "whole", "--output", tmp_path / "out")
+    assert "images of test are divided anew" in capsys.readouterr().err
