@@ -14,6 +14,8 @@ from custom.errors import UserError
 
 _FEW_INSIDE = 0.05
 """Share of in-between pixels in 3 x 3 squares of one value: at least 0.6 of numbered cells, 0 of smoothed outlines."""
+_SLOPE = 0.2
+"""Share of in-between pixels that are beside higher and lower ones: 0 of thin objects, more of smoothed outlines."""
 
 
 @dataclass
@@ -67,12 +69,15 @@ class MaskValues:
 
 
 def is_smoothed(mask: NDArray) -> bool:
-    """Whether a mask (H, W) has areas of its least and greatest values, and those between them nowhere have any."""
-    inside = ndimage.maximum_filter(mask, 3) == ndimage.minimum_filter(mask, 3)
-    low, high = mask.min(), mask.max()
+    """Whether a mask (H, W) has areas of its least and greatest values, and between them slopes without any area."""
+    highest, lowest = ndimage.maximum_filter(mask, 3), ndimage.minimum_filter(mask, 3)
+    inside, low, high = highest == lowest, mask.min(), mask.max()
     between = (mask > low) & (mask < high)
     areas = inside[mask == low].any() and inside[mask == high].any()
-    return bool(areas and between.any() and inside[between].mean() < _FEW_INSIDE)
+    if not areas or not between.any():
+        return False
+    slope = (highest > mask) & (lowest < mask)  # at the outline of an object nothing is higher
+    return bool(inside[between].mean() < _FEW_INSIDE and slope[between].mean() > _SLOPE)
 
 
 def count_regions(mask: NDArray) -> dict[int, int]:

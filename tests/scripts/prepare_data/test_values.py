@@ -53,6 +53,9 @@ def test_smoothed_outlines_are_refused(own: Path, tmp_path: Path, capsys, smooth
 
 def test_numbered_objects_and_spots_are_not_smoothed() -> None:
     assert not is_smoothed(label(np.tile(disks(), (2, 3))))
+    thin = np.where(label(disks()) == 2, 6, 0)
+    thin[2:4, 10:20], thin[44:46, 30:34], thin[10:13, 5:7] = 3, 4, 5
+    assert not is_smoothed(thin)
     spots = np.zeros(SHAPE, np.int32)
     spots[::8, ::8] = np.arange(1, 55).reshape(6, 9)
     assert not is_smoothed(spots)
