@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from custom.errors import UserError
+from custom.files import require_writable
 from custom.lock import lock
 
 from ..command import end_processes
@@ -74,7 +75,7 @@ def check_origin(origin: str) -> None:
 
 
 def check_studies(folder: Path) -> int:
-    """Number of images in the folder; `UserError` if there are none."""
+    """Number of images in the folder; `UserError` if there are none, or if labels cannot be put beside them."""
     if not folder.is_dir():
         raise UserError(f"--studies {folder}: no such folder; give the folder with the images")
     images = images_in(folder)
@@ -84,6 +85,7 @@ def check_studies(folder: Path) -> int:
     twice = sorted(file.name for file in images if stems.count(file.stem.casefold()) > 1)
     if twice:
         raise UserError(f"--studies {folder}: {', '.join(twice)} would have labels of the same name; rename them")
+    require_writable(folder)
     return len(images)
 
 

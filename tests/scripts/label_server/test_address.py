@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 import socket
+from unittest.mock import Mock
 
 import pytest
 
@@ -55,6 +59,13 @@ class TestAddress:
         for name in ("a.png", "a.tif", "b.png"):
             (tmp_path / name).touch()
         with pytest.raises(UserError, match="a.png, a.tif would have labels of the same name"):
+            check_studies(tmp_path)
+
+    def test_studies_that_take_no_labels(self, tmp_path, monkeypatch):
+        (tmp_path / "a.png").touch()
+        refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        monkeypatch.setattr("tempfile.TemporaryFile", Mock(side_effect=refused))  # an administrator may write anywhere
+        with pytest.raises(UserError, match=f"{re.escape(str(tmp_path))}: cannot be written .Permission denied"):
             check_studies(tmp_path)
 
     @pytest.mark.parametrize("megabytes", [0, -5])

@@ -195,6 +195,15 @@ class TestAllowed:
             broken.unlink()
             wait_for_total(server, len(STEMS))
 
+    def test_an_image_that_was_just_removed_is_unknown(self, server):
+        file = server.studies / "passing.png"
+        file.write_bytes(file_of(server, "gray").read_bytes())
+        wait_for_total(server, len(STEMS) + 1)
+        file.unlink()
+        status, _, content = server.request("POST", f"/infer/{NAME}?image=passing&output=image")
+        assert status == 404, content
+        wait_for_total(server, len(STEMS))
+
     def test_others_need_not_wait_for_a_large_image(self, server, tmp_path):
         ramp = np.linspace(0, 255, 2600, dtype=np.uint8)
         Image.fromarray(np.tile(ramp, (2000, 1))).save(tmp_path / "large.png")

@@ -65,7 +65,7 @@ class Store(LocalDatastore):
     def image_file(self, name: Any) -> Path:
         """File of an image; `RequestError` with 404 if there is none of that name."""
         found = self.get_image_uri(name) if isinstance(name, str) else ""
-        if not found:
+        if not found or not Path(found).is_file():  # for a moment the datastore still lists one that was removed
             raise RequestError(404, f"unknown image {shown(name)}; /datastore/?output=all lists them")
         return Path(found)
 

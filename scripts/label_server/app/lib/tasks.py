@@ -114,8 +114,8 @@ class BatchTask(BatchInferTask):
 
 
 def present(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The pairs whose label is there: for a moment the datastore still lists one that was removed."""
-    return [pair for pair in pairs if Path(pair["label"]).is_file()]
+    """The pairs whose files are there: for a moment the datastore still lists one that was removed."""
+    return [pair for pair in pairs if all(Path(pair[key]).is_file() for key in ("image", "label"))]
 
 
 class TrainTask(BundleTrainTask):
