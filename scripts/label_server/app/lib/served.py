@@ -52,7 +52,7 @@ ROUTES = {
     ],
 }
 JSON_FIELDS = ("params", "info", "wsi")  # of forms
-FILE_SUFFIXES = {"file": (*IMAGE_SUFFIXES, ".nii", ".nii.gz"), "label": LABEL_SUFFIXES}
+FILE_SUFFIXES = {"file": (*IMAGE_SUFFIXES, ".nii.gz"), "label": LABEL_SUFFIXES}
 logger = logging.getLogger(__name__)
 
 
