@@ -51,7 +51,7 @@ class TestTraining:
             label = server.labels / f"{number:02d}.png"
             server.json("PUT", f"/datastore/label?image={stem}&tag=final", files={"label": label})
         before, mask = server.weights(), server.mask(f"/infer/{NAME}?image=plain1&output=image")
-        task = server.train(max_epochs=3, steps_per_epoch=40, val_split=0.2)  # enough to be better than before
+        task = server.train(max_epochs=3, steps_per_epoch=100, val_split=0.2)  # enough to be better than before
         assert task["status"] == "DONE"
         assert differ(server.weights(), before)
         assert (server.mask(f"/infer/{NAME}?image=plain1&output=image") != mask).any()
