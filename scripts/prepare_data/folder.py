@@ -87,14 +87,7 @@ def prepare(
             "each by itself, or correct the lists of dataset.json",
             stacklevel=2,
         )
-    categories = _categories(pairs)
-    if categories is None:
-        drawn = None
-        label_format, names = _label_format(_mask_values(pairs, ignore), kind, ignore, pairs[0].label.path)
-    else:
-        drawn, label_format, names = _drawn_format(categories, kind, ignore)
-        for pair in pairs:
-            pair.check(drawn)
+    drawn, label_format, names = _format_of(pairs, kind, ignore)
     if invert:
         label_format = _inverted(label_format)
     about = {
@@ -115,6 +108,22 @@ def prepare(
     skipped = skipped_line(sources.skipped)
     look = f"look at {output / CONTACT_SHEET}: outlines should follow the objects"
     return [*overview.lines(), *([skipped] if skipped else []), look]
+
+
+def _format_of(
+    pairs: list[Pair], kind: LabelKind | None, ignore: int | None
+) -> tuple[Values | None, LabelFormat, tuple[str, ...]]:
+    """Values of drawn objects by category (None for masks), format of the labels, and names of the classes.
+
+    Reads every image and label, to find what is broken.
+    """
+    categories = _categories(pairs)
+    if categories is None:
+        return None, *_label_format(_mask_values(pairs, ignore), kind, ignore, pairs[0].label.path)
+    drawn, label_format, names = _drawn_format(categories, kind, ignore)
+    for pair in pairs:
+        pair.check(drawn)
+    return drawn, label_format, names
 
 
 def _pages(source: Source, channels: Channels) -> Iterator[Pair]:
