@@ -15,7 +15,7 @@ from custom.errors import UserError
 _FEW_INSIDE = 0.05
 """Share of in-between pixels in 3 x 3 squares of one value: at least 0.6 of numbered cells, 0 of smoothed outlines."""
 _SLOPE = 0.2
-"""Share of in-between pixels that are beside higher and lower ones: 0 of thin objects, more of smoothed outlines."""
+"""Share of in-between pixels on slopes: at most 0.04 of numbered dots and thin objects, at least 0.3 if smoothed."""
 
 
 @dataclass
@@ -69,15 +69,20 @@ class MaskValues:
 
 
 def is_smoothed(mask: NDArray) -> bool:
-    """Whether a mask (H, W) has areas of its least and greatest values, and between them slopes without any area."""
+    """Whether a mask (H, W) has areas of its least and greatest values, and slopes from one to the other without any.
+
+    Numbered dots may be as small, and beside higher and lower ones, but few of them lead to the greatest value.
+    """
     highest, lowest = ndimage.maximum_filter(mask, 3), ndimage.minimum_filter(mask, 3)
     inside, low, high = highest == lowest, mask.min(), mask.max()
     between = (mask > low) & (mask < high)
     areas = inside[mask == low].any() and inside[mask == high].any()
-    if not areas or not between.any():
+    if not areas or not between.any() or inside[between].mean() >= _FEW_INSIDE:
         return False
-    slope = (highest > mask) & (lowest < mask)  # at the outline of an object nothing is higher
-    return bool(inside[between].mean() < _FEW_INSIDE and slope[between].mean() > _SLOPE)
+    parts = label(between, connectivity=2)
+    from_low_to_high = np.intersect1d(parts[between & (lowest == low)], parts[between & (highest == high)])
+    slope = (highest > mask) & (lowest < mask) & np.isin(parts, from_low_to_high)
+    return bool(slope[between].mean() > _SLOPE)
 
 
 def count_regions(mask: NDArray) -> dict[int, int]:

@@ -33,8 +33,8 @@ def own(tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
-def saved_as_jpeg(mask: np.ndarray) -> np.ndarray:
-    return iio.imread(iio.imwrite("<bytes>", mask, extension=".jpg", quality=90))
+def saved_as_jpeg(mask: np.ndarray, quality: int = 90) -> np.ndarray:
+    return iio.imread(iio.imwrite("<bytes>", mask, extension=".jpg", quality=quality))
 
 
 def resized(mask: np.ndarray) -> np.ndarray:
@@ -59,6 +59,26 @@ def test_numbered_objects_and_spots_are_not_smoothed() -> None:
     spots = np.zeros(SHAPE, np.int32)
     spots[::8, ::8] = np.arange(1, 55).reshape(6, 9)
     assert not is_smoothed(spots)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("density", [0.02, 0.1, 0.2])
+def test_crowded_dots_around_a_large_object_are_not_smoothed(width: int, density: float) -> None:
+    draw = np.random.default_rng(0)
+    mask = np.zeros((200, 260), np.int32)
+    for number, (row, column) in enumerate(draw.integers((1, 1), (199, 258), (int(density * mask.size), 2)), start=1):
+        mask[row, column : column + width] = number
+    mask[60:120, 80:150] = mask.max() + 1
+    assert not is_smoothed(mask)
+
+
+@pytest.mark.parametrize("angle", [10, 30])
+@pytest.mark.parametrize("quality", [50, 75, 90, 95])
+def test_straight_outlines_of_jpeg_are_smoothed(angle: int, quality: int) -> None:
+    drawn = Image.new("L", (260, 200))
+    for left, top, width, height in ((21, 17, 43, 60), (110, 30, 90, 35), (75, 101, 30, 70), (150, 120, 61, 53)):
+        drawn.paste(255, (left, top, left + width, top + height))
+    assert is_smoothed(saved_as_jpeg(np.asarray(drawn.rotate(angle)), quality))
 
 
 def test_regions_touch_at_corners() -> None:
