@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import NDArray
 
 from custom.data.channels import Channel
@@ -80,14 +81,17 @@ def prepare(
     """
     pairs = [page for source in sources.pairs for page in _pages(source, channels)]
     _require_names(pairs)
-    splits = assign([pair.image for pair in pairs], split)
+    images = [pair.image for pair in pairs]
+    assign(images, split)  # an impossible split is refused before all files are read
     if sources.splits:
         warnings.warn(
             f"images of {', '.join(sources.splits)} are divided anew, as --split says: to keep folders apart, prepare "
             "each by itself, or correct the lists of dataset.json",
             stacklevel=2,
         )
-    drawn, label_format, names = _format_of(pairs, kind, ignore)
+    drawn, label_format, names, held = _format_of(pairs, kind, ignore)
+    lists = assign(images, split, held)
+    _warn_of_one_class(lists, held)
     if invert:
         label_format = _inverted(label_format)
     about = {
@@ -100,7 +104,7 @@ def prepare(
     overview = Overview(label_format, chosen(len(pairs)), channels.gray_rule())
     size = pixel_size or _common_pixel_size(pairs)
     with new_dataset(output, about, label_format, names, channels.names, size) as writer:
-        for pair, name in zip(pairs, splits, strict=True):
+        for pair, name in zip(pairs, lists, strict=True):
             image, mask = pair.read(drawn)
             overview.add(f"{pair.name} ({name})", image, mask, pair.label.path)
             writer.add(name, "data", pair.name, image, mask)
@@ -112,18 +116,22 @@ def prepare(
 
 def _format_of(
     pairs: list[Pair], kind: LabelKind | None, ignore: int | None
-) -> tuple[Values | None, LabelFormat, tuple[str, ...]]:
-    """Values of drawn objects by category (None for masks), format of the labels, and names of the classes.
+) -> tuple[Values | None, LabelFormat, tuple[str, ...], list[set[int]]]:
+    """Values of drawn objects by category (None for masks), format of the labels, class names, classes in each label.
 
     Reads every image and label, to find what is broken.
     """
     categories = _categories(pairs)
     if categories is None:
-        return None, *_label_format(_mask_values(pairs, ignore), kind, ignore, pairs[0].label.path)
-    drawn, label_format, names = _drawn_format(categories, kind, ignore)
-    for pair in pairs:
-        pair.check(drawn)
-    return drawn, label_format, names
+        masks = _mask_values(pairs, ignore)
+        drawn, (label_format, names) = None, _label_format(masks, kind, ignore, pairs[0].label.path)
+        values = masks.of_masks
+    else:
+        drawn, label_format, names = _drawn_format(categories, kind, ignore)
+        values = [set(np.unique(pair.check(drawn)).tolist()) - {label_format.ignore} for pair in pairs]
+    if label_format.kind == "instances":
+        values = [{int(value > 0) for value in own} for own in values]
+    return drawn, label_format, names, values
 
 
 def _pages(source: Source, channels: Channels) -> Iterator[Pair]:
@@ -170,6 +178,16 @@ def _drawn_format(
     values = {name: number for number, name in enumerate(categories, start=1)}
     label_format = LabelFormat("classes", (0, *values.values()), IGNORED_AMONG_CLASSES if ignored else None)
     return {**values, IGNORE: IGNORED_AMONG_CLASSES}, label_format, ("background", *categories)
+
+
+def _warn_of_one_class(lists: list[str], held: list[set[int]]) -> None:
+    validated = set().union(*(own for name, own in zip(lists, held, strict=True) if name == "validation"))
+    if len(validated) == 1:
+        warnings.warn(
+            "the labels of `validation` hold one class alone, with which no training begins: hold out more or others "
+            "(--validation_fraction, --split, --fold), or correct the lists of dataset.json",
+            stacklevel=3,
+        )
 
 
 def _require_names(pairs: list[Pair]) -> None:

@@ -24,18 +24,23 @@ class MaskValues:
 
     Attributes:
         ignore: the value that does not count.
-        found: all others.
+        of_masks: all others, of each mask.
         unnumbered: a mask in which the one value that is not 0 marks several regions; None if a mask has more values.
         objects: values that are not 0, counted in each mask.
         scattered: those of them that mark several regions, which do not even touch at a corner.
     """
 
     ignore: int | None
-    found: set[int] = field(default_factory=set)
+    of_masks: list[set[int]] = field(default_factory=list)
     objects: int = 0
     scattered: int = 0
     _several: bool = False
     _unnumbered: Path | None = None
+
+    @property
+    def found(self) -> set[int]:
+        """The values of all masks."""
+        return set().union(*self.of_masks)
 
     @property
     def unnumbered(self) -> Path | None:
@@ -60,7 +65,7 @@ class MaskValues:
                 "smoothing, resizing or JPEG leave them; threshold the mask, or resize it by nearest neighbour"
             )
         regions = count_regions(counted)
-        self.found |= own
+        self.of_masks.append(own)
         self.objects += len(regions)
         self.scattered += sum(count > 1 for count in regions.values())
         self._several |= len(regions) > 1
