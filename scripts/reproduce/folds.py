@@ -10,7 +10,9 @@ from custom.data.datalist import FILE_NAME, SPLITS
 from custom.files import relative_path, replace_file
 from custom.json_file import read_json
 
-from ..prepare_data.isbi2012 import hold_out
+from ..prepare_data.isbi2012 import FOLDS, hold_out
+
+DEFAULT_FOLD = FOLDS - 1  # what `prepare_data isbi2012` holds out
 
 
 def read_lists(folder: Path) -> dict[str, Any]:

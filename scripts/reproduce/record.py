@@ -44,6 +44,7 @@ def _record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
         "data": run.experiment.data,
         "budget": run.budget.stem,
         "fold": run.fold,
+        "seed": run.seed,
         "split": describe_split(run.dataset_dir),
         "hardware": ", ".join(run_state["hardware"]),
         "commands": documented_commands(run),
@@ -65,7 +66,7 @@ def _record(run: Run, run_state: dict[str, Any]) -> dict[str, Any]:
 
 def documented_commands(run: Run) -> dict[str, str]:
     """The run's command lines by step, with the default folders, whatever folders were used."""
-    anywhere = Run.within(run.experiment, run.budget, run.fold)
+    anywhere = Run.within(run.experiment, run.budget, run.fold, seed=run.seed)
     return {step: shell_line(line) for step, line in anywhere.commands().items()}
 
 

@@ -17,6 +17,7 @@ from custom.json_file import read_json
 from custom.lock import lock
 
 from .experiments import CONFIGS, TRAIN, Experiment, fingerprint, merged
+from .folds import DEFAULT_FOLD
 from .hardware import hardware
 
 LOCK = "reproduce.lock"
@@ -39,23 +40,38 @@ def shell_line(line: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment at a budget (an overlay) on one fold; its files are in `folder`."""
+    """An experiment at a budget (an overlay) on one fold; its files are in `folder`.
+
+    Without `seed` it has that of the config.
+    """
 
     experiment: Experiment
     budget: Path
     fold: int | None
     dataset_dir: Path
     folder: Path
+    seed: int | None = None
 
     @classmethod
     def within(
-        cls, experiment: Experiment, budget: Path, fold: int | None, data: Path = DATA, runs: Path = RUNS
+        cls,
+        experiment: Experiment,
+        budget: Path,
+        fold: int | None,
+        data: Path = DATA,
+        runs: Path = RUNS,
+        seed: int | None = None,
     ) -> Run:
         """The run in its place among the data sets (cells, `fold` is None) or folds (EM), and among the other runs."""
-        folder = runs / budget.stem / experiment.name
-        if fold is None:
-            return cls(experiment, budget, None, data / experiment.data, folder / "split")
-        return cls(experiment, budget, fold, runs / "folds" / f"{experiment.data}-{fold}", folder / f"fold{fold}")
+        split = "split" if fold is None else f"fold{fold}"
+        dataset_dir = data / experiment.data if fold is None else runs / "folds" / f"{experiment.data}-{fold}"
+        folder = runs / budget.stem / experiment.name / (split if seed is None else f"{split}-seed{seed}")
+        return cls(experiment, budget, fold, dataset_dir, folder, seed)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is on the default split, with the config's seed."""
+        return self.fold in (None, DEFAULT_FOLD) and self.seed is None
 
     @property
     def run_state(self) -> Path:
@@ -74,7 +90,9 @@ class Run:
 
     def commands(self) -> dict[str, list[str]]:
         """Arguments of `python` by step; what is chosen or compared by SEG is tuned before it is scored."""
-        trained = {"dataset_dir": self.dataset_dir, "output_dir": self.folder, "resume": "true"}
+        trained: dict[str, Any] = {"dataset_dir": self.dataset_dir, "output_dir": self.folder, "resume": "true"}
+        if self.seed is not None:
+            trained["seed"] = self.seed
         scored = {"dataset_dir": self.dataset_dir, "model": self.folder, "split": "validation"}
         steps = {"training": _bundle_run("training", self.configs, trained)}
         settings = merged(self.configs)

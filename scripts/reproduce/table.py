@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,8 @@ Written by `python -m scripts.reproduce`; [results.json](results.json) has every
   and 3,000, both without early stopping and with at least 600 steps; `full` is the experiment as it is written, `long`
   the same with 16 features. Steps times the batch size are tiles. Time is the wall-clock time of training on a shared
   machine, including pauses.
+- Where an experiment was trained several times, with several seeds or on several folds, scores are the mean ± the
+  standard deviation. A fold of the EM data holds out another block of six sections.
 - Warping error is the minimum over thresholds, which an all-black proposal can win; beside it is its value at the
   threshold of the pixel error.
 """
@@ -78,15 +82,21 @@ def read_records(path: Path) -> list[Record]:
 
 def merge(old: Sequence[Record], new: Sequence[Record]) -> list[Record]:
     """All records, with old ones of the same run replaced, in the order of experiments and budgets."""
-    by_run = {(r["experiment"], r["budget"], r["fold"]): r for r in (*old, *new)}
+    by_run = {(r["experiment"], r["budget"], r["fold"], seed_of(r)): r for r in (*old, *new)}
     names, lengths = [experiment.name for experiment in read_experiments()], ["quick", "compact", "full"]
 
-    def order(record: Record) -> tuple[int, int, int]:
+    def order(record: Record) -> tuple[int, int, int, int]:
         name, budget = record["experiment"], record["budget"]
         place = names.index(name) if name in names else len(names)
-        return place, lengths.index(budget) if budget in lengths else len(lengths), record["fold"] or 0
+        length = lengths.index(budget) if budget in lengths else len(lengths)
+        return place, length, -(record["fold"] or 0), seed_of(record)
 
     return sorted(by_run.values(), key=order)
+
+
+def seed_of(record: Record) -> int:
+    """The seed of a further training; 0 for that of the config."""
+    return record.get("seed") or 0
 
 
 def write_results(output: Path, new: Sequence[Record]) -> None:
@@ -97,7 +107,7 @@ def write_results(output: Path, new: Sequence[Record]) -> None:
     for data, (title, measures) in DATA.items():
         of_data = [record for record in records if record["data"] == data]
         if of_data:
-            draw_curves(of_data, output / "results" / f"curves_{data}.png")
+            draw_curves([group[0] for group in groups(of_data)], output / "results" / f"curves_{data}.png")
             parts.append(section(title, data, of_data, measures))
     with replace_file(output / "results.md") as temporary:
         temporary.write_text("\n".join(parts), encoding="utf-8")
@@ -107,10 +117,7 @@ def section(title: str, data: str, records: Sequence[Record], measures: Sequence
     """Table, curves and examples of one data set."""
     heads = ["experiment", "budget", "images", "steps", "time", "hardware", "parameters", "weights by"]
     heads += [HEADS[measure] for measure in measures] + ["last epoch"]
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        groups.setdefault((record["experiment"], record["budget"]), []).append(record)
-    rows = [row(group, measures) for group in groups.values()]
+    rows = [row(part, measures) for group in groups(records) for part in (of_split(group), of_folds(group)) if part]
     lines = [f"## {title}", "", _line(heads), _line(["---"] * len(heads)), *map(_line, rows), ""]
     lines += [f"![Training loss and validation pixel error](results/curves_{data}.png)", ""]
     lines += ["Image, label, probability, errors (orange: missed, blue: invented) at the threshold:", ""]
@@ -122,17 +129,38 @@ def section(title: str, data: str, records: Sequence[Record], measures: Sequence
     return "\n".join(lines)
 
 
+def groups(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """The records of each experiment at each budget, in the order of :func:`merge`: the default split comes first."""
+    for _, group in groupby(records, lambda record: (record["experiment"], record["budget"])):
+        yield list(group)
+
+
+def of_split(group: Sequence[Record]) -> list[Record]:
+    """The records of the default split, which are trainings with several seeds."""
+    return [record for record in group if record["fold"] == group[0]["fold"]]
+
+
+def of_folds(group: Sequence[Record]) -> list[Record]:
+    """The first record of each fold, if there are several."""
+    firsts = {record["fold"]: record for record in reversed(group)}
+    return list(firsts.values()) if len(firsts) > 1 else []
+
+
 def row(group: Sequence[Record], measures: Sequence[str]) -> list[str]:
-    """Cells of one experiment at one budget: the mean over its folds, or why it failed."""
+    """Cells of one experiment at one budget: its scores, mean and standard deviation if there are several, or why it
+    failed."""
     first = group[0]
     scored = [record for record in group if "scores" in record]
-    images = first["split"] if len(group) == 1 else f"{len(scored)} folds, mean"
+    folds = len({record["fold"] for record in scored})
+    images = f"{folds} folds" if folds > 1 else first["split"]
+    images += f", {len(scored)} trainings" if len(scored) > folds else ""
     cells = [f"{first['experiment']}: {first['title']}", first["budget"], images]
     cells += [_mean(group, "steps", "{:,.0f}"), _mean(group, "seconds", _duration), first["hardware"]]
     cells += [_mean(scored, "parameters", "{:,.0f}"), HEADS[first.get("best_by", "pixel_error")] if scored else ""]
     for measure in measures:
         values = [record["scores"][measure] for record in scored if measure in record["scores"]]
-        text = _number(measure, sum(values) / len(values)) if values else ""
+        text = _number(measure, statistics.mean(values)) if values else ""
+        text += f" ± {_number(measure, statistics.stdev(values))}" if len(values) > 1 else ""
         published = first["published"].get(measure)
         cells.append(f"{text} ({_number(measure, published)})" if published is not None else text)
     cells.append(_mean(scored, "last_pixel_error", "{:.4f}"))

@@ -18,12 +18,13 @@ from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
 from custom.lock import lock
 from custom.model import read_model
+from scripts.reproduce import __main__ as reproducing
 from scripts.reproduce.__main__ import choose, main, plan, reproduce
 from scripts.reproduce.experiments import CONFIGS, Experiment, budgets, merged, read_experiments
 from scripts.reproduce.folds import write_fold
 from scripts.reproduce.record import thin_out
 from scripts.reproduce.run import LOCK, Run, shell_line
-from scripts.reproduce.table import merge, read_records, row, write_results
+from scripts.reproduce.table import groups, merge, of_folds, of_split, read_records, row, write_results
 
 ROOT = Path(__file__).parents[3]
 EXPERIMENTS = read_experiments(ROOT / CONFIGS)
@@ -229,12 +230,48 @@ def test_records_replace_those_of_the_same_run_and_keep_the_others(tmp_path):
     assert runs == [("best_em", "quick", 2), ("paper_em", "quick", 3), ("paper_em", "full", None)]
 
 
-def test_a_row_is_the_mean_over_folds(tmp_path):
-    folds = [record(fold=n, scores={"pixel_error": error}, seconds=60) for n, error in enumerate((0.1, 0.2, 0.6))]
-    cells = row(merge([], folds), ["pixel_error"])
-    assert "3 folds, mean" in cells
-    assert "0.3000" in cells
-    assert "1 min" in cells
+def test_the_default_split_and_the_folds_have_a_row_each_with_mean_and_standard_deviation():
+    errors = {(4, None): 0.1, (4, 2016): 0.2, (4, 2017): 0.6, (3, None): 0.3, (2, None): 0.2}
+    shuffled = [
+        record(fold=fold, seed=seed, scores={"pixel_error": error}, seconds=60, split=f"24 / 6 ({fold})")
+        for (fold, seed), error in reversed(errors.items())
+    ]
+    (group,) = groups(merge([], shuffled))
+    assert [(r["fold"], r["seed"]) for r in group] == list(errors)
+    split, folds = (row(part(group), ["pixel_error"]) for part in (of_split, of_folds))
+    assert {"24 / 6 (4), 3 trainings", "0.3000 ± 0.2646", "1 min"} <= set(split)  # sqrt(0.04 + 0.01 + 0.09) / sqrt(2)
+    assert {"3 folds", "0.2000 ± 0.1000"} <= set(folds)
+
+
+def test_a_single_training_has_one_row_without_a_deviation():
+    (group,) = groups([record(scores={"pixel_error": 0.1})])
+    assert of_folds(group) == []
+    assert {"4 / 1", "0.1000"} <= set(row(of_split(group), ["pixel_error"]))
+
+
+def test_further_seeds_repeat_the_default_split_alone(data, tiny, tmp_path):
+    runs = plan([PAPER], tiny, 2, data, tmp_path / "runs", seeds=3)
+    assert [(run.fold, run.seed, run.is_default) for run in runs] == [
+        (4, None, True),
+        (4, 2016, False),
+        (4, 2017, False),
+        (3, None, False),
+    ]
+    assert len({run.folder for run in runs}) == 4
+    assert {run.dataset_dir.name for run in runs[:3]} == {"isbi2012-4"}
+    assert ["--seed" in run.commands()["training"] for run in runs] == [False, True, True, False]
+    first = merged((CONFIGS / "train.json",))["seed"]
+    assert runs[1].commands()["training"][-2:] == ["--seed", str(first + 1)]
+
+
+def test_a_further_training_leaves_the_picture_of_the_first(data, tiny, tmp_path, monkeypatch):
+    run = plan([PAPER], tiny, 1, data, tmp_path / "runs", seeds=2)[1]
+    drawn = []
+    monkeypatch.setattr(Run, "execute", lambda _: {"failed": None})
+    monkeypatch.setattr(reproducing, "make_record", lambda *_: record(seed=2016, threshold=0.5))
+    monkeypatch.setattr(reproducing, "draw_example", lambda *given: drawn.append(given))
+    assert reproduce([run], tmp_path / "docs") == []
+    assert drawn == []
 
 
 def test_broken_results_are_refused(tmp_path):
