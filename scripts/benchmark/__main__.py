@@ -1,11 +1,11 @@
 """Compare each part with its alternatives, check that the results agree, and write a report.
 
 python -m scripts.benchmark [--only augmentation weight_map inference volume training] [--quick] [--output docs]
-python -m scripts.benchmark --only race --minutes 10 30 --environments FOLDER
+python -m scripts.benchmark --only race --minutes 10 30 --environments FOLDER [--candidates "ours, quick"]
 
 The race is not run unless named: it trains each candidate for the given minutes. The peers' virtual environments are
-FOLDER/NAME; `docs/benchmark.md` says what to install in each. Parts of an earlier report that are not measured again
-are kept, if it is of the same machine and packages.
+FOLDER/NAME; `docs/benchmark.md` says what to install in each. With `--candidates` the others keep their earlier
+results. Parts of an earlier report that are not measured again are kept, if it is of the same machine and packages.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -30,6 +29,7 @@ from .. import command
 from . import augmentation, inference, training, volume, weight_map
 from .machine import describe
 from .race import part as race
+from .race.candidates import CANDIDATES
 from .race.course import Settings
 from .report import draw, to_markdown, write_text
 from .results import MISSING, Part
@@ -43,11 +43,13 @@ PARTS: dict[str, Callable[[Sizes], Part]] = {
     "training": training.run,
 }
 RACE = "race"
+Measure = Callable[[Part | None], Part]
 DEFAULT = Sizes()
 
 
-def benchmark(parts: dict[str, Callable[[], Part]], shortened: bool, output: Path) -> list[Part]:
-    """Run the parts; after each, write `benchmark.json`, `benchmark.md` and `benchmark.png` into `output`.
+def benchmark(parts: dict[str, Measure], shortened: bool, output: Path) -> list[Part]:
+    """Run the parts, each given its earlier result; after each, write `benchmark.json`, `benchmark.md` and
+    `benchmark.png` into `output`.
 
     Raises:
         UserError: the folder or that of temporary files cannot be written, or its earlier report is damaged; before
@@ -61,7 +63,7 @@ def benchmark(parts: dict[str, Callable[[], Part]], shortened: bool, output: Pat
     for name, measure in parts.items():
         print(f"{name} ...", flush=True)
         load = psutil.getloadavg()[0]
-        done.append(replace(measure(), load=load))
+        done.append(replace(measure(kept.get(name)), load=load))
         found = {**dict.fromkeys([*PARTS, RACE]), **kept, **{part.name: part for part in done}}
         write_report(machine, [part for part in found.values() if part], shortened, output)
     print((output / "benchmark.md").read_text(encoding="utf-8"))
@@ -89,6 +91,11 @@ def earlier(path: Path, machine: dict[str, str], shortened: bool) -> tuple[dict[
     return (before, parts) if same else (machine, {})
 
 
+def measured_again(part: Callable[[Sizes], Part], sizes: Sizes) -> Measure:
+    """A part that replaces its earlier result as a whole."""
+    return lambda _: part(sizes)
+
+
 def write_report(machine: dict[str, str], parts: list[Part], shortened: bool, output: Path) -> None:
     content = {"machine": machine, "shortened": shortened, "parts": [part.to_json() for part in parts]}
     write_text(output / "benchmark.json", json.dumps(content, indent=1) + "\n")
@@ -111,6 +118,9 @@ def make_parser() -> command.Parser:
     )
     of_race.add_argument("--dataset", type=Path, default=Path("data/isbi2012"), help="prepared data set")
     of_race.add_argument("--race_folder", type=Path, default=Path("runs/race"), help="keeps what was predicted")
+    of_race.add_argument(
+        "--candidates", nargs="+", choices=[one.name for one in CANDIDATES], metavar="NAME", help="who races (all)"
+    )
     of_race.add_argument("--environments", type=Path, metavar="FOLDER", help="the peers' virtual environments")
     return parser
 
@@ -124,9 +134,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore")
     sizes = QUICK if given.quick else DEFAULT
     settings = Settings(given.dataset, given.race_folder, given.minutes, given.environments)
-    measures: dict[str, Callable[[], Part]] = {name: partial(PARTS[name], sizes) for name in given.only if name != RACE}
+    measures: dict[str, Measure] = {name: measured_again(PARTS[name], sizes) for name in given.only if name != RACE}
     if RACE in given.only:
-        measures[RACE] = partial(race.run, settings, given.output)
+        racing = given.candidates or ()
+        measures[RACE] = lambda earlier: race.run(settings, given.output, earlier=earlier, racing=racing)
     parts = benchmark(measures, given.quick, given.output)
     return 0 if all(check.met for part in parts for check in part.checks) else command.SOME_FAILED
 

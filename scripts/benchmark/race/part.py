@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib import pyplot as plt
@@ -22,16 +24,52 @@ INSTALL = (
 )
 PANELS = {"pixel_error": "pixel error", "v_rand": "V_rand", "v_info": "V_info"}
 ERRORS = {"pixel_error"}
+SAME_BUDGET = 0.1  # relative: a mark is passed by less than a step
 OWN_NAMES = {candidate.name for candidate in OWN}
 OWN_COLOURS = ("#d95f02", "#a63603", "#fdae6b")
 PEER_COLOURS = ("#1b7837", "#2166ac", "#762a83", "#636363")
 
 
-def run(settings: Settings, output: Path, candidates: Sequence[Candidate] = CANDIDATES) -> Part:
-    """Race, and draw `race.png` into `output`."""
-    results = race(candidates, settings)
+def run(
+    settings: Settings,
+    output: Path,
+    candidates: Sequence[Candidate] = CANDIDATES,
+    earlier: Part | None = None,
+    racing: Sequence[str] = (),
+) -> Part:
+    """Race, and draw `race.png` into `output`.
+
+    Args:
+        settings: what is raced.
+        output: folder of the report.
+        candidates: all that are reported.
+        earlier: a race reported before, whose results stay unless a new one replaces them.
+        racing: names of those that race now; none: all.
+    """
+    new = race([one for one in candidates if not racing or one.name in racing], settings)
+    scheduled = {one.name for one in candidates if one.scheduled}
+    results = [*(old for old in results_of(earlier) if not is_replaced(old, new, scheduled)), *new]
     draw(results, output / "race.png")
     return make_part(candidates, results)
+
+
+def is_replaced(old: Result, new: Sequence[Result], scheduled: set[str]) -> bool:
+    """Whether the candidate ran again; one with a schedule, whose budgets are a training each, with this budget."""
+    return any(
+        one.candidate == old.candidate
+        and (old.candidate not in scheduled or math.isclose(one.minutes, old.minutes, rel_tol=SAME_BUDGET))
+        for one in new
+    )
+
+
+def results_of(part: Part | None) -> Iterator[Result]:
+    """The results in the first table of :func:`make_part`, rounded as there."""
+    for row in part.tables[0].rows if part else []:
+        name, minutes, *scores, steps, wall_minutes = row
+        if minutes is not None:
+            values: list[Any] = [float(str(score)) for score in scores]
+            by_measure = dict(zip(PANELS, values, strict=True))
+            yield Result(str(name), float(minutes), float(str(wall_minutes)), int(str(steps)), by_measure)
 
 
 def make_part(candidates: Sequence[Candidate], results: Sequence[Result]) -> Part:

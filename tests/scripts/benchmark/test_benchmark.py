@@ -78,6 +78,21 @@ def test_part_agrees_and_is_written(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "benchmark.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("tiny")
+def test_training_is_compared_with_the_faster_products_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    training.ensure_synthetic(tmp_path / "synthetic")
+    limits = iter([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
+    speeds = iter([3.0, 5.0, 11.0, 7.0, 7.0, 7.0])  # of the loaded epochs, then of the others
+    monkeypatch.setattr(training.Clock, "steps_per_second", lambda _: next(speeds))
+    result = training.measure(["experiments/quick.json"], tmp_path, 1, TINY, lambda: next(limits))
+    step = result.rate / 5  # the median of 3, 5 and 11 steps a second
+    assert result.limit == 8  # of 2, 8 and 32, beside the first, third and fifth epoch
+    assert result.share == pytest.approx(step * 5 / 8)  # of 3 / 2, 5 / 8 and 11 / 32
+    assert next(limits, None) is None
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"machine": {}, "parts": [1]}'])
 def test_a_damaged_report_or_a_folder_that_cannot_be_written_is_known_before(
     content: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +121,30 @@ def test_a_race_is_scored_and_reported(settings: course.Settings, tmp_path: Path
     again = race.run(settings, tmp_path, candidates)
     assert again.tables == part.tables
     assert "race:" not in capsys.readouterr().err  # what is in the folder is not run again
+
+
+def test_who_does_not_race_keeps_its_results(settings: course.Settings, tmp_path: Path) -> None:
+    candidates = [SCHEDULED, TOY, ABSENT]
+    before = race.run(settings, tmp_path, candidates)
+    first, second, *others = before.tables[0].rows
+    shutil.rmtree(settings.folder)
+    first[2] = second[2] = others[0][2] = "0.9876"  # what no training gives here
+    for row, minutes in zip((first, second, others[0]), (10.0, 30.0, 30.0), strict=True):
+        row[1] = minutes
+    shorter = replace(settings, minutes=(0.002,))
+    again = race.run(shorter, tmp_path, candidates, before, racing=[TOY.name]).tables[0].rows
+    assert again[:2] == [first, second]
+    assert others[0] not in again, "a peer's marks are of one training"
+    assert [row[0] for row in again[2:]] == ["toy", "absent"]
+
+
+def test_a_schedule_is_replaced_by_one_over_the_same_budget() -> None:
+    def result(name: str, minutes: float) -> course.Result:
+        return course.Result(name, minutes, 1.0, 1, {})
+
+    new = [result("ours, toy", 10.04), result("toy", 30.0)]
+    old = [result("ours, toy", 10.0), result("ours, toy", 30.0), result("toy", 10.0), result("absent", 10.0)]
+    assert [race.is_replaced(one, new, {"ours, toy"}) for one in old] == [True, False, True, False]
 
 
 def test_a_candidate_that_fails_is_named_with_its_log(settings: course.Settings, capsys) -> None:
