@@ -23,6 +23,7 @@ from custom.json_file import read_json
 from custom.model import Model
 from custom.networks.build import OWN_NETWORKS
 
+from ..overlays import FOLDERS, with_base
 from .code import PACKAGE
 
 Config = dict[str, Any]
@@ -39,17 +40,18 @@ def read(path: Path) -> Config:
 
 
 def find_experiment(configs: Path, experiment: str) -> Path:
-    """The overlay named `experiment`, or the file of that path.
+    """The overlay named `experiment`, of an experiment or an ablation, or the file of that path.
 
     Raises:
-        UserError: there is none; the message lists the existing ones.
+        UserError: there is none; the message lists the existing experiments.
     """
-    named = configs / "experiments" / f"{experiment}.json"
-    if named.is_file():
-        return named
+    for folder in FOLDERS:
+        named = configs / folder / f"{experiment}.json"
+        if named.is_file():
+            return named
     if experiment.endswith(".json") and Path(experiment).is_file():
         return Path(experiment)
-    known = ", ".join(sorted(file.stem for file in named.parent.glob("*.json")))
+    known = ", ".join(sorted(file.stem for file in (configs / FOLDERS[0]).glob("*.json")))
     raise UserError(f"--experiment {experiment}: no such experiment; choose one of {known}, or give a JSON file")
 
 
@@ -62,7 +64,7 @@ def training_config(configs: Path, model: Model, experiment: str) -> Config:
     overlay = find_experiment(configs, experiment)
     read(overlay)
     try:
-        config = ConfigParser.load_config_files([str(configs / "train.json"), str(overlay)])
+        config = ConfigParser.load_config_files([str(file) for file in (configs / "train.json", *with_base(overlay))])
     except (KeyError, ValueError) as error:
         raise UserError(f"{overlay}: does not fit train.json ({error}); override ids that it has") from error
     return for_model(config, model)

@@ -13,6 +13,8 @@ from monai.bundle import ConfigParser
 from custom.data.datalist import FILE_NAME
 from custom.errors import UserError
 
+from ..overlays import FOLDERS, with_base
+
 CONFIGS = Path("bundle/configs")
 TRAIN = CONFIGS / "train.json"
 
@@ -55,17 +57,16 @@ def read_experiments(configs: Path = CONFIGS) -> list[Experiment]:
     An ablation is an overlay of another one, which its `experiment#base` names.
     """
     found = []
-    for file in [*sorted(configs.glob("experiments/*.json")), *sorted(configs.glob("ablations/*.json"))]:
+    for file in [file for folder in FOLDERS for file in sorted((configs / folder).glob("*.json"))]:
         content = json.loads(file.read_text(encoding="utf-8"))
         if "experiment#title" not in content:
             continue
-        base = content.get("experiment#base")
-        overlays = (configs / "experiments" / f"{base}.json", file) if base else (file,)
+        overlays = with_base(file)
         config = merged((configs / TRAIN.name, *overlays))
         about = config["experiment"]
         data = Path(config["dataset_dir"]).name
         # The score published for an experiment is not that of an ablation.
-        published = {} if base else about["published"]
+        published = about["published"] if overlays == (file,) else {}
         found.append(Experiment(file.stem, overlays, about["title"], data, published))
     return found
 

@@ -13,6 +13,8 @@ from monai.bundle import ConfigParser
 
 from custom.data.image_io import write_image
 from custom.networks import ValidUNet
+from scripts.overlays import with_base
+from scripts.package_bundle.configs import find_experiment
 from tests.models import make_model
 
 from .conftest import CONFIGS, ROOT
@@ -20,18 +22,20 @@ from .conftest import CONFIGS, ROOT
 OVERLAYS = sorted((ROOT / CONFIGS / "experiments").glob("*.json"))
 TUDELFT = ["tudelft_keras", "tudelft_upsample_xavier", "tudelft_transpose_xavier", "tudelft_transpose_kaiming"]
 BASELINES = ["baseline_unet", "baseline_basicunet", "baseline_dynunet"]
+TRAINED = sorted([*(file.stem for file in OVERLAYS), *BASELINES])
 
 
 def parser(name: str, dataset: Path, *more: str, **overrides: Any) -> ConfigParser:
     """The merged config of an experiment on another data set."""
-    files = [ROOT / CONFIGS / file for file in ("train.json", f"experiments/{name}.json", *more)]
+    overlay = find_experiment(ROOT / CONFIGS, name)
+    files = [ROOT / CONFIGS / "train.json", *with_base(overlay), *(ROOT / CONFIGS / file for file in more)]
     merged = ConfigParser()
     merged.read_config([str(file) for file in files])
     merged.update({"dataset_dir": str(dataset), "device": "$torch.device('cpu')", "bfloat16": False, **overrides})
     return merged
 
 
-@pytest.mark.parametrize("name", [file.stem for file in OVERLAYS])
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_batch_goes_through_network_and_loss(name, tiny_dataset):
     config = parser(name, tiny_dataset, batch_size=1, features=2)
     network, loss, optimizer, loader, output_size = (
@@ -63,7 +67,7 @@ def test_a_batch_holds_windows_of_images_of_several_sizes(tmp_path):
     assert next(iter(loader))["image"].shape == (2, 1, 188, 188)
 
 
-@pytest.mark.parametrize("name", [file.stem for file in OVERLAYS])
+@pytest.mark.parametrize("name", TRAINED)
 def test_validation_is_one_pass(name, tiny_dataset):
     assert parser(name, tiny_dataset, features=2).get_parsed_content("validate#inferer").orientations == 1
 
@@ -112,7 +116,6 @@ def test_what_overlays_have_to_repeat_is_equal():
         tuple(TUDELFT[1:]): {"network_def#up", "network_def#init"},
         tuple(TUDELFT[:2]): {"network_def#init", "batch_size", "steps_per_epoch"}
         | {"early_stop#patience", "early_stop#min_delta"},
-        tuple(BASELINES): {"network_def"},
     }
     for names, own in families.items():
         shared = [{key: value for key, value in overlays[name].items() if key not in own | about} for name in names]

@@ -11,12 +11,15 @@ import torch
 from custom.checksums import altered_files
 from custom.model import read_model
 from custom.networks import ValidUNet
+from scripts.overlays import FOLDERS
 from scripts.package_bundle.__main__ import BUNDLE
 from scripts.package_bundle.code import modules_in_use, names_in
 from scripts.package_bundle.configs import packaged, read, renamed, training_config
 from scripts.package_bundle.metadata import FROM_MODEL
 
 from .making import NAME
+
+OVERLAYS = sorted(file for folder in FOLDERS for file in (BUNDLE / "configs" / folder).glob("*.json"))
 
 
 def test_the_bundle_has_what_a_bundle_needs(bundle):
@@ -64,7 +67,7 @@ def test_nothing_in_it_says_custom(bundle):
     assert renamed({"a": ["$custom.data.x", "customer", 3]}, "b") == {"a": ["$b.data.x", "customer", 3]}
 
 
-@pytest.mark.parametrize("overlay", sorted((BUNDLE / "configs" / "experiments").glob("*.json")), ids=lambda f: f.stem)
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda f: f.stem)
 def test_every_experiment_can_be_packaged(overlay, inputs):
     configs = BUNDLE / "configs"
     train = packaged(training_config(configs, inputs[1], overlay.stem), "other_code")
