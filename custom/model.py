@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .checksums import sha256_of
 from .classes import output_names
 from .data.gray import GrayRule, GrayRules, gray_rules
+from .data.scale import LARGEST
 from .errors import UserError
 from .files import replace_file
 from .json_file import read_json
@@ -51,8 +52,8 @@ class Postprocessing(_Part):
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     min_size: Annotated[int, Field(ge=0)] = 0
     grow: Annotated[int, Field(ge=0)] = 0
-    sigma: Annotated[float, Field(ge=0)] = 2.0
-    height: Annotated[float, Field(ge=0)] = 5.0
+    sigma: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    height: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
     fitted_on: str | None = None
 
 
@@ -111,7 +112,7 @@ class Model(_Part):
     channels: Annotated[list[str], Field(min_length=1)] = ["gray"]
     gray_values: GrayValues | list[GrayValues] = GrayValues()
     pixel_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    scale: Annotated[float, Field(gt=0, le=8)] = 1.0
+    scale: Annotated[float, Field(ge=1 / LARGEST, le=LARGEST)] = 1.0
     orientations: Literal[1, 7, 8] = 1
     postprocessing: Postprocessing = Postprocessing()
     scores: list[Score] = []

@@ -24,6 +24,8 @@ def setting(meaning: str, unit: str = "", of: str = "", **limits: Any) -> Any:
 
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Scale = Annotated[float, Field(ge=1 / 16, le=16)]
+Orientations = Literal[1, 7, 8]
 Channel = Annotated[int, Field(ge=0)]
 
 
@@ -66,13 +68,13 @@ class Objects(Declarations):
     min_size: int = setting("size of the smallest objects to keep", "pixels", ge=0)
     grow: int = setting("distance to grow objects by, where they nearly touch", "pixels", ge=0)
     sigma: float = setting("smoothing before the watershed's seeds are found", "pixels", ge=0, allow_inf_nan=False)
-    height: float = setting("least height of watershed seeds above the saddle", "pixels", ge=0, allow_inf_nan=False)
+    height: float = setting("least height of watershed seeds above the saddle", "pixels", gt=0, allow_inf_nan=False)
 
 
 class Trained(Declarations):
     """Settings of the runs that use a trained model."""
 
-    threshold: float = setting("probability above which a pixel is foreground", gt=0, le=1)
+    threshold: float = setting("probability from which a pixel is foreground", gt=0, le=1)
     pixel_size: float | None = setting(
         "pixel size of the images, if the model's is known: scale and post-processing follow", "micrometres", gt=0
     )
@@ -107,7 +109,7 @@ class Training(Objects, Common):
     max_norm: float | None = setting("clip the norm of the gradient at this; none: no clipping", gt=0)
     input_size: int = setting("height and width of the network's input in training", "pixels", ge=1)
     output_size: int = setting("height and width of the network's output in training", "pixels", ge=1)
-    scale: float = setting("working pixels per image pixel: 0.5 works at half the size", gt=0, allow_inf_nan=False)
+    scale: Scale = setting("working pixels per image pixel: 0.5 works at half the size")
     border_width: int = setting("width of the border between touching cells, odd", "pixels", ge=3)
     contact: bool = setting("train that border as a class of its own: one more output of the network")
     best_by: Literal["pixel_error", "v_rand", "seg"] = setting(
@@ -116,8 +118,8 @@ class Training(Objects, Common):
     class_weights: Weight | Annotated[list[Weight], Field(min_length=2)] | None = setting(
         "weight of all classes, or of each, in the loss; none: balanced in each image"
     )
-    orientations: int = setting("rotations and flips averaged in validation", ge=1, le=8)
-    test_orientations: int = setting("rotations and flips averaged by `evaluating`", ge=1, le=8)
+    orientations: Orientations = setting("rotations and flips averaged in validation")
+    test_orientations: Orientations = setting("rotations and flips averaged by `evaluating`")
     network_def__in_channels: int = setting("channels of the image", ge=1, of="ValidUNet")
     network_def__out_channels: int = setting("number of classes", ge=2, of="ValidUNet")
     model_dir: str = setting("folder for `model.json` and its weights", min_length=1)
@@ -164,8 +166,8 @@ class Inferring(Trained, Objects, Common):
     palette: bool = setting("PNG masks get a palette that shows each class in a colour")
     axes: str | None = setting("what the pages of a TIFF are that does not say it, such as CYX")
     model: str = setting("model to segment with: a name in `bundle/models`, or a folder", min_length=1)
-    orientations: int = setting("rotations and flips averaged", ge=1, le=8)
-    scale: float = setting("working pixels per image pixel, as in the training", gt=0, allow_inf_nan=False)
+    orientations: Orientations = setting("rotations and flips averaged")
+    scale: Scale = setting("working pixels per image pixel, as in the training")
     save: list[Literal["mask", "probability", "instance", "disagreement"]] = setting("what to write", min_length=1)
     mask_format: Literal[".png", ".tif", ".tiff"] = setting("file format of masks and instances")
 

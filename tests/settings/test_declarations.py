@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Callable
+from pathlib import Path
 from types import NoneType
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from monai.bundle import ConfigParser
 
+from custom.data.scale import check_scale
 from custom.errors import UserError
+from custom.inferers import OverlapTileInferer
 from custom.networks.valid_unet import INITIALISATIONS, UP_CONVOLUTIONS
 from custom.settings import RUNS, Setting, settings_of
+from custom.transforms import ProbabilityToInstances
 
 from ..bundle.conftest import CONFIGS, ROOT
+from ..models import make_model
 
 ALL = [(run, id) for run in RUNS for id in settings_of(run)]
 anything = st.one_of(
@@ -55,8 +61,8 @@ def test_any_value_is_read_as_the_declared_type_or_refused_in_one_line(setting: 
     kinds = [kind for kind in (bool, int, float, str, list, dict, NoneType) if type(read) is kind]
     assert kinds
     words = setting.kind
-    expected = {bool: "true or false", int: "an integer", float: "a number", str: ("text", "one of"), list: "a list"}
-    expected[dict] = "a table"
+    expected: dict[type, str | tuple[str, ...]] = {bool: "true or false", float: "a number", list: "a list"}
+    expected |= {int: ("an integer", "one of"), str: ("text", "one of"), dict: "a table"}
     if read is None:
         assert NoneType in get_args(setting.field.annotation)
     else:
@@ -111,3 +117,29 @@ def test_choices_are_those_of_the_network():
     declared = settings_of("training")
     assert get_args(declared["network_def#up"].field.annotation) == UP_CONVOLUTIONS
     assert get_args(declared["network_def#init"].field.annotation) == INITIALISATIONS
+
+
+def accepts(take: Callable[[Any], Any], value: Any) -> bool:
+    try:
+        take(value)
+    except ValueError:  # of which UserError and pydantic's ValidationError are two
+        return False
+    return True
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize(
+    ("id", "user", "values"),
+    [
+        ("scale", check_scale, [0, 1 / 17, 1 / 16, 1, 16, 17, math.inf]),
+        ("orientations", lambda count: OverlapTileInferer(orientations=count), range(10)),
+        ("height", lambda height: ProbabilityToInstances(height=height), [0, 1e-3, 5, math.inf]),
+    ],
+)
+def test_a_setting_has_the_range_of_what_uses_it(run, id, user, values, tmp_path: Path):
+    """So that a value that cannot be used is refused before the work, and can be written into a model."""
+    possible = [value for value in values if accepts(user, value)]
+    assert possible == [value for value in values if accepts(settings_of(run)[id].read, value)]
+    model = make_model(tmp_path)
+    owner = model.postprocessing if id == "height" else model
+    assert possible == [value for value in values if accepts(lambda new: setattr(owner, id, new), value)]
