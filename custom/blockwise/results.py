@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 import zarr
 from numpy.typing import NDArray
 
-from ..data.image_io import write_image
-from ..files import replace_file
+from ..data.image_io import write_image, write_tiff
 from ..transforms.postprocessing import ProbabilityToInstances
 from .components import components_in_blocks, windows
 from .planes import ForegroundPlane, Plane
@@ -116,9 +115,8 @@ class Results:
         """Write planes as a tiled TIFF, tile by tile."""
         shape = self.shape[1:] if self.shape[0] == 1 else self.shape
         given = {"shape": shape, **({"metadata": None} if self.shape[0] == 1 else {}), **more}
-        options: Any = {"tile": (TILE, TILE), "compression": "zlib", "photometric": "minisblack"}
-        with replace_file(path) as temporary:
-            tifffile.imwrite(temporary, tiles, dtype=dtype, **options, **given)
+        size = math.prod(given["shape"]) * dtype.itemsize
+        write_tiff(path, tiles, size, dtype=dtype, tile=(TILE, TILE), photometric="minisblack", **given)
 
 
 def _pieces(array: Any, tile: int | None) -> Iterator[NDArray]:

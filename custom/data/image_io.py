@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from .channels import Channel
 
 READING = ("page", "channel", "axes")
 """Keys of an item that say which part of its file the image is."""
+LARGEST_TIFF = 2**32 - 2**25
+"""Bytes of pixels whose offsets surely fit into 32 bits; tifffile's own limit."""
 STATE = "state"
 """Key of an item with the `state_of` its file when it was checked."""
 
@@ -223,15 +225,14 @@ def write_image(
         raise UserError(f"{path}: cannot write {suffix or 'a file without suffix'}; use .png, .tif or .tiff")
     if suffix == ".png" and not (array.dtype in (bool, np.uint8) or (array.dtype == np.uint16 and array.ndim == 2)):
         raise UserError(f"{path}: PNG does not hold {array.dtype} of shape {array.shape}; use .tif")
+    if suffix != ".png":
+        write_tiff(path, array, array.nbytes, photometric="rgb" if array.ndim == 3 else "minisblack", metadata=None)
+        return
     with replace_file(path) as temporary:
-        if suffix == ".png":
-            image = Image.fromarray(np.ascontiguousarray(array))
-            if colours is not None:
-                image.putpalette([part for value in range(256) for part in colours.get(value, (0, 0, 0))])
-            image.save(temporary)
-        else:
-            photometric = "rgb" if array.ndim == 3 else "minisblack"
-            tifffile.imwrite(temporary, array, compression="zlib", photometric=photometric, metadata=None)
+        image = Image.fromarray(np.ascontiguousarray(array))
+        if colours is not None:
+            image.putpalette([part for value in range(256) for part in colours.get(value, (0, 0, 0))])
+        image.save(temporary)
 
 
 def write_channels(path: str | os.PathLike[str], planes: NDArray, names: Sequence[str], axes: str = "CYX") -> None:
@@ -244,5 +245,23 @@ def write_channels(path: str | os.PathLike[str], planes: NDArray, names: Sequenc
     # An identifier of the content: the same pixels give the same file.
     digest = hashlib.sha256(np.ascontiguousarray(planes).tobytes()).digest()
     metadata = {"axes": axes, "Channel": channels, "UUID": str(uuid.UUID(bytes=digest[:16]))}
-    with replace_file(Path(path)) as temporary:
-        tifffile.imwrite(temporary, planes, ome=True, photometric="minisblack", compression="zlib", metadata=metadata)
+    write_tiff(path, planes, planes.nbytes, ome=True, photometric="minisblack", metadata=metadata)
+
+
+def write_tiff(path: str | os.PathLike[str], pixels: NDArray | Iterator[NDArray], size: int, **options: Any) -> None:
+    """Write a TIFF compressed by deflate, atomically.
+
+    From 4 GB of pixels on it is a BigTIFF. tifffile takes that for uncompressed pixels alone, and fails half-way where
+    compressed ones turn out to be too many.
+
+    Args:
+        path: the file.
+        pixels: an array, or its tiles one after the other.
+        size: bytes of all pixels, uncompressed.
+        options: further arguments of `tifffile.imwrite`.
+
+    Raises:
+        UserError: a folder that cannot be written, a full disk.
+    """
+    with replace_file(path) as temporary:
+        tifffile.imwrite(temporary, pixels, bigtiff=size > LARGEST_TIFF, compression="zlib", **options)

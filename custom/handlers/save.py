@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from ..data.channels import class_colours
-from ..data.image_io import write_channels, write_image
+from ..data.image_io import write_channels, write_image, write_tiff
 from ..errors import UserError
-from ..files import replace_file, require_writable
+from ..files import require_writable
 from ..model import ClassInfo
 
 MASK_SUFFIXES = (".png", ".tif", ".tiff")
@@ -110,8 +109,8 @@ class SegmentationSaver:
             colours = self.colours if key == "mask" else None
             write_image(folder / f"{name}{self.mask_suffix if key == 'mask' else '.tif'}", pages[0], colours)
             return
-        with replace_file(folder / f"{name}.tif") as temporary:
-            tifffile.imwrite(temporary, np.stack(pages), compression="zlib", photometric="minisblack")
+        stack = np.stack(pages)
+        write_tiff(folder / f"{name}.tif", stack, stack.nbytes, photometric="minisblack")
 
     def _pixels(self, key: str, output: dict[str, Any]) -> NDArray:
         if key == "mask":

@@ -18,6 +18,7 @@ from PIL import Image
 from scipy import ndimage
 
 from custom.blockwise import large_images, results
+from custom.data import image_io
 from custom.errors import UserError
 from custom.model import write_model
 from custom.networks import ValidUNet
@@ -80,12 +81,14 @@ def test_answers_are_those_of_the_usual_run(method, model, images, tmp_path, mon
 
 @pytest.mark.parametrize("pages", [1, 2])
 def test_several_channels_and_classes(pages, tmp_path, monkeypatch):
-    """Names of the classes and the identifier of the content are in the files, too."""
+    """Names of the classes and the identifier of the content are in the files, too; one that may become large has
+    offsets of 64 bits."""
     model = make_three_class_model(tmp_path / "model")
     pixels = ndimage.gaussian_filter(np.random.default_rng(1).random((pages, 2, *SHAPE)), (0, 0, 2, 2)) ** 3
     (tmp_path / "images").mkdir()
     axes = {"axes": "ZCYX", "Channel": {"Name": model.channels}}
     tifffile.imwrite(tmp_path / "images" / "cells.ome.tif", pixels, ome=True, metadata=axes)
+    monkeypatch.setattr(image_io, "LARGEST_TIFF", 3 * pages * SHAPE[0] * SHAPE[1] * 4 - 1)  # bytes of probabilities
     save = ["mask", "probability", "instance"]
     options = {"mask_format": ".tif", "scale": 0.8}
     assert infer(model.folder, tmp_path / "images", tmp_path / "usual", save, **options) == []
@@ -99,6 +102,7 @@ def test_several_channels_and_classes(pages, tmp_path, monkeypatch):
         with tifffile.TiffFile(next((tmp_path / "blocks" / key).iterdir())) as file:
             shape = (*((pages,) if pages > 1 else ()), *((3,) if key == "probabilities" else ()), *SHAPE)
             assert file.series[0].shape == shape
+            assert file.is_bigtiff == (key == "probabilities")
             assert key == "masks" or all(f'Name="{part.name}"' in file.ome_metadata for part in model.classes)
 
 

@@ -11,7 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from custom.data import count_pages, read_image, read_mask, to_gray, write_image
+from custom.data import count_pages, image_io, read_image, read_mask, to_gray, write_channels, write_image
+from custom.data.image_io import write_tiff
 from custom.data.pairs import list_images
 from custom.errors import UserError
 
@@ -232,6 +233,20 @@ def test_write_and_read_again(tmp_path: Path, gray: np.ndarray, name: str, dtype
     assert image.dtype == dtype
     np.testing.assert_array_equal(image, array)
     assert [file.name for file in (tmp_path / "new").iterdir()] == [name]
+
+
+@pytest.mark.parametrize("room", [0, -1])
+def test_a_tiff_whose_offsets_may_need_64_bits_is_a_bigtiff(tmp_path: Path, monkeypatch, room: int) -> None:
+    """Also if it is compressed, where tifffile would fail in the middle of the file."""
+    plane = np.linspace(0, 1, 35, dtype=np.float32).reshape(5, 7)
+    monkeypatch.setattr(image_io, "LARGEST_TIFF", plane.nbytes + room)
+    write_image(tmp_path / "image.tif", plane)
+    write_channels(tmp_path / "channels.tif", plane.reshape(5, 1, 7), [f"row {number}" for number in range(5)])
+    write_tiff(tmp_path / "tiles.tif", iter([plane]), plane.nbytes, shape=(5, 7), dtype=plane.dtype, tile=(16, 16))
+    for name in ("image", "channels", "tiles"):
+        with tifffile.TiffFile(tmp_path / f"{name}.tif") as file:
+            assert file.is_bigtiff == (room < 0)
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / f"{name}.tif").reshape(5, 7), plane)
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("a.png", "float32"), ("a.jpg", "uint8"), ("a", "uint8")])
