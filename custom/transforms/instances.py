@@ -84,12 +84,16 @@ def _keep_vanished(cells: NDArray[np.int32], instances: NDArray[np.int32]) -> No
     Of each, all pixels that do not touch a pixel of another cell are restored.
     """
     ids, sizes = np.unique(instances[instances > 0], return_counts=True)
-    smallest_first = ids[np.argsort(sizes, kind="stable")]
-    for cell in smallest_first[~np.isin(smallest_first, cells)]:
-        rows, columns = np.nonzero(instances == cell)
-        window = np.s_[max(rows.min() - 1, 0) : rows.max() + 2, max(columns.min() - 1, 0) : columns.max() + 2]
+    has_vanished = ~np.isin(ids, cells)
+    if not has_vanished.any():
+        return
+    boxes = ndimage.find_objects(np.where(instances > 0, np.searchsorted(ids, instances) + 1, 0))
+    smallest_first = np.argsort(sizes, kind="stable")
+    for number in smallest_first[has_vanished[smallest_first]]:
+        rows, columns = boxes[number]
+        window = np.s_[max(rows.start - 1, 0) : rows.stop + 1, max(columns.start - 1, 0) : columns.stop + 1]
         occupied = ndimage.binary_dilation(cells[window] > 0, EIGHT_NEIGHBOURS)
-        cells[window][(instances[window] == cell) & ~occupied] = cell
+        cells[window][(instances[window] == ids[number]) & ~occupied] = ids[number]
 
 
 class InstancesToClasses(Transform):
