@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -73,5 +74,10 @@ def output_names(class_names: Sequence[str], contact: bool) -> tuple[str, ...]:
 def class_keys(names: Sequence[str]) -> list[str]:
     """A word for each class, for the names of its scores: letters, digits and _; no two are alike."""
     words = [re.sub(r"\W+", "_", name).strip("_") or "class" for name in names]
-    unique = [word for word in words if words.count(word) == 1 and word not in ("threshold", "raw")]
-    return [word if word in unique else f"{word}_{index}" for index, word in enumerate(words)]
+    taken = [word for word in words if words.count(word) == 1 and word not in ("threshold", "raw")]
+    for index, word in enumerate(words):
+        if word not in taken:
+            number = next(number for number in count(index) if f"{word}_{number}" not in taken)
+            words[index] = f"{word}_{number}"
+            taken.append(words[index])
+    return words

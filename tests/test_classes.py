@@ -58,3 +58,6 @@ def test_the_rule_of_more_classes_is_that_of_two():
 def test_words_for_classes():
     assert class_keys(["membrane", "cell body", "µ-tubule"]) == ["membrane", "cell_body", "µ_tubule"]
     assert class_keys(["a b", "a-b", "threshold", "()"]) == ["a_b_0", "a_b_1", "threshold_2", "class"]
+    assert class_keys(["cell 0", "cell+", "cell-"]) == ["cell_0", "cell_1", "cell_2"]
+    assert class_keys(["a 1", "a+", "a-"]) == ["a_1", "a_2", "a_3"]
+    assert class_keys(["a+", "a-", "a 2", "a-"]) == ["a_0", "a_1", "a_2", "a_3"]
