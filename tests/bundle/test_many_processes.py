@@ -160,8 +160,10 @@ def odd_dataset(tmp_path_factory) -> Path:
     )
 
 
-def test_two_processes_train_together_and_validate_as_one(odd_dataset, tmp_path):
-    line = train_tiny(odd_dataset, by_rank(tmp_path), time_limit=1000)
+@pytest.mark.parametrize("average_momentum", ["none", "0.01"])
+def test_two_processes_train_together_and_validate_as_one(odd_dataset, tmp_path, average_momentum):
+    """The score is that of the weights that are saved, the moving average where there is one."""
+    line = train_tiny(odd_dataset, by_rank(tmp_path), time_limit=1000, average_momentum=average_momentum)
     line[line.index("--config_file") + 1] = str([str(file) for file in (TRAIN, QUICK, MULTI_TRAIN)])
     finished(in_two(line))
     assert files(tmp_path / "1") == []
