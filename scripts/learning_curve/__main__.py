@@ -39,7 +39,7 @@ def make_parser() -> command.Parser:
     parser.add_argument("--dataset", type=Path, required=True, metavar="FOLDER", help="folder with dataset.json")
     parser.add_argument("--images", type=int, nargs="+", metavar="N", help="numbers of images (default: 1, 2, 4, ...)")
     parser.add_argument("--init_model", nargs="+", default=["none"], metavar="MODEL", help="models to start from; none")
-    parser.add_argument("--steps", type=int, default=500, help="of each training")
+    parser.add_argument("--steps", type=int, default=500, help=f"of each training, a multiple of {EPOCH} or fewer")
     parser.add_argument("--repeats", type=int, default=1, help="choices of the images, to see how much they matter")
     parser.add_argument("--output", type=Path, default=Path("runs/learning_curve"), help="folder of all results")
     return parser
@@ -56,6 +56,8 @@ def plan(data: Datalist, given: argparse.Namespace) -> list[tuple[Point, Run]]:
     for name, value in (("steps", given.steps), ("repeats", given.repeats)):
         if value < 1:
             raise UserError(f"--{name} {value}: give at least 1")
+    if given.steps > EPOCH and given.steps % EPOCH:
+        raise UserError(f"--steps {given.steps}: give a multiple of {EPOCH}, the steps of an epoch, or fewer")
     numbers = check_numbers(given.images or doubling(len(data.training)), len(data.training))
     overlays = {name: write_overlay(given.output, name, given.steps) for name in dict.fromkeys(given.init_model)}
     if len(set(overlays.values())) < len(overlays):
@@ -81,7 +83,7 @@ def write_overlay(output: Path, model: str, steps: int) -> Path:
     """
     length: dict[str, int | str | None] = {
         "steps_per_epoch": min(EPOCH, steps),
-        "max_epochs": max(1, steps // EPOCH),
+        "max_epochs": -(-steps // EPOCH),
         "time_limit": None,
         "val_interval": 2,
     }

@@ -111,12 +111,19 @@ def test_the_command_trains_scores_and_goes_on(data, tmp_path, monkeypatch, caps
     [
         (["--images", "9"], "--images 9: the data set has 6 training images"),
         (["--steps", "0"], "--steps 0: give at least 1"),
+        (["--steps", "120"], "--steps 120: give a multiple of 50"),
         (["--init_model", "nowhere"], "nowhere"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_trained(options, message, data, tmp_path, capsys):
     assert learning_curve.main(["--dataset", str(data), "--output", str(tmp_path / "out"), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("steps", [1, 49, 50, 100, 500])
+def test_a_training_has_as_many_steps_as_the_report_says(steps, tmp_path):
+    overlay = json.loads(learning_curve.write_overlay(tmp_path, "none", steps).read_text())
+    assert overlay["max_epochs"] * overlay["steps_per_epoch"] == steps
 
 
 def test_two_models_of_one_name_would_share_their_overlay(data, tmp_path, capsys):
