@@ -13,7 +13,7 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from .classes import as_prediction, classes_of, foreground_of, split_contact
+from .classes import as_prediction, classes_of, split_contact
 from .data import count_pages, read_image
 from .data.channels import check_axes
 from .data.inputs import chosen_channel, every_channel
@@ -101,11 +101,6 @@ class Segmenter:
             raise UserError("channel, axes: are those of files; give an array as (H, W) or (H, W, C)")
         array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
         return self._segment(array, "image")
-
-    def probability(self, gray: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Foreground probability, float32 (H, W), of gray values (H, W) or (C, H, W) by the model's gray rule."""
-        found: NDArray[np.float32] = foreground_of(self.prediction(gray.reshape(-1, *gray.shape[-2:])))[0]
-        return found
 
     def prediction(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """The prediction (see `custom.classes`), float32 (1, H, W) or (K, H, W), of gray values (C, H, W)."""

@@ -19,7 +19,6 @@ from .layers import Picture, make_views, uncertainty
 MAX_PICTURES = 30
 MAX_BYTES = 17_000_000  # of all pictures together; the rest of the page is small
 MAX_LISTED = 60  # objects of one image
-LOWER_IS_BETTER = ("pixel_error", "rand_error", "warping_error", "calibration_error", "val_loss")
 
 
 class ImageTable:

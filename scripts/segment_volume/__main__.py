@@ -216,7 +216,7 @@ def run(options: argparse.Namespace) -> None:
     volume = open_volume(options)
     job = make_job(options, volume)
     require_writable(options.target.absolute().parent)
-    part, header = part_of(options.target), identity(job, volume)
+    part, header = part_of(options.target), {**identity(job, volume), "ome_zarr": options.ome_zarr}
     try:
         if not options.resume:
             require_space(options.target, size_of(job))

@@ -116,13 +116,14 @@ def test_link_needs_instances(files, tmp_path, capsys):
     assert "--link_z: links instances; add --instances" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("larger", [1, 2])
 @pytest.mark.parametrize("block", [3, 20])
-def test_linked_cells_are_those_that_overlap_most(block, tmp_path):
+def test_linked_cells_are_those_that_overlap_most(block, larger, tmp_path):
     """A cell that divides goes on in the larger part; two that fuse go on as the larger; a gap ends a cell."""
     local = np.zeros((4, 8, 11), np.uint32)
     local[0, 1:4, 1:9] = 1
     local[0, 5:8, 1:4] = 2
-    local[1, 1:4, 1:4], local[1, 1:4, 5:9] = 1, 2  # the first divides
+    local[1, 1:4, 1:4], local[1, 1:4, 5:9] = 3 - larger, larger  # the first divides
     local[2, 1:8, 1:9] = 1  # both fuse; the second ends
     local[3, 0, 10] = 1  # meets nothing
     job = Job("", None, str(tmp_path), "", "", local.shape, block, 0, False, True, True)
@@ -131,7 +132,7 @@ def test_linked_cells_are_those_that_overlap_most(block, tmp_path):
     (tmp_path / instances.COUNTS).mkdir()
     links = [np.load(instances._links(job, instances.link_slice(job, z))) for z in (1, 2, 3)]
     tables = [table.tolist() for _, table in instances.number([2, 2, 1, 1], [None, *links])]
-    assert tables == [[0, 1, 2], [0, 3, 1], [0, 1], [0, 4]]
+    assert tables == [[0, 1, 2], [0, 1, 3] if larger == 1 else [0, 3, 1], [0, 1], [0, 4]]
 
 
 @pytest.mark.parametrize("high", [1, 4, 2**32 - 1])

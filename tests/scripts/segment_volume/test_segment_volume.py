@@ -271,9 +271,11 @@ def test_resume_after_the_source_was_replaced(files, tmp_path, capsys, monkeypat
     with monkeypatch.context() as context:
         context.setattr(workers, "segment_block", interrupted)
         assert segment_volume.main(command(source, output, files[1])) == 130
-    tifffile.imwrite(source, volume[::-1])
-    refused(capsys, command(source, output, files[1], "--resume"), "was started with source with pixels")
-    assert not output.exists()
+    line = command(source, output, files[1], "--resume")
+    refused(capsys, [*line, "--ome_zarr", "0.5"], "was started with ome_zarr 0.4, not 0.5")
+    for z in (0, len(volume) - 1):
+        tifffile.imwrite(source, volume + (np.arange(len(volume)) == z)[:, None, None].astype(np.uint16))
+        refused(capsys, line, "was started with source with pixels")
 
 
 def test_broken_chunk_stops_the_run_and_can_be_restored(files, reference, tmp_path, capsys):
