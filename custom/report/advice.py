@@ -26,7 +26,7 @@ MEASURES: dict[str, tuple[str, bool, str]] = {
     "v_rand": ("V_rand", True, "agreement of the objects as pairs of pixels (ISBI 2012, second protocol)"),
     "v_info": ("V_info", True, "agreement of the objects as information (ISBI 2012, second protocol)"),
     "calibration_error": ("calibration error", False, "probability against frequency: 0.03 is good, 0.1 is poor"),
-    "val_loss": ("loss", False, "weighted cross entropy"),
+    "val_loss": ("loss", False, "cross entropy, with the weights of the training"),
 }
 WELL_CALIBRATED, BADLY_CALIBRATED = 0.03, 0.1
 

@@ -2,8 +2,8 @@
 
 - `custom` becomes the bundle's own package, because two bundles in one program share their module names.
 - `bundle_root` is the folder of that package, so that runs need only `--config_file`, from any working directory.
-- `model` and `model_dir` are the bundle's folder `models`; a training also writes `models/model.pt`, which MONAI Label
-  and the model zoo load.
+- `model` and `model_dir` are the bundle's folder `models`; a training also writes `model.pt` into `model_dir`, which
+  MONAI Label and the model zoo load.
 - `network_def` of the training is the model's, so that a training uses the same kind of network.
 - The data are those of `dataset_dir`, or the pairs that MONAI Label gives; there are none by default. Only pairs train
   the model further as it is: with its classes, channels, gray values and terms. They label classes, so that pixel error
@@ -122,7 +122,7 @@ def packaged(config: Config, code: str) -> Config:
         "output_dir": "$@bundle_root + '/runs/' + @name",
         "model": MODEL_DIR,
         "model_dir": MODEL_DIR,
-        "flat_weights": f"{MODEL_DIR} + '/model.pt'",
+        "flat_weights": "$@model_dir + '/model.pt'",
         "overwrite": True,  # MONAI Label trains repeatedly
     }
     if "name" not in config and "split" not in config:

@@ -77,7 +77,7 @@ def model_card(metadata: Config, model: Model, network: nn.Module, train: Config
         numpy=model.numpy_version,
         packages=", ".join(packages),
         data=model.data_source,
-        license=model.license,
+        license=model.license.removesuffix("."),
         references="\n".join(f"- {reference}" for reference in model.references) or "None given.",
     )
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from custom.data.image_io import count_pages, read_image, read_mask
+from custom.data.image_io import count_channels, count_pages, read_image, read_mask
 from custom.data.pairs import list_images, list_masks, pair_by_name
 from custom.errors import UserError
 
@@ -83,11 +83,17 @@ def read_probability(page: Page) -> NDArray:
     """Foreground probability (H, W) in [0, 1]: a float image as it is, a mask of 0 and 1 or of 8 bits, 0 and 255.
 
     Raises:
-        UserError: values that are neither, NaN, colours.
+        UserError: values that are neither, NaN, colours, probabilities of several classes.
     """
-    image = read_image(page.path, page.number)
+    count = count_channels(page.path)
+    image = read_image(page.path, page.number, 0 if count > 1 else None)
     if image.dtype.kind != "f":
         image = read_mask(page.path, page.number)  # palettes and alpha mean something else in masks
+    elif count > 1:
+        raise UserError(
+            f"{page.path}: has {count} channels, probabilities of {count} classes; give one of the foreground, or "
+            "score the model by `evaluating`"
+        )
     low, high = image.min(), image.max()
     if image.dtype.kind == "f":
         if low < 0 or high > 1:

@@ -2,9 +2,9 @@
 
     python -m scripts.tune --model dic_hela --dataset data/hela --output runs/tune_hela [--save]
 
-Each image is predicted once. The best setting by SEG is chosen on all images; how good such a choice is on an image it
-was not made on is estimated by leaving out one image at a time. OUTPUT gets tune.json, tune.md and tune.png. With
---save the setting and its SEG go into the model's model.json, too.
+Each image is predicted once. The best setting by SEG is chosen on all images, the middle one of those that are nearly
+as good; how good such a choice is on an image it was not made on is estimated by leaving out one image at a time.
+OUTPUT gets tune.json, tune.md and tune.png. With --save the setting and its SEG go into the model's model.json, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from custom.classes import foreground_of
+from custom.data import read_dataset
 from custom.errors import UserError
+from custom.evaluation import require_fitting_data
 from custom.files import require_writable
 from custom.model import Model, Postprocessing, Score, read_model, update_model
 from custom.segmenter import Segmenter
@@ -49,6 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = model_from(given)
     for method in given.methods or []:
         model.require_method(method)
+    data = read_dataset(given.dataset, check=False)
+    require_fitting_data(model, data)
+    if data.label_format.kind != "instances":
+        raise UserError(
+            f"{given.dataset}: its labels are classes, of which there is no SEG; give one of numbered cells"
+        )
     # SEG does not depend on images without a cell, and without the others none could be fitted.
     examples = [example for example in read_examples(given.dataset, given.split) if example.has_cells]
     if not examples:
@@ -60,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             stacklevel=2,
         )
     require_writable(given.output)
+    if given.save:
+        assert model.folder is not None
+        require_writable(model.folder)
     segmenter, rule = Segmenter(model), model.gray_rule()
     planes = (rule.planes(example.pixels, example.name) for example in examples)
     maps = [segmenter.maps(one) for one in planes]
@@ -73,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.save:
         saved = read_model(given.model)
         saved.scale, saved.pixel_size = model.scale, model.pixel_size  # which the setting was fitted at
-        images = f"{len(examples)} {given.split} images of {given.dataset.name}"
+        images = f"{len(examples)} {given.split} images of {data.about['name']}"
         save_outcome(outcome, saved, images, model.orientations)
         print(f"saved in {saved.folder}")
     return 0

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from custom.files import replace_file
 
-from .search import THRESHOLDS, Search, Setting
+from .search import THRESHOLDS, TOLERANCE, Search, Setting
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def to_markdown(outcome: Outcome, search: Search) -> str:
             *lines,
             "",
             f"- before: {outcome.before[0]}: SEG {outcome.before[1]:.4f}",
-            f"- best: {outcome.best[0]}: SEG {outcome.best[1]:.4f}",
+            f"- chosen: {outcome.best[0]}: SEG {outcome.best[1]:.4f} (differences up to {TOLERANCE} count for nothing)",
             f"- {expected}",
             "",
         ]

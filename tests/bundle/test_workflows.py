@@ -43,6 +43,16 @@ def test_evaluation_scores_each_image_of_a_split(tiny_dataset, trained):
     assert rows[1][0].endswith(".png")
 
 
+def test_an_evaluation_has_the_loss_of_the_training(tiny_dataset, trained, tmp_path):
+    epoch = read_model(trained).training["epoch"]
+    losses = EventAccumulator(str(trained), purge_orphaned_data=False).Reload().Scalars("val_loss")
+    (theirs,) = {event.value for event in losses if event.step == epoch}
+    done = run(command("evaluating", TRAIN, EVALUATE, dataset_dir=tiny_dataset, model=trained, evaluation_dir=tmp_path))
+    assert done.returncode == 0, done.stderr
+    ours = dict(csv.reader((tmp_path / "metrics.csv").open()))
+    assert float(ours["val_loss"]) == pytest.approx(theirs, rel=1e-5)
+
+
 def test_an_evaluation_without_labels_is_refused_and_old_scores_do_not_stay(tiny_dataset, trained, tmp_path):
     dataset = tmp_path / "data"
     shutil.copytree(tiny_dataset, dataset)

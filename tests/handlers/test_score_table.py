@@ -42,7 +42,7 @@ def test_measures_with_thresholds_and_meaning_in_the_order_of_the_report(caplog)
     assert pixels.startswith("pixel error 0.1250 0 0.30, the best here 1 - F score")
     assert warping.startswith("warping error 0.0100 0 0.50, the best here share of pixels")
     assert other == "warping error, at pixel error threshold 0.0200 0 0.50, the best here"
-    assert loss == "loss 1.5000 0 weighted cross entropy"
+    assert loss == "loss 1.5000 0 cross entropy, with the weights of the training"
 
 
 def test_scores_of_each_class_and_a_measure_without_description(caplog):

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from custom.data import write_dataset, write_image
-from custom.model import Model, read_model
+from custom.errors import UserError
+from custom.model import Model, read_model, update_model
 from scripts.robustness import __main__ as robustness
 from scripts.robustness.perturbations import PERTURBATIONS
 from scripts.tune import __main__ as tune
 from scripts.tune import search
-from tests.models import make_model
+from tests.models import make_model, make_three_class_model
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def dataset(tmp_path):
         write_image(folder / f"{name}.png", np.where(moved > 0, 200, 30).astype(np.uint8))
         write_image(folder / f"{name}_label.png", moved)
     items = [{"image": f"{name}.png", "label": f"{name}_label.png"} for name in "abc"]
-    about = {"name": "x", "description": "", "licence": "", "reference": "", "channel": ""}
+    about = {"name": "Two cells", "description": "", "licence": "", "reference": "", "channel": ""}
     labels = {"0": "background", ">0": "cell"}
     write_dataset(folder, about, "instances", labels, {"training": items[:1], "validation": items[1:]})
     return folder
@@ -61,13 +62,13 @@ def test_tune_saves_the_best_setting_when_asked(model, dataset, tmp_path, capsys
     assert tune.main([*arguments, "--save", "--orientations", "8"]) == 0
     saved = read_model(model.folder)
     assert saved.postprocessing.threshold in (0.3, 0.5)
-    assert saved.postprocessing.fitted_on == "2 validation images of cells"
+    assert saved.postprocessing.fitted_on == "2 validation images of Two cells"
     assert [score.value for score in saved.scores if score.measure == "seg"] == outcome_values(tmp_path / "out")
-    assert "2 validation images of cells, mean of 8 orientations" in saved.scores[0].on
+    assert "2 validation images of Two cells, mean of 8 orientations" in saved.scores[0].on
     assert tune.main([*arguments, "--save"]) == 0
     again = read_model(model.folder)
     assert [score.value for score in again.scores if score.measure == "seg"] == outcome_values(tmp_path / "out")
-    assert "2 validation images of cells, one pass" in again.scores[0].on
+    assert "2 validation images of Two cells, one pass" in again.scores[0].on
     assert saved.orientations == model.orientations
     assert saved.weights == model.weights
     assert f"{best['seg']:.4f}" in capsys.readouterr().out
@@ -81,11 +82,35 @@ def test_tune_saves_the_scale_that_it_fitted_at(model, dataset, tmp_path):
 
 
 def test_tune_needs_cells(model, dataset, capsys):
+    for name in "bc":
+        write_image(dataset / f"{name}_label.png", np.zeros((44, 60), np.uint16))
+    assert tune.main(["--model", str(model.folder), "--dataset", str(dataset)]) == 2
+    assert "no labelled cells" in capsys.readouterr().err
     content = json.loads((dataset / "dataset.json").read_text())
     content |= {"label_kind": "classes", "labels": {"0": "ground", "1": "cell"}, "ignore_value": 2}
     (dataset / "dataset.json").write_text(json.dumps(content))
     assert tune.main(["--model", str(model.folder), "--dataset", str(dataset)]) == 2
-    assert "no labelled cells" in capsys.readouterr().err
+    assert "its labels are classes, of which there is no SEG" in capsys.readouterr().err
+
+
+def test_tune_needs_as_many_classes_as_the_model_has(dataset, tmp_path, capsys):
+    three = make_three_class_model(tmp_path / "three")
+    three.channels = ["gray"]
+    update_model(three)
+    assert tune.main(["--model", str(three.folder), "--dataset", str(dataset)]) == 2
+    assert "has 2 classes (background, cell), model" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_written_is_refused_before_the_work(model, dataset, tmp_path, monkeypatch, capsys):
+    def refuse(folder):
+        if folder == model.folder:
+            raise UserError(f"{folder}: cannot be written")
+
+    monkeypatch.setattr(tune, "require_writable", refuse)
+    monkeypatch.setattr(tune, "Segmenter", None)
+    line = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out")]
+    assert tune.main([*line, "--save"]) == 2
+    assert "model: cannot be written" in capsys.readouterr().err
 
 
 def test_tune_leaves_out_images_without_cells(model, dataset, tmp_path):
@@ -95,7 +120,7 @@ def test_tune_leaves_out_images_without_cells(model, dataset, tmp_path):
         assert tune.main([*arguments, "--save"]) == 0
     content = json.loads((tmp_path / "out" / "tune.json").read_text())
     assert (list(content["seg_per_image"]), content["seg_cross_validated"]) == (["c"], None)
-    assert read_model(model.folder).postprocessing.fitted_on == "1 validation images of cells"
+    assert read_model(model.folder).postprocessing.fitted_on == "1 validation images of Two cells"
 
 
 def test_tune_says_what_a_single_image_cannot_tell(model, dataset, tmp_path):

@@ -125,6 +125,7 @@ def test_a_bundle_says_what_the_model_says_of_itself(bundle, inputs):
     metadata = read(bundle / "configs" / "metadata.json")
     assert {key: metadata[key] for key in FROM_MODEL} == {key: getattr(model, key) for key in FROM_MODEL}
     texts = [(bundle / "docs" / name).read_text() for name in ("README.md", "data_license.txt")]
+    assert f"Weights: {model.license}. Authors: {model.authors}." in texts[0]
     for text in texts:
         assert model.license in text
         assert model.data_source in text

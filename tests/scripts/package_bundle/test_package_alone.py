@@ -146,6 +146,22 @@ monai.bundle.run(run_id="run", init_id=None, final_id=None, config_file=root + "
     assert not any(torch.equal(before[key].float(), after[key]) for key in before if key.endswith("weight"))
 
 
+def test_a_training_into_another_folder_leaves_the_packaged_model(bundle, images, tmp_path):
+    before = {file.name: file.read_bytes() for file in (bundle / "models").iterdir()}
+    alone(
+        f"""
+import monai.bundle
+root = {str(bundle)!r}
+monai.bundle.run(run_id="training", config_file=root + "/configs/train.json", dataset_dir={str(images)!r},
+                 init_model=root + "/models", output_dir="runs", model_dir="tuned", max_epochs=1)
+""",
+        tmp_path,
+        bundle,
+    )
+    assert {file.name: file.read_bytes() for file in (bundle / "models").iterdir()} == before
+    assert {file.name for file in (tmp_path / "tuned").iterdir()} == before.keys() - {"model.ts"}
+
+
 def test_what_is_pushed_to_a_hub_is_the_bundle(bundle, tmp_path, monkeypatch):
     calls = []
     api = SimpleNamespace(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from custom import metrics
+from custom.data.image_io import write_channels
 from scripts.score import __main__ as score
 
 ISBI = ["pixel_error", "iou", "rand_error", "v_rand", "v_info", "warping_error"]
@@ -132,6 +133,13 @@ def test_bad_predictions_end_in_one_line(case, stack, tmp_path, capsys):
     assert captured.err.count("\n") == 1
     assert re.search(message, captured.err)
     assert not (tmp_path / "scores.json").exists()
+
+
+def test_probabilities_of_several_classes_are_refused(stack, tmp_path, capsys):
+    write_channels(tmp_path / "p.ome.tif", np.full((3, 15, 28), 1 / 3, np.float32), ["ground", "cell", "nucleus"])
+    label = write(tmp_path / "l.tif", stack[0][:1])
+    assert score.main(["isbi", "--pred", str(tmp_path / "p.ome.tif"), "--label", str(label)]) == 2
+    assert "has 3 channels, probabilities of 3 classes; give one of the foreground" in capsys.readouterr().err
 
 
 def test_nothing_to_score(stack, tmp_path, capsys):
