@@ -78,7 +78,7 @@ def test_tune_saves_the_scale_that_it_fitted_at(model, dataset, tmp_path):
     line = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out"), "--save"]
     assert tune.main([*line, "--scale", "0.75"]) == 0
     assert read_model(model.folder).scale == 0.75
-    assert tune.main([*line, "--scale", "9"]) == 2
+    assert tune.main([*line, "--scale", "17"]) == 2
 
 
 def test_tune_needs_cells(model, dataset, capsys):
