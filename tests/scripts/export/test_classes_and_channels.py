@@ -17,8 +17,8 @@ from custom.data import write_channels
 from custom.model import GrayValues, Model, write_model
 from scripts.export import __main__ as export
 from scripts.export import onnx
-from scripts.export.about import ABOUT
-from tests.models import THREE_CLASSES, TWO_CHANNELS, make_three_class_model
+from scripts.export.about import ABOUT, about
+from tests.models import THREE_CLASSES, TWO_CHANNELS, make_contact_model, make_three_class_model
 
 SIZE = (46, 62)
 needs_onnx = pytest.mark.skipif(
@@ -52,6 +52,15 @@ def expected(model: Model, pixels: np.ndarray) -> np.ndarray:
 def check_about(found: dict) -> None:
     assert found["channels"] == TWO_CHANNELS
     assert dict(zip(found["classes"], found["mask_values"], strict=True)) == THREE_CLASSES
+
+
+def test_contact_has_the_mask_value_of_the_cells(tmp_path):
+    found = {name: json.loads(text) for name, text in about(make_contact_model(tmp_path)).items()}
+    assert dict(zip(found["classes"], found["mask_values"], strict=True)) == {
+        "background": 0,
+        "cell": 255,
+        "contact": 255,
+    }
 
 
 @torch.no_grad()
