@@ -1,4 +1,4 @@
-"""The table of results: JSON that keeps all records, and Markdown made from it."""
+"""The table of results: JSON that keeps all records, and Markdown made from it and from what was found."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .run import write_json
 
 Record = dict[str, Any]
 RECORDS = "results.json"
+FINDINGS = Path(__file__).with_name("findings.md")
 KEYS = {"experiment", "title", "data", "budget", "fold", "split", "hardware", "failed", "published"}
 EM = ("pixel_error", "iou", "v_rand", "v_info", "rand_error", "warping_error", "warping_error_at_pixel_error_threshold")
 CELLS = ("seg", "seg_left_out", "iou", "pixel_error")
@@ -109,6 +110,7 @@ def write_results(output: Path, new: Sequence[Record]) -> None:
         if of_data:
             draw_curves([group[0] for group in groups(of_data)], output / "results" / f"curves_{data}.png")
             parts.append(section(title, data, of_data, measures))
+    parts.append(FINDINGS.read_text(encoding="utf-8"))
     with replace_file(output / "results.md") as temporary:
         temporary.write_text("\n".join(parts), encoding="utf-8")
 
