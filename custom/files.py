@@ -8,6 +8,7 @@ import platform
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -180,9 +181,11 @@ def is_unicode(name: str) -> bool:
 
 def require_unicode(words: Iterable[str]) -> None:
     """Raise UserError for a word of a command line that is not UTF-8, and could not be written into results."""
+    encoding = sys.getfilesystemencoding()
+    advice = "rename the file or folder" if encoding == "utf-8" else f"Python reads it as {encoding}: set PYTHONUTF8=1"
     for word in words:
         if not is_unicode(word):
-            raise UserError(f"{word}: is not UTF-8; rename the file or folder")
+            raise UserError(f"{word}: is not UTF-8; {advice}")
 
 
 @contextmanager

@@ -249,6 +249,8 @@ def read_model(name: str | os.PathLike[str]) -> Model:
         shipped = models_folder()
         known = sorted(file.parent.name for file in shipped.glob(f"*/{MODEL_FILE}"))
         if str(name) not in known:
+            if (folder / "models" / MODEL_FILE).is_file():
+                raise UserError(f"model {name}: is a packaged bundle; give its model, {folder / 'models'}")
             offer = f", or give one of {', '.join(known)}" if known else ""
             raise UserError(f"model {name}: no {MODEL_FILE} there; give the folder of a training{offer}")
         folder = shipped / str(name)

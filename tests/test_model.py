@@ -69,6 +69,9 @@ def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path):
         read_model("nowhere")
     with pytest.raises(UserError, match=r"no model.json there"):
         read_model(tmp_path)
+    make_model(tmp_path / "bundle/models")
+    with pytest.raises(UserError, match=r"bundle: is a packaged bundle; give its model, .*models"):
+        read_model(tmp_path / "bundle")
 
 
 @pytest.mark.parametrize(

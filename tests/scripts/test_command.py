@@ -102,6 +102,12 @@ def test_a_word_that_is_not_utf8_is_refused():
         parser().parse_args(["--output", "runs/\udcff"])
 
 
+def test_a_word_that_python_does_not_read_as_utf8_has_another_remedy(monkeypatch):
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    with pytest.raises(UserError, match=r"^runs/..: is not UTF-8; Python reads it as ascii: set PYTHONUTF8=1"):
+        parser().parse_args(["--output", "runs/\udcc3\udcb6"])
+
+
 def test_option_of_a_sub_command_is_suggested():
     made = command.make_parser("scripts.x", "Do it.")
     made.add_subparsers(required=True).add_parser("one").add_argument("--annotations")
