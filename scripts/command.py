@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import sysconfig
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,8 +75,8 @@ def make_parser(name: str, doc: str | None, **more: Any) -> Parser:
 def entry_point(advice: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Decorate `main(argv) -> int`, so that errors of the user and interruptions end in one line and an exit code.
 
-    The lines and codes are those of `custom.exits.ending`; 141 for a broken pipe. Child processes started by `main` are
-    terminated if it is interrupted. Other exceptions are bugs and keep their traceback.
+    The lines and codes are those of `custom.exits.ending`; 141 for a broken pipe. Warnings are one line, too. Child
+    processes started by `main` are terminated if it is interrupted. Other exceptions are bugs and keep their traceback.
 
     Args:
         advice: for interruptions: what was saved, and how to continue.
@@ -87,7 +88,7 @@ def entry_point(advice: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
             _open_streams()
             print_any_name()
             try:
-                with _signals(), _children_ended():
+                with _plain_warnings(), _signals(), _children_ended():
                     code = main(*args, **kwargs)
                     sys.stdout.flush()
                     return code
@@ -120,6 +121,21 @@ def _open_streams() -> None:
     os.close(number)
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (for as long as the process lives)
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Within the block a `UserWarning` is one line, without the place in the code that Python adds."""
+    usual = warnings.formatwarning
+
+    def plain(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
+        return f"warning: {message}\n" if category is UserWarning else usual(message, category, *where, **more)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,6 +123,19 @@ def test_help_has_the_docstring_as_it_is_and_the_defaults():
     assert "of the split (default: 0)" in text
     assert "(default: False)" not in text
     assert "(default: None)" not in text
+
+
+def test_a_warning_is_one_line(capsys):
+    @command.entry_point("start again")
+    def main(argv=None):
+        for category in (UserWarning, DeprecationWarning):
+            print(warnings.formatwarning("look here", category, "file.py", 3), end="")
+        return 0
+
+    usual = warnings.formatwarning
+    assert main() == 0
+    assert capsys.readouterr().out == "warning: look here\nfile.py:3: DeprecationWarning: look here\n"
+    assert warnings.formatwarning is usual
 
 
 WITH_A_CHILD = """
