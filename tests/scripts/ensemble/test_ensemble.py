@@ -12,7 +12,7 @@ import torch
 from custom import Segmenter
 from custom.data import read_image, write_image
 from custom.exits import user_error
-from custom.model import Postprocessing, read_model
+from custom.model import Postprocessing, Score, read_model
 from scripts.ensemble.__main__ import main
 from scripts.package_bundle import __main__ as package_bundle
 from tests.models import make_contact_model, make_model
@@ -26,7 +26,8 @@ def members(tmp_path):
         definition = {"_target_": "ValidUNet", "features": features, "depth": 1}
         post = Postprocessing(threshold=threshold)
         folder = tmp_path / f"member{number}"
-        made.append(make_model(folder, network_def=definition, postprocessing=post, authors=f"Author {number}"))
+        more = {"authors": f"Author {number}", "scores": [Score(measure="iou", value=0.5, on="its own images")]}
+        made.append(make_model(folder, network_def=definition, postprocessing=post, **more))
     return made
 
 
@@ -46,7 +47,7 @@ def test_an_ensemble_is_a_model_with_the_mean_probability(members, image, tmp_pa
     both = read_model(tmp_path / "models" / "both")
     assert both.postprocessing.threshold == pytest.approx(0.45)
     assert both.authors == "Author 0; Author 1"
-    assert both.scores == []
+    assert both.scores == []  # those of the members are not its own
     mean = np.mean([Segmenter(member.folder)(image).probability for member in members], axis=0)
     found = Segmenter(both.folder)(image)
     np.testing.assert_allclose(found.probability, mean, atol=1e-6)

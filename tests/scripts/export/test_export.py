@@ -142,7 +142,9 @@ def test_package_tiles_with_its_halo_have_no_seams(package, tmp_path):
     """As ilastik and others run it: a tile, less the declared halo, equals that part of the whole image's output."""
     content = read(package, tmp_path)
     axis = content["outputs"][0]["axes"][2]
-    halo, step = axis["halo"], content["inputs"][0]["axes"][2]["size"]["step"]
+    size = content["inputs"][0]["axes"][2]["size"]
+    halo, step = axis["halo"], size["step"]
+    assert size["min"] == 2 * halo + step  # of the smallest tile one step is left
     model = torch.jit.load(tmp_path / "weights.pt")
     image = torch.rand(1, 1, 5 * halo, 4 * halo)
     whole = model(image)

@@ -68,6 +68,8 @@ def test_export_of_a_rescaled_model(model, tmp_path, capsys):
     for size in SIZES:
         image = torch.rand(1, 1, *size)
         torch.testing.assert_close(run(image), expected(make_network(1), image, 0.7, 7), atol=1e-4, rtol=0)
+    with pytest.raises(torch.jit.Error, match="image of 1 x 9 pixels: height and width have to be 2 or more"):
+        run(torch.rand(1, 1, 1, 9))
 
 
 def test_export_of_the_network_alone_says_what_it_lacks(model, tmp_path, capsys):
