@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from custom.checksums import altered_files
-from custom.model import read_model
+from custom.model import Postprocessing, read_model
 from custom.networks import ValidUNet
 from scripts.overlays import FOLDERS
 from scripts.package_bundle.__main__ import BUNDLE
@@ -70,11 +70,15 @@ def test_nothing_in_it_says_custom(bundle):
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda f: f.stem)
 def test_every_experiment_can_be_packaged(overlay, inputs):
     configs = BUNDLE / "configs"
-    train = packaged(training_config(configs, inputs[1], overlay.stem), "other_code")
+    model = inputs[1].model_copy(update={"scale": 0.7, "orientations": 7, "training": {"border_width": 5}}, deep=True)
+    model.postprocessing = Postprocessing(method="watershed", sigma=1.5, height=3.0, grow=2)
+    train = packaged(training_config(configs, model, overlay.stem), "other_code")
     inference = packaged(read(configs / "inference.json"), "other_code")
     assert train["name"] == overlay.stem
     assert (train["dataset_dir"], train["init_model"]) == ("$None", None)
-    assert train["scale"] == inputs[1].scale
+    # Trained further, it is used as before.
+    assert {"scale": 0.7, "test_orientations": 7, "border_width": 5, "contact": False}.items() <= train.items()
+    assert {"method": "watershed", "sigma": 1.5, "height": 3.0, "grow": 2}.items() <= train.items()
     assert train["network_def"]["features"] == 4
     assert train["model_dir"] == inference["model"] == "$@bundle_root + '/models'"
     assert not names_in(json.dumps([train, inference]))

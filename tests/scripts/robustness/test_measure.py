@@ -68,6 +68,16 @@ def test_a_change_that_harms_costs_score(kind):
     assert judge().score([example(kind)], inverted, 1) < 0.6
 
 
+def test_each_image_has_noise_of_its_own_and_the_same_again():
+    """Otherwise a model would be judged by one pattern, or its scores would depend on what was tried before."""
+    seen: list[np.ndarray] = []
+    judge = Judge(lambda gray: seen.append(gray) or gray, GrayRule().planes, ProbabilityToInstances())
+    for _ in range(2):
+        judge.score([example("classes")] * 2, BY_NAME["noise"], 0.2)
+    assert not np.allclose(seen[0], seen[1], atol=0.1)
+    np.testing.assert_array_equal(seen[:2], seen[2:])
+
+
 def test_ignored_pixels_do_not_count():
     one = example("instances")
     ignored = Example("cells", one.pixels, one.label, np.where(one.instances == 2, -1, one.instances))
