@@ -27,7 +27,8 @@ class ForegroundScore(Score):
 class ClassScore:
     """Result of one measure on a stack of images with several classes.
 
-    A class has no score (NaN) where neither label nor prediction has a pixel of it, and does not count in the mean.
+    A class has no score (NaN) where neither label nor prediction has a pixel of it (no pixel error where the label has
+    none), and does not count in the mean.
 
     Attributes:
         value: mean over the classes.

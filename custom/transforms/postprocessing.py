@@ -120,15 +120,10 @@ class ProbabilityToInstances(Transform):
     open, and again to the parts found by the watershed.
 
     `grow` reverts the border between touching cells that `InstancesToClasses` makes: each cell is extended to the
-    background nearest to it, up to `grow` pixels, but only where another cell is within `grow` pixels, too. Outlines
-    that face open background are not changed. Grown cells touch but stay distinct. A border of `border_width` b is
-    closed by `grow` (b - 1) / 2. Every gap of up to `2 grow` pixels is closed, also between cells that do not touch in
-    reality, so for data with narrow natural gaps compare the SEG with and without.
-
-    Example:
-        >>> probability = np.array([[[0.9, 0.8, 0.1, 0.7]]])
-        >>> ProbabilityToInstances(threshold=0.5)(probability)[0, 0].tolist()
-        [1, 1, 0, 2]
+    background nearest to it, up to `grow` pixels, but only where another cell, extended likewise, is within `grow`
+    pixels. Outlines that face open background are not changed. Grown cells touch but stay distinct. A border of
+    `border_width` b is closed by `grow` (b - 1) / 2. Every gap of up to `2 grow` pixels is closed, also between cells
+    that do not touch in reality, so for data with narrow natural gaps compare the SEG with and without.
 
     Args:
         threshold: a pixel is foreground from this probability on (as in MONAI's `AsDiscrete`).

@@ -57,7 +57,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--model",
         action="append",
         metavar="NAME_OR_FOLDER",
-        help="a shipped model, or a training; likewise",
+        help="a shipped model, or the folder of a training; may be repeated",
     )
     parser.add_argument(
         "--bundle", action="append", help="name in dist/, zip or folder; may be repeated (default: the one in dist/)"
