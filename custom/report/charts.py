@@ -124,8 +124,8 @@ def threshold_chart(curves: dict[str, list[float]], used: float) -> str:
         axes.set(xlabel="threshold on the probability", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend()
 
-    best = int(np.nanargmax(curves["IoU"]))
-    return draw(f"IoU is highest, {curves['IoU'][best]:.3f}, at threshold {THRESHOLDS[best]:.1f}", fill)
+    iou = np.nan_to_num(curves["IoU"])  # there is none where neither label nor prediction has foreground
+    return draw(f"IoU is highest, {iou.max():.3f}, at threshold {THRESHOLDS[iou.argmax()]:.1f}", fill)
 
 
 def reliability_chart(sums: NDArray, error: float) -> str:

@@ -16,6 +16,7 @@ from custom.data import make_synthetic, read_dataset, read_image, write_image
 from custom.report.advice import remarks
 from custom.report.content import ImageTable
 from custom.report.facts import dataset_facts
+from custom.report.layers import Picture
 from custom.report.page import Report, render, write_page
 from custom.report.record import command_line
 
@@ -70,6 +71,13 @@ def test_the_page_asks_for_nothing(facts):
         assert not any(name.startswith("on") for name in attributes)
     assert "default-src 'none'" in text
     assert not re.search(r"@import|url\((?!#)", text)
+
+
+def test_blank_images_of_which_the_network_is_certain_have_a_page(facts):
+    """No threshold has an IoU: neither label nor prediction has foreground."""
+    table, nothing = ImageTable(objects=False), np.zeros((48, 64), int)
+    table.add(Picture("blank.png", np.full(nothing.shape, 0.3), nothing.astype(np.float32), nothing, nothing, {}))
+    assert "IoU is highest, 0.000" in render(full_report(facts, table))
 
 
 def test_a_name_is_text_and_nothing_else(facts):
