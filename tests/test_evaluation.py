@@ -9,7 +9,9 @@ import pytest
 
 from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
-from custom.evaluation import clear_scores, labelled_items, require_labelled_pixels
+from custom.evaluation import clear_scores, labelled_items, require_labelled_pixels, warn_of_trained_images
+
+from .models import make_model
 
 
 def test_items_with_labels_of_a_split(tmp_path):
@@ -31,6 +33,18 @@ def test_images_of_one_name_would_share_their_results(tmp_path):
     data.validation[1]["image"] = "/else/" + Path(data.validation[0]["image"]).with_suffix(".tif").name
     with pytest.raises(UserError, match=r"/else/.*\.tif of the validation list would get results of one name"):
         labelled_items(data, "validation")
+
+
+def test_images_that_a_model_was_trained_on_are_warned_of(tmp_path, recwarn):
+    data = read_dataset(make_synthetic(tmp_path / "data", 1, (32, 48), {"training": 1, "validation": 1, "test": 1}))
+    final = make_model(tmp_path / "m", data_source=data.about["name"], training={"validation_images": 0})
+    fold = final.model_copy(update={"training": {"validation_images": 1}})
+    other = final.model_copy(update={"data_source": "others"})
+    judged = [(fold, "validation"), (other, "validation"), (final, "test")]
+    assert not any(warn_of_trained_images(model, data, split) for model, split in judged)
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=f"model tiny held out no image of {data.about['name']}: scores on images"):
+        assert warn_of_trained_images(final, data, "validation")
 
 
 def test_labels_that_are_ignored_throughout_are_no_labels():

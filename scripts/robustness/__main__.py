@@ -15,7 +15,7 @@ from pathlib import Path
 
 from custom.data import read_dataset
 from custom.errors import UserError
-from custom.evaluation import require_fitting_data
+from custom.evaluation import require_fitting_data, warn_of_trained_images
 from custom.files import require_writable
 from custom.segmenter import Segmenter
 
@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if examples[0].instances is not None and not any(example.has_cells for example in examples):
         raise UserError(f"{given.dataset}: has no labelled cells in `{given.split}`; there is no SEG to measure")
     require_writable(given.output)
-    require_fitting_data(model, read_dataset(given.dataset, check=False))
+    data = read_dataset(given.dataset, check=False)
+    require_fitting_data(model, data)
+    warn_of_trained_images(model, data, given.split)
     segmenter = Segmenter(model)
     judge = Judge(segmenter.prediction, model.gray_rule().planes, segmenter.cells)
     plain, shifts = measure(judge, examples, PERTURBATIONS)

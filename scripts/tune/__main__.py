@@ -19,7 +19,7 @@ from pathlib import Path
 from custom.classes import foreground_of
 from custom.data import read_dataset
 from custom.errors import UserError
-from custom.evaluation import require_fitting_data
+from custom.evaluation import require_fitting_data, warn_of_trained_images
 from custom.files import require_writable
 from custom.model import Model, Postprocessing, Score, read_model, update_model
 from custom.segmenter import Segmenter
@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "another image cannot be estimated",
             stacklevel=2,
         )
+    trained = warn_of_trained_images(model, data, given.split)
     require_writable(given.output)
     if given.save:
         assert model.folder is not None
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.save:
         saved = read_model(given.model)
         saved.scale, saved.pixel_size = model.scale, model.pixel_size  # which the setting was fitted at
-        images = f"{len(examples)} {given.split} images of {data.about['name']}"
+        images = f"{len(examples)} {given.split} images of {data.about['name']}" + ", trained on" * trained
         save_outcome(outcome, saved, images, model.orientations)
         print(f"saved in {saved.folder}")
     return 0

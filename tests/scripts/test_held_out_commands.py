@@ -81,6 +81,15 @@ def test_tune_saves_the_scale_that_it_fitted_at(model, dataset, tmp_path):
     assert tune.main([*line, "--scale", "17"]) == 2
 
 
+def test_tune_says_that_the_model_was_trained_on_the_images(model, dataset, tmp_path):
+    model.data_source, model.training = "Two cells", {"validation_images": 0}
+    update_model(model)
+    line = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out"), "--save"]
+    with pytest.warns(UserWarning, match="held out no image of Two cells"):
+        assert tune.main(line) == 0
+    assert read_model(model.folder).scores[0].on.startswith("2 validation images of Two cells, trained on, one pass")
+
+
 def test_tune_needs_cells(model, dataset, capsys):
     for name in "bc":
         write_image(dataset / f"{name}_label.png", np.zeros((44, 60), np.uint16))
