@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.ticker import LogLocator, NullLocator
 
 from custom.files import replace_file
 
@@ -108,6 +109,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
     names = list(dict.fromkeys(result.candidate for result in results))
     colours = colours_of(names)
     single = len(results) == len(names)
+    budgets = sorted({round(result.minutes, 1) for result in results})
     figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 4.2), layout="constrained", sharey=single)
     for axis, (measure, title) in zip(axes, PANELS.items(), strict=True):
         if single:
@@ -123,7 +125,9 @@ def draw(results: Sequence[Result], path: Path) -> None:
             style = "-" if name in OWN_NAMES else "--"
             axis.plot(*zip(*points, strict=True), style, marker="o", markersize=4, label=name, color=colours[name])
         axis.set(title=error_title(measure), xlabel="minutes of two cores", xscale="log", yscale="log")
-        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_xticks(budgets, [f"{minutes:g}" for minutes in budgets], minor=False)
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("{x:g}")
         axis.grid(alpha=0.3, which="both")
