@@ -98,16 +98,15 @@ class StartFromModel:
             trainer.add_event_handler(Events.COMPLETED, self.report, evaluator)
 
     def score(self, trainer: Engine, evaluator: Any) -> None:
-        """Score the weights as they are, unless training has started."""
+        """Score the weights as they are, as epoch 0, unless training has started."""
         if trainer.state.epoch == 0:
-            evaluator.run(1)
+            with evaluator.add_event_handler(Events.EPOCH_STARTED, _as_epoch_0):
+                evaluator.run(1)
             metrics = evaluator.state.metrics
             scores = [f"{words} {metrics[name]:.4f}" for name, words in SHOWN.items() if name in metrics]
             if is_first_rank():
                 assert self.model is not None
                 self.logger.info(f"the initial model {self.model.name}: {', '.join(scores)}")
-            # Scored as epoch 0, not to be confused with epoch 1 of the training.
-            evaluator.state.best_metric_epoch = 0
 
     def report(self, trainer: Engine, evaluator: Any) -> None:
         """Warn if no epoch was better than the start."""
@@ -125,3 +124,8 @@ class StartFromModel:
             self.logger.warning(f"model {model.name} has other classes: the last layer starts from random weights")
             state |= {name: own[name] for name in last}
         load_state(self.network, state, model.weights_path())
+
+
+def _as_epoch_0(evaluator: Engine) -> None:
+    """Count the epoch that begins as the only one and number 0, not to be confused with epoch 1 of the training."""
+    evaluator.state.epoch = evaluator.state.max_epochs = 0

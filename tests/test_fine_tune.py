@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -21,20 +21,27 @@ from .models import make_contact_model, make_model
 TRAIN = Path(__file__).parents[1] / "bundle" / "configs" / "train.json"
 
 
-class Evaluator(SimpleNamespace):
+class Evaluator(Engine):
     """Scores as listed, the smaller the better, with MONAI's memory of the best."""
 
-    def __init__(self, scores: list[float]) -> None:
-        super().__init__(
-            scores=scores, state=SimpleNamespace(best_metric=9.0, best_metric_epoch=-1, epoch=0, metrics={})
-        )
+    state: Any
 
-    def run(self, epoch: int) -> None:
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__(lambda engine, batch: None)
+        self.scores, self.epochs = scores, []
+        self.state.best_metric, self.state.best_metric_epoch = 9.0, -1
+        self.add_event_handler(Events.EPOCH_COMPLETED, self.rate)
+
+    def run(self, epoch: int) -> None:  # type: ignore[override]
+        self.state.max_epochs, self.state.epoch, self.state.iteration = epoch, epoch - 1, 0
+        super().run([0], max_epochs=epoch)
+
+    def rate(self) -> None:
         score = self.scores.pop(0)
+        self.epochs.append(self.state.epoch)
         self.state.metrics = {"pixel_error": score, "seg": 1 - score, "val_loss": 0.5}
-        self.state.epoch = epoch
         if score < self.state.best_metric:
-            self.state.best_metric, self.state.best_metric_epoch = score, epoch
+            self.state.best_metric, self.state.best_metric_epoch = score, self.state.epoch
 
 
 def train(start: StartFromModel, scores: list[float], epochs: int, resumed_after: int = 0) -> Evaluator:
@@ -118,6 +125,7 @@ def test_a_training_that_makes_it_worse_says_so(tmp_path, caplog):
         evaluator = train(start, [0.1, 0.3, 0.2], epochs=2)
     assert "the initial model tiny: pixel error 0.1000, SEG 0.9000, validation loss 0.5000" in caplog.text
     assert (evaluator.state.best_metric, evaluator.state.best_metric_epoch) == (0.1, 0)
+    assert evaluator.epochs == [0, 1, 2]  # in curves and in model.json, too
     assert "no epoch scored better than the initial model tiny" in caplog.text
 
 

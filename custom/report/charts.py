@@ -147,9 +147,12 @@ def reliability_chart(sums: NDArray, error: float) -> str:
 
 
 def steps_per_epoch(curves: Curves) -> float:
-    """Training steps of an epoch, from where both curves end; 1 if that is not known."""
+    """Training steps of an epoch, from where both curves end; 1 if that is not known.
+
+    A model that a training starts from is validated as epoch 0.
+    """
     steps, epochs = curves.get("train_loss", ([], []))[0], curves.get("val_loss", ([], []))[0]
-    return max(1.0, steps[-1] / epochs[-1]) if steps and epochs else 1.0
+    return max(1.0, steps[-1] / epochs[-1]) if steps and any(epochs) else 1.0
 
 
 def _thinned(steps: list[int], values: list[float]) -> tuple[NDArray, NDArray]:

@@ -14,6 +14,7 @@ import pytest
 
 from custom.data import make_synthetic, read_dataset, read_image, write_image
 from custom.report.advice import remarks
+from custom.report.charts import loss_chart, steps_per_epoch
 from custom.report.content import ImageTable
 from custom.report.facts import dataset_facts
 from custom.report.layers import Picture
@@ -78,6 +79,14 @@ def test_blank_images_of_which_the_network_is_certain_have_a_page(facts):
     table, nothing = ImageTable(objects=False), np.zeros((48, 64), int)
     table.add(Picture("blank.png", np.full(nothing.shape, 0.3), nothing.astype(np.float32), nothing, nothing, {}))
     assert "IoU is highest, 0.000" in render(full_report(facts, table))
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [([1, 2, 4], 10), ([0, 2, 4], 10), ([0], 1), ([], 1)])
+def test_validations_stand_at_their_steps(epochs, steps):
+    """A model that a training starts from is validated as epoch 0, after which it may have been interrupted."""
+    curves = {"train_loss": CURVES["train_loss"], "val_loss": (epochs, [0.5] * len(epochs))}
+    assert steps_per_epoch(curves) == steps
+    assert "training ends at" in str(loss_chart(curves))
 
 
 def test_a_name_is_text_and_nothing_else(facts):
