@@ -35,7 +35,7 @@ def open_archive(path: str | os.PathLike[str], largest: int = LARGEST) -> Iterat
         with zipfile.ZipFile(path) as archive:
             _check(archive, path, largest)
             yield archive
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
         raise UserError(f"{path}: truncated, corrupt or not a zip archive ({error}); fetch it again") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be unpacked ({error.strerror or error}); check file and free space") from error

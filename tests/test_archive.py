@@ -105,3 +105,11 @@ def test_a_damaged_member_is_found_while_reading(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"a\.zip: truncated, corrupt"), open_archive(path) as archive:
         archive.read("a")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("dtype"), KeyError("weights"), ValueError("shape")])
+def test_errors_of_the_block_are_not_blamed_on_the_archive(tmp_path: Path, error: Exception) -> None:
+    path = make_zip(tmp_path / "a.zip", ("a", b"x"))
+    with pytest.raises(type(error)) as raised, open_archive(path):
+        raise error
+    assert raised.value is error
