@@ -1,4 +1,4 @@
-"""The model cards tell the spread over the folds as the results have it."""
+"""The spread over the folds in the model cards equals that in the results."""
 
 from __future__ import annotations
 
