@@ -127,5 +127,5 @@ class StartFromModel:
 
 
 def _as_epoch_0(evaluator: Engine) -> None:
-    """Count the epoch that begins as the only one and number 0, not to be confused with epoch 1 of the training."""
-    evaluator.state.epoch = evaluator.state.max_epochs = 0
+    """Give the epoch that begins the number 0, which MONAI's evaluator cannot be asked for: it counts from 1."""
+    evaluator.state.epoch = evaluator.state.max_epochs = 0  # max_epochs: and end after it

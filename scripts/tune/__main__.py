@@ -85,7 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.save:
         saved = read_model(given.model)
         saved.scale, saved.pixel_size = model.scale, model.pixel_size  # which the setting was fitted at
-        images = f"{len(examples)} {given.split} images of {data.about['name']}" + ", trained on" * trained
+        images = f"{len(examples)} {given.split} images of {data.about['name']}"
+        if trained:
+            images += ", trained on"
         save_outcome(outcome, saved, images, model.orientations)
         print(f"saved in {saved.folder}")
     return 0
