@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from custom.data import read_dataset, read_image
 from custom.errors import UserError
+from custom.files import replace_file
 from custom.metrics import pixel_error, v_info, v_rand
 
 from .candidates import Candidate
 
 ROOT = Path(__file__).parents[3]
 MEASURES = {"pixel_error": pixel_error, "v_rand": v_rand, "v_info": v_info}
+DATA = "data.npz"  # what candidates see
 HELD_OUT = "held_out.npy"  # labels that no candidate sees
 
 
@@ -54,31 +56,45 @@ class Result:
     scores: dict[str, float]
 
 
-def lay_out(settings: Settings) -> None:
+def lay_out(settings: Settings) -> str:
     """Write the data of all candidates into the folder: images and labels to train on, images to predict.
 
+    Returns:
+        What data they are, in words.
+
     Raises:
-        UserError: no such data set, or images of several sizes.
+        UserError: no such data set, images of several sizes, or a folder with a race of other images.
     """
     data = read_dataset(settings.dataset)
-    images, labels = stack(data.training, "image"), stack(data.training, "label")
-    held_out = stack(data.validation, "image")
+    given: dict[str, Any] = {
+        "images": stack(data.training, "image"),
+        "labels": (stack(data.training, "label") > 0).astype(np.uint8),
+        "held_out": stack(data.validation, "image"),
+    }
     settings.folder.mkdir(parents=True, exist_ok=True)
-    np.savez(settings.folder / "data.npz", images=images, labels=(labels > 0).astype(np.uint8), held_out=held_out)
+    path = settings.folder / DATA
+    if path.exists():
+        with np.load(path) as before:
+            if not all(np.array_equal(pixels, before[name]) for name, pixels in given.items()):
+                raise UserError(f"--race_folder {settings.folder}: holds a race of other images; give another folder")
+    with replace_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **given)
     np.save(settings.folder / HELD_OUT, (stack(data.validation, "label") > 0).astype(np.uint8))
+    return f"{data.about['name']}: {len(data.training)} images to train on, {len(data.validation)} scored."
 
 
 def stack(items: Iterable[dict[str, Any]], key: str) -> NDArray:
     """Pixels (N, H, W) of the listed files."""
     pixels = [read_image(item[key]) for item in items]
-    if len({image.shape for image in pixels}) != 1:
-        raise UserError("--dataset: the race needs images of one size, and a validation list; give another data set")
+    if len({image.shape for image in pixels}) != 1 or pixels[0].ndim != 2:
+        raise UserError(
+            "--dataset: the race needs gray images of one size, and a validation list; give another data set"
+        )
     return np.stack(pixels)
 
 
 def race(candidates: Sequence[Candidate], settings: Settings) -> list[Result]:
-    """Run each candidate that is not in the folder yet, and score all."""
-    lay_out(settings)
+    """Run each candidate that is not in the folder yet, and score all; after :func:`lay_out`."""
     results: list[Result] = []
     for candidate in candidates:
         for output, minutes in heats(candidate, settings):

@@ -53,9 +53,9 @@ class Entrant:
         clock: seconds of processor time so far.
 
     Attributes:
-        images: uint8 (N, H, W), to train on.
+        images: (N, H, W), to train on, in the dtype of the files.
         labels: uint8 (N, H, W), 1 in a cell and 0 on membrane.
-        held_out: uint8 (M, H, W), to predict.
+        held_out: (M, H, W) as `images`, to predict.
         variant: which of several recipes in one module, "" for the only one.
         steps: training steps so far.
     """
@@ -93,7 +93,7 @@ class Entrant:
         """Count a training step; at a mark, predict and write.
 
         Args:
-            predict: foreground probabilities (H, W) of a held-out image, uint8 (H, W). Leaves the network in training
+            predict: foreground probabilities (H, W) of a held-out image (H, W). Leaves the network in training
                 mode.
 
         Raises:

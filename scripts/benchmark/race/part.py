@@ -16,7 +16,7 @@ from custom.files import replace_file
 
 from ..results import Cell, Part, Table
 from .candidates import CANDIDATES, OWN, Candidate
-from .course import Result, Settings, race
+from .course import Result, Settings, lay_out, race
 from .entrant import CORES
 
 INSTALL = (
@@ -25,6 +25,7 @@ INSTALL = (
 )
 PANELS = {"pixel_error": "pixel error", "v_rand": "V_rand", "v_info": "V_info"}
 ERRORS = {"pixel_error"}
+NO_RESULT = "-"  # no environment, or it failed
 SAME_BUDGET = 0.1  # relative: a mark is passed by less than a step
 OWN_NAMES = {candidate.name for candidate in OWN}
 OWN_COLOURS = ("#d95f02", "#a63603", "#fdae6b")
@@ -44,14 +45,16 @@ def run(
         settings: what is raced.
         output: folder of the report.
         candidates: all that are reported.
-        earlier: a race reported before, whose results stay unless a new one replaces them.
+        earlier: a race reported before. If it was of such data, its results stay unless a new one replaces them.
         racing: names of those that race now; none: all.
     """
+    data = lay_out(settings)
     new = race([one for one in candidates if not racing or one.name in racing], settings)
     scheduled = {one.name for one in candidates if one.scheduled}
-    results = [*(old for old in results_of(earlier) if not is_replaced(old, new, scheduled)), *new]
+    before = results_of(earlier) if earlier and earlier.about.startswith(data) else ()
+    results = [*(old for old in before if not is_replaced(old, new, scheduled)), *new]
     draw(results, output / "race.png")
-    return make_part(candidates, results)
+    return make_part(data, candidates, results)
 
 
 def is_replaced(old: Result, new: Sequence[Result], scheduled: set[str]) -> bool:
@@ -63,18 +66,17 @@ def is_replaced(old: Result, new: Sequence[Result], scheduled: set[str]) -> bool
     )
 
 
-def results_of(part: Part | None) -> Iterator[Result]:
+def results_of(part: Part) -> Iterator[Result]:
     """The results in the first table of :func:`make_part`, rounded as there."""
-    for row in part.tables[0].rows if part else []:
-        name, minutes, *scores, steps, wall_minutes = row
-        if minutes is not None:
+    for name, minutes, *scores, steps, wall_minutes in part.tables[0].rows:
+        if minutes != NO_RESULT:
             values: list[Any] = [float(str(score)) for score in scores]
             by_measure = dict(zip(PANELS, values, strict=True))
-            yield Result(str(name), float(minutes), float(str(wall_minutes)), int(str(steps)), by_measure)
+            yield Result(str(name), float(str(minutes)), float(str(wall_minutes)), int(str(steps)), by_measure)
 
 
-def make_part(candidates: Sequence[Candidate], results: Sequence[Result]) -> Part:
-    """Tables of scores and of settings."""
+def make_part(data: str, candidates: Sequence[Candidate], results: Sequence[Result]) -> Part:
+    """Tables of scores and of settings; `data`: what was raced on."""
     by_name = {
         one.name: sorted((r for r in results if r.candidate == one.name), key=lambda r: r.minutes) for one in candidates
     }
@@ -83,20 +85,19 @@ def make_part(candidates: Sequence[Candidate], results: Sequence[Result]) -> Par
         rows += [
             [name, round(r.minutes, 1), *(f"{r.scores[m]:.4f}" for m in PANELS), r.steps, round(r.wall_minutes)]
             for r in found
-        ] or [[name, *[None] * 6]]
+        ] or [[name, *[NO_RESULT] * 6]]
     columns = ["", "minutes", *PANELS.values(), "steps", "minutes by the wall's clock"]
     settings: list[list[Cell]] = [
         [one.name, one.settings, one.environment or "this one", ", ".join(one.packages)] for one in candidates
     ]
     return Part(
         "race",
-        "ISBI 2012: sections 0 to 23 to train on, 24 to 29 scored. A minute is "
-        f"{60 * CORES} seconds of processor time of all processes of a candidate, computing with one thread: what "
-        f"{CORES} otherwise idle cores do in a minute, whatever else the machine does. Everything counts but the "
-        "predictions at the marks: imports, preparing the data, validation. Weights are those at the mark; nothing is "
-        "chosen by the scored sections. Probabilities are scored as by `scripts.score isbi`, at each measure's best "
-        "threshold. Ours follow a schedule over the budget, so that each row is a training of its own; the rows of a "
-        "peer are marks of one training.\n\n![Race](race.png)",
+        f"{data} A minute is {60 * CORES} seconds of processor time of all processes of a candidate, computing with "
+        f"one thread: what {CORES} otherwise idle cores do in a minute, whatever else the machine does. Everything "
+        "counts but the predictions at the marks: imports, preparing the data, validation. Weights are those "
+        "at the mark; nothing is chosen by the scored images. Probabilities are scored as by `scripts.score isbi`, at "
+        "each measure's best threshold. Ours follow a schedule over the budget, so that each row is a training of its "
+        "own; the rows of a peer are marks of one training.\n\n![Race](race.png)",
         [
             Table("The race", columns, rows),
             Table("What each was run with", ["", "settings", "environment", "packages"], settings, note=INSTALL),

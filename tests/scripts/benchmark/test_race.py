@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from custom.data import make_synthetic
 from custom.errors import UserError
@@ -113,9 +114,8 @@ def test_a_race_is_scored_and_reported(settings: course.Settings, tmp_path: Path
         list((tmp_path / "race/toy/all").glob("0*.npz"))
     ) + ["absent"]
     assert table.rows[0][2:5] == table.rows[1][2:5]  # the same prediction has the same scores
-    assert table.rows[-1][1:] == [None] * 6
-    report = to_markdown({}, [part], shortened=False)
-    assert "| absent | not installed |" in report
+    assert table.rows[-1][1:] == [race.NO_RESULT] * 6
+    assert "\nbuilt-in synthetic EM: 2 images to train on, 2 scored." in to_markdown({}, [part], shortened=False)
     assert made_with.rows[-1] == ["absent", "", "absent", "a==1"]
 
     again = race.run(settings, tmp_path, candidates)
@@ -138,6 +138,16 @@ def test_who_does_not_race_keeps_its_results(settings: course.Settings, tmp_path
     assert [row[0] for row in again[2:]] == ["toy", "absent"]
 
 
+def test_results_on_other_images_are_not_kept(settings: course.Settings, tmp_path: Path) -> None:
+    before = race.run(settings, tmp_path, [TOY])
+    make_synthetic(tmp_path / "other", 1, (64, 80), {"training": 3, "validation": 2, "test": 1})
+    other = replace(settings, dataset=tmp_path / "other")
+    with pytest.raises(UserError, match=r"--race_folder .*race: holds a race of other images"):
+        race.run(other, tmp_path, [TOY])
+    rows = race.run(replace(other, folder=tmp_path / "again"), tmp_path, [TOY, ABSENT], before, [ABSENT.name])
+    assert [row[1] for row in rows.tables[0].rows] == [race.NO_RESULT] * 2
+
+
 def test_a_schedule_is_replaced_by_one_over_the_same_budget() -> None:
     def result(name: str, minutes: float) -> course.Result:
         return course.Result(name, minutes, 1.0, 1, {})
@@ -149,6 +159,7 @@ def test_a_schedule_is_replaced_by_one_over_the_same_budget() -> None:
 
 def test_a_candidate_that_fails_is_named_with_its_log(settings: course.Settings, capsys) -> None:
     broken = Candidate("broken", "tests.scripts.benchmark.no_such_recipe", "nothing")
+    course.lay_out(settings)
     assert course.race([broken], settings) == []
     log = settings.folder / "broken" / "all" / "log.txt"
     assert capsys.readouterr().err.splitlines()[1:] == [f"race: broken failed with exit code 1, see {log}"]
@@ -171,6 +182,13 @@ def test_images_of_several_sizes_are_refused(settings: course.Settings) -> None:
     data["validation"].append({key: f"../other/{name}" for key, name in other.items()})
     (settings.dataset / "dataset.json").write_text(json.dumps(data))
     with pytest.raises(UserError, match="images of one size"):
+        course.lay_out(settings)
+
+
+def test_images_of_several_channels_are_refused(settings: course.Settings) -> None:
+    for path in (settings.dataset / "validation" / "image").iterdir():
+        Image.fromarray(np.zeros((64, 80, 3), np.uint8)).save(path)
+    with pytest.raises(UserError, match="gray images of one size"):
         course.lay_out(settings)
 
 
