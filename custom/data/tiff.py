@@ -230,7 +230,7 @@ def _has_alpha(page: tifffile.TiffPage) -> bool:
 
 
 def check_complete(page: tifffile.TiffPage, path: Path) -> None:
-    """Raise UserError unless all strips or tiles of a page are in the file."""
+    """Raise UserError unless all strips or tiles of a page, and its palette, are in the file."""
     size = path.stat().st_size
     offsets, counts = page.dataoffsets, page.databytecounts
     expected = math.prod(page.chunked)
@@ -240,6 +240,8 @@ def check_complete(page: tifffile.TiffPage, path: Path) -> None:
         raise UserError(f"{path}: truncated, {missing} of {expected} strips or tiles are missing; give an intact file")
     if any(start + count > size for start, count in zip(offsets, counts, strict=False)):
         raise UserError(f"{path}: truncated, its pages end beyond the file; give an intact file")
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is None:
+        raise UserError(f"{path}: truncated or corrupt, the colours of its palette are missing; give an intact file")
     size_of = 0 if page.dtype is None else page.dtype.itemsize
     plain = page.compression == tifffile.COMPRESSION.NONE and page.bitspersample == 8 * size_of
     if plain and sum(counts) < page.nbytes:

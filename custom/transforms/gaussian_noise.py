@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from monai import transforms
-from monai.config import KeysCollection, NdarrayOrTensor
+from monai.config import DtypeLike, KeysCollection, NdarrayOrTensor
 from monai.transforms import RandomizableTransform
 
 SEEDS = 2**32
@@ -45,10 +43,18 @@ class RandGaussianNoised(transforms.RandGaussianNoised):
         torch.Size([1, 3, 5])
     """
 
-    def __init__(self, keys: KeysCollection, prob: float = 0.1, **arguments: Any) -> None:
-        super().__init__(keys, prob, **arguments)
-        arguments.pop("allow_missing_keys", None)
-        self.rand_gaussian_noise = RandGaussianNoise(prob=1.0, **arguments)
+    def __init__(
+        self,
+        keys: KeysCollection,
+        prob: float = 0.1,
+        mean: float = 0.0,
+        std: float = 0.1,
+        dtype: DtypeLike = np.float32,
+        allow_missing_keys: bool = False,
+        sample_std: bool = True,
+    ) -> None:
+        super().__init__(keys, prob, mean, std, dtype, allow_missing_keys, sample_std)
+        self.rand_gaussian_noise = RandGaussianNoise(1.0, mean, std, dtype, sample_std)
 
 
 RandGaussianNoiseD = RandGaussianNoiseDict = RandGaussianNoised

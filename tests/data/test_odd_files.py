@@ -264,3 +264,20 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         second = gray()
         Image.fromarray(second).save(path)
         np.testing.assert_array_equal(read_image(found.items[0]["image"], 0), second)
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask])
+def test_a_lost_palette(tmp_path: Path, read) -> None:
+    path = tmp_path / "a.tif"
+    colours = GENERATOR.integers(0, 2**16, (3, 256), dtype=np.uint16)
+    with tifffile.TiffWriter(path) as file:
+        for _ in range(2):
+            file.write(gray(), photometric="palette", colormap=colours, metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages[1].tags["ColorMap"].offset
+    content[tag : tag + 2] = b"\xff\xff"  # no such tag
+    path.write_bytes(content)
+    assert read(path, 0).shape[:2] == SHAPE
+    with pytest.raises(UserError, match=r"a\.tif: truncated or corrupt, the colours of its palette are missing"):
+        read(path, 1)

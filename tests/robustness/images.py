@@ -71,8 +71,12 @@ class Picture:
 
     @property
     def ordinary(self) -> bool:
-        """Whether the file has to be read: it is intact, and has one gray value or colour at each pixel."""
-        readable = self.stem != NOT_UTF8 and self.damage == "intact"
+        """Whether the file has to be read: it is intact, and has one gray value or colour at each pixel.
+
+        Many pages that are higher than wide may also be rows, with channels for columns.
+        """
+        pages, rows, columns = self.shape
+        readable = self.stem != NOT_UTF8 and self.damage == "intact" and columns >= min(pages, rows)
         return readable and self.dtype not in ODD_TYPES and self.layout not in MAY_REFUSE
 
     @property
