@@ -23,6 +23,7 @@ from custom.exits import Terminated, ending, print_any_name
 from custom.files import require_unicode
 
 SOME_FAILED = 1  # exit code: some of the inputs failed, the others succeeded
+DATASET = ("--dataset", "--dataset_dir")  # either word; the configurations have the second one
 PATIENCE = 5  # seconds for child processes to end when asked to
 
 P = ParamSpec("P")

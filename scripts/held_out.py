@@ -17,6 +17,8 @@ from custom.data.image_io import read_item
 from custom.data.load import LoadMicroscopyd
 from custom.errors import UserError
 
+from .command import DATASET
+
 
 @dataclass(frozen=True)
 class Example:
@@ -41,8 +43,8 @@ class Example:
 
 
 def add_held_out_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--dataset` and `--split`."""
-    parser.add_argument("--dataset", type=Path, required=True, metavar="FOLDER", help="folder with dataset.json")
+    """Add `--dataset`, also called `--dataset_dir`, and `--split`."""
+    parser.add_argument(*DATASET, type=Path, required=True, metavar="FOLDER", help="folder with dataset.json")
     parser.add_argument("--split", default="validation", choices=SPLITS, help="which images")
 
 

@@ -116,7 +116,7 @@ def make_parser() -> command.Parser:
     of_race.add_argument(
         "--minutes", type=float, nargs="+", default=[10.0], help="budgets, minutes of processor time on two cores"
     )
-    of_race.add_argument("--dataset", type=Path, default=Path("data/isbi2012"), help="prepared data set")
+    of_race.add_argument(*command.DATASET, type=Path, default=Path("data/isbi2012"), help="prepared data set")
     of_race.add_argument("--race_folder", type=Path, default=Path("runs/race"), help="keeps what was predicted")
     of_race.add_argument(
         "--candidates", nargs="+", choices=[one.name for one in CANDIDATES], metavar="NAME", help="who races (all)"

@@ -36,7 +36,7 @@ SCRATCH = "random weights"
 def make_parser() -> command.Parser:
     """The command line."""
     parser = command.make_parser("scripts.learning_curve", __doc__)
-    parser.add_argument("--dataset", type=Path, required=True, metavar="FOLDER", help="folder with dataset.json")
+    parser.add_argument(*command.DATASET, type=Path, required=True, metavar="FOLDER", help="folder with dataset.json")
     parser.add_argument("--images", type=int, nargs="+", metavar="N", help="numbers of images (default: 1, 2, 4, ...)")
     parser.add_argument("--init_model", nargs="+", default=["none"], metavar="MODEL", help="models to start from; none")
     parser.add_argument("--steps", type=int, default=500, help=f"of each training, a multiple of {EPOCH} or fewer")

@@ -24,7 +24,7 @@ from custom.report.facts import dataset_facts
 from custom.report.page import Report, write_page
 from custom.report.record import command_line, read_record
 
-from ..command import Parser, entry_point, make_parser
+from ..command import DATASET, Parser, entry_point, make_parser
 from .figure import draw_report
 from .run_files import image_scores, overall_scores, read_picture, warn_of_older
 
@@ -34,7 +34,7 @@ def options() -> Parser:
     parser = make_parser(__package__, __doc__)
     parser.add_argument("--run", type=Path, required=True, help="output folder of training and evaluation")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--dataset_dir", type=Path, help="folder with dataset.json")
+    source.add_argument(*DATASET, type=Path, help="folder with dataset.json")
     source.add_argument("--images", help="images without a data set: a file, a folder or a glob pattern")
     parser.add_argument("--segmentations", type=Path, required=True, help="output folder of inference")
     parser.add_argument("--split", default="test", choices=("training", "validation", "test"))
@@ -56,15 +56,15 @@ def select(items: list[dict], scores: dict[str, dict[str, float]], given: Namesp
             f"run evaluating with --split {given.split} first"
         )
     if not items:
-        raise UserError(f"{given.dataset_dir}: the {given.split} list is empty; give another --split")
+        raise UserError(f"{given.dataset}: the {given.split} list is empty; give another --split")
     return scored or items
 
 
 def make_report(given: Namespace, output: Path, command: str) -> bool:
     """Write the page to `output`, and the figure beside it if there are scores; returns whether there are."""
     data: Datalist | None = None
-    if given.dataset_dir is not None:
-        data = read_dataset(given.dataset_dir, check=False)
+    if given.dataset is not None:
+        data = read_dataset(given.dataset, check=False)
         scores = image_scores(given.run, given.split)
         items = select(getattr(data, given.split), scores, given)
         objects = data.label_format.kind == "instances"

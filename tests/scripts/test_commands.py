@@ -81,3 +81,11 @@ def test_the_help_of_a_light_command_does_not_wait_for_pytorch_and_monai(name):
     code = f"import sys, scripts.{name}.__main__; print(sorted({{'torch', 'monai'}} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_data_set_may_be_called_as_in_the_configurations(name, capsys, parsers):
+    with pytest.raises(SystemExit):
+        load(name).main(["--help"])
+    options = set(parsers[0]._option_string_actions)
+    assert options.isdisjoint(command.DATASET) or options.issuperset(command.DATASET)

@@ -55,7 +55,10 @@ REFUSED = {
         {"train#window#rotate_rang": 1},
         "RandElasticGridd has no argument 'rotate_rang'; did you mean rotate_range",
     ),
-    "an unknown argument of the noise": ({"train#noise#st": 1}, "RandGaussianNoised has no argument 'st'; did you mean"),
+    "an unknown argument of the noise": (
+        {"train#noise#st": 1},
+        "RandGaussianNoised has no argument 'st'; did you mean",
+    ),
     "an unknown class": (
         {"optimizers#sgd#_target_": "torch.optim.Adm"},
         "no such class or function; did you mean torch.op",
