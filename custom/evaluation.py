@@ -47,7 +47,10 @@ def labelled_items(data: Datalist, split: str) -> list[dict[str, Any]]:
 
 
 def require_fitting_data(model: Model, data: Datalist) -> None:
-    """Raise `UserError` unless a data set has as many channels and classes as a model."""
+    """Raise `UserError` unless a data set has as many channels and classes as a model, and those of its names in order.
+
+    Other names are allowed, because two data sets may call one thing differently.
+    """
     where = data.folder / FILE_NAME
     if len(model.channels) != len(data.channel_names):
         raise UserError(
@@ -60,6 +63,13 @@ def require_fitting_data(model: Model, data: Datalist) -> None:
             f"{where}: has {len(data.class_names)} classes ({', '.join(data.class_names)}), model {model.name} "
             f"{len(names)} ({', '.join(names)}); give as many in `labels`"
         )
+    for key, theirs, own in (("channels", data.channel_names, model.channels), ("labels", data.class_names, names)):
+        moved = [name for name, other in zip(theirs, own, strict=True) if name != other and name in own]
+        if moved:
+            raise UserError(
+                f"{where}: names {', '.join(theirs)} in `{key}`, model {model.name} has {', '.join(own)}; "
+                "give them in the model's order"
+            )
 
 
 def warn_of_trained_images(model: Model, data: Datalist, split: str) -> bool:

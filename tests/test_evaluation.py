@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,15 @@ import pytest
 
 from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
-from custom.evaluation import clear_scores, labelled_items, require_labelled_pixels, warn_of_trained_images
+from custom.evaluation import (
+    clear_scores,
+    labelled_items,
+    require_fitting_data,
+    require_labelled_pixels,
+    warn_of_trained_images,
+)
 
-from .models import make_model
+from .models import TWO_CHANNELS, make_model, make_three_class_model
 
 
 def test_items_with_labels_of_a_split(tmp_path):
@@ -33,6 +40,22 @@ def test_images_of_one_name_would_share_their_results(tmp_path):
     data.validation[1]["image"] = "/else/" + Path(data.validation[0]["image"]).with_suffix(".tif").name
     with pytest.raises(UserError, match=r"/else/.*\.tif of the validation list would get results of one name"):
         labelled_items(data, "validation")
+
+
+def test_names_of_the_model_in_another_order_are_refused(tmp_path):
+    model = make_three_class_model(tmp_path / "m")
+    data = read_dataset(make_synthetic(tmp_path / "data", 1, (32, 48), {"training": 1}, kind="cells"), check=False)
+    fitting = replace(data, channel_names=tuple(TWO_CHANNELS), class_names=("ground", "body", "core"))
+    require_fitting_data(model, fitting)
+    require_fitting_data(model, replace(fitting, channel_names=("a", "b"), class_names=("ground", "cell", "nucleus")))
+    swapped = replace(fitting, class_names=("ground", "core", "body"))
+    with pytest.raises(UserError, match="names ground, core, body in `labels`, model tiny has ground, body, core"):
+        require_fitting_data(model, swapped)
+    one_moved = replace(fitting, class_names=("ground", "cytoplasm", "body"))
+    with pytest.raises(UserError, match="in `labels`"):
+        require_fitting_data(model, one_moved)
+    with pytest.raises(UserError, match="names actin µ, DNA in `channels`, model tiny has DNA, actin µ"):
+        require_fitting_data(model, replace(fitting, channel_names=tuple(reversed(TWO_CHANNELS))))
 
 
 def test_images_that_a_model_was_trained_on_are_warned_of(tmp_path, recwarn):
