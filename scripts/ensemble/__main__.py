@@ -3,12 +3,14 @@
     python -m scripts.ensemble --models runs/seed1 runs/seed2 runs/seed3 --name cells_of_three --output models
 
 OUTPUT/NAME is then a model that every command takes; it is as large, and takes as long, as its members together. They
-have to agree in everything but their weights, widths and thresholds. The ensemble's threshold is the mean of theirs;
-`scripts.tune` fits it for cells. `inferring --save "['mask','disagreement']"` writes where the members disagree.
+have to agree in everything but their weights, widths and the numbers of their post-processing (threshold, smallest
+cell, ...). The ensemble's numbers are the means of theirs; `scripts.tune` fits them for cells.
+`inferring --save "['mask','disagreement']"` writes where the members disagree.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 from torch import Tensor
 
 from custom.errors import UserError
-from custom.model import MODEL_FILE, Model, read_model, write_model
+from custom.model import MODEL_FILE, Model, Postprocessing, read_model, write_model
 
 from .. import command
 from ..model_options import add_authors_option, set_authors
@@ -29,6 +31,7 @@ ALIKE: dict[str, Callable[[Model], Any]] = {
     "channels": lambda model: model.channels,
     "percentiles of gray values": lambda model: [one.percentiles for one in model.gray_values_by_channel()],
     "working scale": lambda model: model.scale,
+    "pixel size": lambda model: model.pixel_size,
     "orientations": lambda model: model.orientations,
     "input and output sizes": lambda model: [
         part["spatial_shape"] for group in model.network_data_format.values() for part in group.values()
@@ -60,12 +63,25 @@ def combine(models: Sequence[Model], name: str) -> Model:
     for field in ("authors", "copyright", "license", "data_source"):
         setattr(ensemble, field, "; ".join(dict.fromkeys(filter(None, (getattr(model, field) for model in models)))))
     ensemble.references = list(dict.fromkeys(text for model in models for text in model.references))
-    thresholds = [model.postprocessing.threshold for model in models]
-    ensemble.postprocessing.threshold = sum(thresholds) / len(thresholds)
-    ensemble.postprocessing.fitted_on = f"mean of the thresholds of {len(models)} members"
+    ensemble.postprocessing = mean_postprocessing([model.postprocessing for model in models])
     ensemble.scores = []
     ensemble.training = first.training | {"members": [model.name for model in models]}
+    # A member that held no image out makes the ensemble's scores as doubtful as its own.
+    held_out = [model.training["validation_images"] for model in models if "validation_images" in model.training]
+    if held_out:
+        ensemble.training["validation_images"] = min(held_out)
     return ensemble
+
+
+def mean_postprocessing(members: Sequence[Postprocessing]) -> Postprocessing:
+    """Settings of one method, each the mean of those of the members, which are rounded where they count pixels."""
+    mean: dict[str, Any] = {
+        name: statistics.mean(getattr(one, name) for one in members) for name in ("threshold", "sigma", "height")
+    }
+    mean |= {name: round(statistics.mean(getattr(one, name) for one in members)) for name in ("min_size", "grow")}
+    return Postprocessing(
+        method=members[0].method, fitted_on=f"means of the settings of {len(members)} members", **mean
+    )
 
 
 def weights_of(models: Sequence[Model]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from custom import Segmenter
 from custom.data import read_image, write_image
 from custom.exits import user_error
 from custom.model import Postprocessing, Score, read_model
-from scripts.ensemble.__main__ import main
+from scripts.ensemble.__main__ import combine, main
 from scripts.package_bundle import __main__ as package_bundle
 from tests.models import make_contact_model, make_model
 
@@ -105,6 +105,25 @@ def test_members_have_to_agree(members, tmp_path, capsys):
     assert make(members[:1], tmp_path) == 2
     assert "an ensemble needs 2 or more" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
+
+
+def test_members_for_pixels_of_other_sizes_are_refused(members, tmp_path, capsys):
+    make_model(members[1].folder, network_def=members[1].network_def, pixel_size=0.5)
+    assert make(members, tmp_path) == 2
+    assert "differ in their pixel size (None, 0.5)" in capsys.readouterr().err
+
+
+def test_their_order_does_not_matter(members):
+    one, other = members
+    one.postprocessing = Postprocessing(method="watershed", min_size=40, grow=0, sigma=1.0, height=4.0, threshold=0.25)
+    other.postprocessing = Postprocessing(method="watershed", min_size=61, grow=3, sigma=3.0, height=5.0, threshold=0.5)
+    one.training, other.training = {"validation_images": 3}, {"validation_images": 0}
+    forth, back = combine([one, other], "both"), combine([other, one], "both")
+    assert forth.postprocessing == back.postprocessing
+    assert forth.postprocessing.model_dump(exclude={"fitted_on"}) == {
+        "method": "watershed", "threshold": 0.375, "min_size": 50, "grow": 2, "sigma": 2.0, "height": 4.5
+    }  # fmt: skip
+    assert forth.training["validation_images"] == back.training["validation_images"] == 0
 
 
 def test_a_model_that_is_there_is_not_replaced(members, tmp_path, capsys):
