@@ -54,6 +54,32 @@ def pixel_size(file: tifffile.TiffFile) -> tuple[Scale, str | None]:
     return UNKNOWN
 
 
+def in_one_unit(sizes: Sequence[float | None], units: Sequence[str | None]) -> tuple[Scale, str | None]:
+    """Size of a pixel along slices, rows and columns in the unit of the columns, or `UNKNOWN`.
+
+    It is unknown if a size is not positive, or in another unit that cannot be converted.
+
+    Args:
+        sizes: along slices, rows and columns. That along slices may be missing and is 1 then.
+        units: of each, by the names of OME-NGFF; None: that of the columns.
+    """
+    unit = units[-1]
+    z, y, x = (_converted(size, own, unit) for size, own in zip(sizes, units, strict=True))
+    if y is None or x is None or (z is None and sizes[0] is not None):
+        return UNKNOWN
+    return (z or 1.0, y, x), unit
+
+
+def _converted(size: float | None, unit: str | None, wanted: str | None) -> float | None:
+    if size is None or not 0 < size < float("inf"):
+        return None
+    if unit in (None, wanted):
+        return size
+    if unit not in MICROMETRES or wanted not in MICROMETRES:
+        return None
+    return size * MICROMETRES[unit] / MICROMETRES[wanted]
+
+
 def in_micrometres(scale: Sequence[float], unit: str | None) -> float | None:
     """Side of a pixel in the plane, in micrometres; None if it is not known, or a pixel is not square.
 
@@ -99,30 +125,28 @@ def _from_ome(text: str) -> tuple[Scale, str | None]:
     except ElementTree.ParseError:
         return UNKNOWN
     pixels = next((element for element in root.iter() if element.tag.endswith("}Pixels")), None)
-    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
+    if pixels is None:
         return UNKNOWN
     sizes = [_positive(pixels.get(f"PhysicalSize{axis}")) for axis in "ZYX"]
-    unit = _unit(pixels.get("PhysicalSizeXUnit", "µm"))  # the default of the OME schema
-    same = all(
-        _unit(pixels.get(f"PhysicalSize{axis}Unit", "µm")) == unit
-        for axis in "ZY"
-        if f"PhysicalSize{axis}" in pixels.attrib
-    )
-    return ((sizes[0] or 1.0, sizes[1] or 1.0, sizes[2] or 1.0), unit) if same and unit and all(sizes[1:]) else UNKNOWN
+    units = [unit_name(pixels.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"]  # the default of the OME schema
+    return in_one_unit(sizes, units) if None not in units else UNKNOWN
 
 
 def _from_imagej(file: tifffile.TiffFile) -> tuple[Scale, str | None]:
     metadata = file.imagej_metadata or {}
-    unit, tags = _unit(str(metadata.get("unit", ""))), file.pages.first.tags
-    if unit is None or "XResolution" not in tags or "YResolution" not in tags:
+    tags = file.pages.first.tags
+    # The units of rows and slices are only written where they are others.
+    units = [unit_name(str(metadata.get(name, metadata.get("unit", "")))) for name in ("zunit", "yunit", "unit")]
+    if None in units or "XResolution" not in tags or "YResolution" not in tags:
         return UNKNOWN
     (x_pixels, x_length), (y_pixels, y_length) = tags["XResolution"].value, tags["YResolution"].value
     if 0 in (x_pixels, x_length, y_pixels, y_length):
         return UNKNOWN
-    return (_positive(metadata.get("spacing")) or 1.0, y_length / y_pixels, x_length / x_pixels), unit
+    return in_one_unit((_positive(metadata.get("spacing")), y_length / y_pixels, x_length / x_pixels), units)
 
 
-def _unit(name: str) -> str | None:
+def unit_name(name: str) -> str | None:
+    """The name that OME-NGFF has for a unit of length; None of others."""
     # ImageJ writes the micro sign as an escape sequence.
     return UNITS.get(name.replace("\\u00B5", "µ").strip().lower())
 

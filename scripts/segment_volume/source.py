@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import methodcaller
@@ -21,6 +22,8 @@ from custom.data.gray import luma
 from custom.data.image_io import require_unchanged, state_of
 from custom.data.pixel_size import pixel_size
 from custom.errors import UserError
+
+from .ome_zarr import full_resolution
 
 _aspage = methodcaller("aspage")  # with all tags
 # A chunk has to be decoded whole, so the largest one bounds the memory from below.
@@ -66,11 +69,13 @@ class Volume:
             endings = ", ".join(tiff.SUFFIXES)
             raise UserError(f"{path}: not a volume; {EXPORT if microscope else f'{ADVICE}, TIFF as {endings}'}")
         try:
-            array, stated = self._open_tiff() if named_tiff else self._open_zarr()
+            array, stated = self._open_tiff() if named_tiff else self._open_zarr(axes)
             if axes is None and stated.endswith(_UNNAMED):
                 refuse_channels_as_columns(path, array.shape)
         except UserError:
             raise
+        except FileNotFoundError as error:
+            raise UserError(f"{path}: not a volume, but a folder without Zarr arrays; {ADVICE}") from error
         except Exception as error:  # each reader has exceptions of its own
             raise UserError(f"{path}: not a volume ({_one_line(error)}); {ADVICE}") from error
         self._array = array
@@ -130,40 +135,46 @@ class Volume:
     def _open_tiff(self) -> tuple[Any, str]:
         file = tifffile.TiffFile(self.path)
         tiff.require_all_pages(file, self.path)
-        series = file.series[0]
+        series = self._series(file)
         page = series.keyframe.aspage()
-        tiff.require_alike([page, *(one for one in map(_aspage, file.pages) if not one.is_reduced)], self.path)
         if series.dataoffset is not None and series.dataoffset + series.nbytes > self.path.stat().st_size:
             raise UserError(f"{self.path}: truncated, its pixels end beyond the file; give an intact file")
         # Pages whose pixels follow each other are one block to tifffile, even if their tags say otherwise.
         for other in series.pages if series.dataoffset is None else file.pages:
             if other is None:
-                raise UserError(f"{self.path}: truncated, pages are missing; give an intact file")
-            tiff.check_complete(other.aspage(), self.path)
+                raise UserError(
+                    f"{self.path}: truncated, or without its other files: pages are missing; give an intact file"
+                )
+            with warnings.catch_warnings():  # an OME-TIFF may have several files, which are opened for this
+                warnings.filterwarnings("ignore", message=".*from closed file")
+                complete = other.aspage()
+            tiff.check_complete(complete, Path(complete.parent.filehandle.path))
         if page.tags.valueof(tiff.ORIENTATION, 1) != 1:
             raise UserError(f"{self.path}: its tag Orientation turns the image; save it as it is shown")
         self._page = page
         self.scale, self.unit = pixel_size(file)
         return zarr.open_array(series.aszarr(level=0), mode="r"), series.axes.lower()
 
-    def _open_zarr(self) -> tuple[Any, str]:
+    def _series(self, file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
+        """The stack of a file. To tifffile, pages that were written one by one are as many images of one page."""
+        pages = [page for page in map(_aspage, file.pages) if not page.is_reduced]
+        first, *others = (series for series in file.series if not series.keyframe.is_reduced)
+        tiff.require_alike([first.keyframe.aspage(), *pages], self.path)
+        if not others:
+            return first
+        if any(len(series.pages) > 1 for series in (first, *others)) or len({page.hash for page in pages}) > 1:
+            raise UserError(f"{self.path}: holds {len(others) + 1} stacks; save them as single files")
+        return tifffile.TiffPageSeries(pages, (len(pages), *pages[0].shape), pages[0].dtype, "Q" + pages[0].axes)
+
+    def _open_zarr(self, axes: str | None) -> tuple[Any, str]:
         node = zarr.open(self.path, mode="r")
         if isinstance(node, zarr.Array):
             names = getattr(node.metadata, "dimension_names", None)
             plain = {2: "yx", 3: _UNNAMED}.get(node.ndim, "?" * node.ndim)
             return node, "".join(names) if names and all(name and len(name) == 1 for name in names) else plain
-        attributes: Any = node.attrs.asdict()
-        multiscales = attributes.get("ome", attributes).get("multiscales")
-        if not multiscales:
-            raise UserError(f"{self.path}: a Zarr group without an OME-Zarr image; give the path of an array inside it")
-        image, full = multiscales[0], multiscales[0]["datasets"][0]
-        axes = "".join(axis["name"] for axis in image["axes"])
-        scale = dict(zip(axes, full["coordinateTransformations"][0]["scale"], strict=True))
-        self.scale = (float(scale.get("z", 1)), float(scale["y"]), float(scale["x"]))
-        self.unit = next((axis.get("unit") for axis in image["axes"] if axis["name"] == "x"), None)
-        array = node[full["path"]]
-        assert isinstance(array, zarr.Array)
-        return array, axes
+        image = full_resolution(node, self.path, axes)
+        self.scale, self.unit = image.scale, image.unit
+        return image.array, image.axes
 
 
 @dataclass(frozen=True)

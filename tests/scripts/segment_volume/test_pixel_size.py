@@ -29,6 +29,19 @@ def test_ome(tmp_path):
     assert (volume.scale, volume.unit) == ((50.0, 5.0, 4.0), "nanometer")
 
 
+def test_units_that_differ_become_that_of_the_columns(tmp_path):
+    sizes = {"PhysicalSizeX": 4.0, "PhysicalSizeY": 5.0, "PhysicalSizeZ": 0.05}
+    units = {"PhysicalSizeXUnit": "nm", "PhysicalSizeYUnit": "nm", "PhysicalSizeZUnit": "µm"}
+    metadata = {"axes": "ZYX", **sizes, **units}
+    tifffile.imwrite(tmp_path / "a.ome.tif", STACK, photometric="minisblack", metadata=metadata)
+    metadata = {"axes": "ZYX", "spacing": 0.05, "unit": "nm", "zunit": "um"}
+    tifffile.imwrite(tmp_path / "b.tif", STACK, imagej=True, resolution=(1 / 4, 1 / 5), metadata=metadata)
+    for name in ("a.ome.tif", "b.tif"):
+        volume = Volume(tmp_path / name)
+        assert volume.scale == pytest.approx((50.0, 5.0, 4.0))
+        assert volume.unit == "nanometer"
+
+
 @pytest.mark.parametrize(
     "options",
     [

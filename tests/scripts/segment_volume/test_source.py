@@ -24,6 +24,39 @@ def tiff(suffix: str = ".tif", **options):
     return write
 
 
+def page_by_page(suffix: str = ".tif", **options):
+    """A stack of which each page was written by itself, as a microscope does it while it records."""
+
+    def write(folder: Path) -> Path:
+        with tifffile.TiffWriter(folder / f"pages{suffix}") as writer:
+            for page in STACK:
+                writer.write(page, photometric="minisblack", **options)
+        return folder / f"pages{suffix}"
+
+    return write
+
+
+def several_files(folder: Path) -> Path:
+    """The first file, of one slice, of an OME-TIFF whose other slices are in another, larger file."""
+    files = {"a.ome.tif": STACK[:1], "b.ome.tif": STACK[1:]}
+    places = [(name, page) for name, stack in files.items() for page in range(len(stack))]
+    planes = "".join(
+        f'<TiffData FirstZ="{z}" IFD="{page}" PlaneCount="1"><UUID FileName="{name}">urn:{name}</UUID></TiffData>'
+        for z, (name, page) in enumerate(places)
+    )
+    depth, height, width = STACK.shape
+    sizes = f'Type="uint16" SizeX="{width}" SizeY="{height}" SizeZ="{depth}" SizeC="1" SizeT="1"'
+    pixels = f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" {sizes}><Channel ID="Channel:0:0"/>{planes}</Pixels>'
+    schema = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+    for name, stack in files.items():
+        xml = f'<OME xmlns="{schema}" UUID="urn:{name}"><Image ID="Image:0">{pixels}</Image></OME>'
+        with tifffile.TiffWriter(folder / name) as writer:
+            for page in stack:
+                writer.write(page, description=xml, metadata=None, photometric="minisblack", contiguous=False)
+                xml = ""
+    return folder / "a.ome.tif"
+
+
 def plain_zarr(zarr_format: int):
     def write(folder: Path) -> Path:
         array = zarr.create_array(
@@ -68,6 +101,11 @@ def ome_zarr(version: str, axes: str = "tczyx"):
         tiff(byteorder=">"),
         tiff(".btf", bigtiff=True),
         tiff(".ome.TF8", bigtiff=True, metadata={"axes": "ZYX"}),
+        page_by_page(),
+        page_by_page(contiguous=False),
+        page_by_page(compression="zlib", tile=(32, 32)),
+        page_by_page(".ome.tif"),
+        several_files,
         plain_zarr(2),
         plain_zarr(3),
         ome_zarr("0.4"),
@@ -171,6 +209,20 @@ def several_times(folder: Path) -> Path:
     return folder / "movie.tif"
 
 
+def two_stacks(folder: Path) -> Path:
+    with tifffile.TiffWriter(folder / "positions.ome.tif") as writer:
+        for number in range(2):
+            writer.write(STACK[:3], photometric="minisblack", metadata={"axes": "ZYX", "Name": f"position {number}"})
+    return folder / "positions.ome.tif"
+
+
+def a_file_for_each_slice(folder: Path) -> Path:
+    (folder / "slices").mkdir()
+    for z, page in enumerate(STACK):
+        tifffile.imwrite(folder / "slices" / f"{z}.tif", page)
+    return folder / "slices"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -186,6 +238,8 @@ def several_times(folder: Path) -> Path:
         (empty_group, "without an OME-Zarr image"),
         (line, "not a volume"),
         (several_times, "single time point"),
+        (two_stacks, "holds 2 stacks; save them as single files"),
+        (a_file_for_each_slice, "not a volume, but a folder without Zarr"),
         (columns_of_channels, "has 20 pages of 31 x 2 pixels; save an image of 2 channels"),
         (unnamed(20, 31, 3), "has 20 pages of 31 x 3 pixels; save an image of 3 channels"),
         (unnamed(1, 2, 20, 31), "does not name its axes; say what they are, such as --axes TCZYX"),
