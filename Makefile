@@ -26,7 +26,7 @@ test: $(VENV)/test lint
 	$(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/test
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow -o faulthandler_timeout=3600
 
 lint: $(VENV)/test
 	$(VENV)/bin/ruff check .

@@ -20,6 +20,7 @@ from . import (
     run_settings,
     schedules,
     settings,
+    trained_images,
     transforms,
 )
 from .segmenter import Segmentation, Segmenter
@@ -50,5 +51,6 @@ __all__ = [
     "run_settings",
     "schedules",
     "settings",
+    "trained_images",
     "transforms",
 ]

@@ -13,6 +13,7 @@ from .data.labels import LabelFormat
 from .describe import describe_run
 from .errors import UserError
 from .model import Model
+from .trained_images import RECORD, record
 
 GIVEN = ("train#dataset#data", "validate#dataset#data")  # ids that MONAI Label sets to lists of pairs
 ORIGIN = "; annotations made with MONAI Label"
@@ -76,7 +77,7 @@ def describe(model: Model, data: Datalist, dataset_dir: str | os.PathLike[str] |
     counts = {"training_images": len(data.training), "validation_images": len(data.validation)}
     changes = {
         "data_source": model.data_source.removesuffix(ORIGIN) + ORIGIN,
-        "training": {**model.training, **counts},
+        "training": {**model.training, **counts, RECORD: record(data, model)},
         "scores": [],
     }
     return model.model_copy(update=changes, deep=True)

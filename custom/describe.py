@@ -16,6 +16,7 @@ from .data.gray import contrast_of
 from .inferers.geometry import geometry_of
 from .model import ClassInfo, GrayValues, Model, Postprocessing
 from .networks.build import short_targets
+from .trained_images import RECORD, record
 
 # Settings of a training that affect the scores of the model, or that readers ask for first.
 MEASURED = 20  # training images whose contrast is measured
@@ -65,6 +66,7 @@ def describe_run() -> Model:
             "training_images": len(data.training),
             "validation_images": len(data.validation),
             **{key.rpartition("#")[-1]: value(key) for key in RECORDED if key in parser},
+            RECORD: record(data, value("initial")),
         },
         monai_version=_version("monai"),
         pytorch_version=_version("torch"),

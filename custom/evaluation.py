@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +69,6 @@ def require_fitting_data(model: Model, data: Datalist) -> None:
                 f"{where}: names {', '.join(theirs)} in `{key}`, model {model.name} has {', '.join(own)}; "
                 "give them in the model's order"
             )
-
-
-def warn_of_trained_images(model: Model, data: Datalist, split: str) -> bool:
-    """Warn if a model was trained on all images of this data set, with those for validation; return whether it was."""
-    trained = model.training.get("validation_images") == 0 and data.about["name"] in model.data_source
-    if trained and split == "validation":
-        warnings.warn(
-            f"model {model.name} held out no image of {model.data_source}: scores on images that it was trained on do "
-            "not tell how it does on others",
-            stacklevel=2,
-        )
-    return trained and split == "validation"
 
 
 def require_labelled_pixels(dataset: Any, split: str) -> None:

@@ -10,15 +10,9 @@ import pytest
 
 from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
-from custom.evaluation import (
-    clear_scores,
-    labelled_items,
-    require_fitting_data,
-    require_labelled_pixels,
-    warn_of_trained_images,
-)
+from custom.evaluation import clear_scores, labelled_items, require_fitting_data, require_labelled_pixels
 
-from .models import TWO_CHANNELS, make_model, make_three_class_model
+from .models import TWO_CHANNELS, make_three_class_model
 
 
 def test_items_with_labels_of_a_split(tmp_path):
@@ -56,18 +50,6 @@ def test_names_of_the_model_in_another_order_are_refused(tmp_path):
         require_fitting_data(model, one_moved)
     with pytest.raises(UserError, match="names actin µ, DNA in `channels`, model tiny has DNA, actin µ"):
         require_fitting_data(model, replace(fitting, channel_names=tuple(reversed(TWO_CHANNELS))))
-
-
-def test_images_that_a_model_was_trained_on_are_warned_of(tmp_path, recwarn):
-    data = read_dataset(make_synthetic(tmp_path / "data", 1, (32, 48), {"training": 1, "validation": 1, "test": 1}))
-    final = make_model(tmp_path / "m", data_source=data.about["name"], training={"validation_images": 0})
-    fold = final.model_copy(update={"training": {"validation_images": 1}})
-    other = final.model_copy(update={"data_source": "others"})
-    judged = [(fold, "validation"), (other, "validation"), (final, "test")]
-    assert not any(warn_of_trained_images(model, data, split) for model, split in judged)
-    assert not recwarn.list
-    with pytest.warns(UserWarning, match=f"model tiny held out no image of {data.about['name']}: scores on images"):
-        assert warn_of_trained_images(final, data, "validation")
 
 
 def test_labels_that_are_ignored_throughout_are_no_labels():

@@ -37,7 +37,7 @@ from ..constants import IGNORED
 from ..errors import UserError
 from ..json_file import read_json
 from .channels import GRAY, as_channel, check_axes
-from .image_io import check_image, check_mask, require_shape
+from .image_io import check_image, check_mask, read_item, require_shape
 from .labels import LabelFormat, LabelKind, instance_classes, parse_class_mask, parse_instance_mask
 from .leaks import content_of, refuse_shared, warn_of_neighbours
 
@@ -69,6 +69,15 @@ class Datalist:
     channel_names: tuple[str, ...] = GRAY
     pixel_size: float | None = None
     seen: dict[str, frozenset[int]] = field(default_factory=dict)
+    contents: dict[str, str | None] = field(default_factory=dict)
+
+    def contents_of(self, split: str) -> list[str | None]:
+        """`content_of` each image of a list; those that were not checked are read."""
+        known = self.contents
+        return [
+            known[item["image"]] if item["image"] in known else content_of(read_item(item))
+            for item in getattr(self, split)
+        ]
 
     def all_in_training(self) -> Datalist:
         """The same data set with its validation images among those for training, and none for validation."""
@@ -113,7 +122,15 @@ def read_dataset(dataset_dir: str | os.PathLike[str], check: bool = True) -> Dat
     about = {key: value for key, value in content.items() if isinstance(value, str) and key not in _NOT_ABOUT}
     size = _read_pixel_size(content, folder / FILE_NAME)
     return Datalist(
-        folder, label_format, class_names, about=about, channel_names=channel_names, pixel_size=size, seen=seen, **items
+        folder,
+        label_format,
+        class_names,
+        about=about,
+        channel_names=channel_names,
+        pixel_size=size,
+        seen=seen,
+        contents=contents,
+        **items,
     )
 
 

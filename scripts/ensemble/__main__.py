@@ -20,6 +20,7 @@ from torch import Tensor
 
 from custom.errors import UserError
 from custom.model import MODEL_FILE, Model, Postprocessing, read_model, write_model
+from custom.trained_images import RECORD
 
 from .. import command
 from ..model_options import add_authors_option, set_authors
@@ -65,12 +66,23 @@ def combine(models: Sequence[Model], name: str) -> Model:
     ensemble.references = list(dict.fromkeys(text for model in models for text in model.references))
     ensemble.postprocessing = mean_postprocessing([model.postprocessing for model in models])
     ensemble.scores = []
-    ensemble.training = first.training | {"members": [model.name for model in models]}
-    # A member that held no image out makes the ensemble's scores as doubtful as its own.
+    ensemble.training = training_of(models)
+    return ensemble
+
+
+def training_of(models: Sequence[Model]) -> dict[str, Any]:
+    """What is known of the training of the ensemble: as the first member, with names and images of all.
+
+    A member that held no image out makes the ensemble's scores as doubtful as its own.
+    """
+    training = {key: value for key, value in models[0].training.items() if key != RECORD}
+    training["members"] = [model.name for model in models]
     held_out = [model.training["validation_images"] for model in models if "validation_images" in model.training]
     if held_out:
-        ensemble.training["validation_images"] = min(held_out)
-    return ensemble
+        training["validation_images"] = min(held_out)
+    if all(RECORD in model.training for model in models):
+        training[RECORD] = sorted({checksum for model in models for checksum in model.training[RECORD]})
+    return training
 
 
 def mean_postprocessing(members: Sequence[Postprocessing]) -> Postprocessing:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from custom.data import read_dataset
 from custom.errors import UserError
-from custom.evaluation import require_fitting_data, warn_of_trained_images
+from custom.evaluation import require_fitting_data
 from custom.files import require_writable
 from custom.segmenter import Segmenter
+from custom.trained_images import warn_of_trained_images
 
 from .. import command
 from ..held_out import add_held_out_options, read_examples

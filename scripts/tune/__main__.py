@@ -19,10 +19,11 @@ from pathlib import Path
 from custom.classes import foreground_of
 from custom.data import read_dataset
 from custom.errors import UserError
-from custom.evaluation import require_fitting_data, warn_of_trained_images
+from custom.evaluation import require_fitting_data
 from custom.files import require_writable
 from custom.model import Model, Postprocessing, Score, read_model, update_model
 from custom.segmenter import Segmenter
+from custom.trained_images import warn_of_trained_images
 
 from .. import command
 from ..held_out import add_held_out_options, read_examples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import monai.bundle
 import numpy as np
@@ -12,7 +13,8 @@ import torch
 from custom import Segmenter
 from custom.data import read_image, write_image
 from custom.exits import user_error
-from custom.model import Postprocessing, Score, read_model
+from custom.model import Postprocessing, Score, read_model, update_model
+from custom.trained_images import RECORD
 from scripts.ensemble.__main__ import combine, main
 from scripts.package_bundle import __main__ as package_bundle
 from tests.models import make_contact_model, make_model
@@ -52,6 +54,18 @@ def test_an_ensemble_is_a_model_with_the_mean_probability(members, image, tmp_pa
     found = Segmenter(both.folder)(image)
     np.testing.assert_allclose(found.probability, mean, atol=1e-6)
     np.testing.assert_array_equal(found.mask == 255, found.probability >= np.float32(0.45))
+
+
+def test_an_ensemble_was_trained_on_the_images_of_all_members(members, tmp_path):
+    members[0].training[RECORD] = ["a", "b"]
+    update_model(members[0])
+    assert make(members, tmp_path) == 0
+    assert RECORD not in read_model(tmp_path / "models" / "both").training  # those of the second are unknown
+    members[1].training[RECORD] = ["b", "c"]
+    update_model(members[1])
+    shutil.rmtree(tmp_path / "models")
+    assert make(members, tmp_path) == 0
+    assert read_model(tmp_path / "models" / "both").training[RECORD] == ["a", "b", "c"]
 
 
 def test_inference_writes_where_the_members_disagree(members, image, tmp_path):
