@@ -18,18 +18,18 @@ def package_model(name: str, app: Path) -> str:
     """Path of the bundle of a model, made in the app's folder unless it is there already.
 
     Raises:
-        UserError: no such model, or another model of that name was packaged there before.
+        UserError: no such model, or another one of that name, or the same with other settings, was packaged before.
     """
     model = read_model(name)
     bundle = "unet_" + re.sub(r"\W", "_", model.name, flags=re.ASCII)
     folder = app / PACKAGES / bundle
+    model.authors = model.authors or "not stated"  # the bundle stays on this machine
     if not folder.is_dir():
-        model.authors = model.authors or "not stated"  # the bundle stays on this machine
         return str(package(model, bundle, app / PACKAGES, experiment_of(model)))
-    if read_model(folder / "models").weights != model.weights:
+    if read_model(folder / "models") != model.model_copy(update={"folder": folder / "models"}):
         raise UserError(
-            f"--model {name}: {folder} holds another model of that name, as it was packaged before; "
-            "remove that folder, or give another --app"
+            f"--model {name}: {folder} holds another model of that name, or this one with other settings, as it was "
+            "packaged before; remove that folder, or give another --app"
         )
     return str(folder)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from custom.errors import UserError
-from custom.model import write_model
+from custom.model import update_model, write_model
 from scripts.label_server import models
 from tests.models import make_model, shift
 
@@ -47,6 +47,15 @@ def test_another_model_of_that_name_is_refused(packaged, tmp_path):
     with pytest.raises(UserError, match="holds another model of that name"):
         models.package_model(str(tmp_path / "run"), tmp_path / "app")
     assert packaged == ["unet_tiny: quick"]
+
+
+def test_settings_that_changed_since_are_not_ignored(packaged, tmp_path):
+    model = make_model(tmp_path / "run")
+    models.package_model(str(tmp_path / "run"), tmp_path / "app")
+    model.postprocessing.threshold = 0.3  # as scripts.tune --save stores it, beside the same weights
+    update_model(model)
+    with pytest.raises(UserError, match="or this one with other settings"):
+        models.package_model(str(tmp_path / "run"), tmp_path / "app")
 
 
 def test_an_unknown_model_is_refused(packaged, tmp_path):
