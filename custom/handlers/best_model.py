@@ -11,6 +11,7 @@ from torch import nn
 
 from ..classes import class_keys
 from ..inferers.geometry import unwrap
+from ..inferers.orientations import in_words
 from ..model import Model, Score, write_model
 from ..run_folder import is_first_rank
 from .checkpoint import save
@@ -36,6 +37,7 @@ class BestModelSaver:
         flat_weights: file for another copy of the weights, as the flat PyTorch state dict that MONAI's model zoo and
             MONAI Label expect. A TorchScript file beside it is removed, because it holds older weights.
         best_by: measure that the weights are chosen by: "pixel_error", "v_rand" or "seg".
+        orientations: rotated and mirrored versions of an image that a validation averages.
 
     Raises:
         UserError: a file cannot be written.
@@ -48,11 +50,13 @@ class BestModelSaver:
         model: Model,
         flat_weights: str | os.PathLike[str] | None = None,
         best_by: str = "pixel_error",
+        orientations: int = 1,
     ) -> None:
         self.network = network
         self.folder = Path(folder)
         self.model = model
         self.best_by = best_by
+        self.orientations = orientations
         self.flat_weights = None if flat_weights is None else Path(flat_weights)
 
     def attach(self, evaluator: Engine) -> None:
@@ -80,7 +84,8 @@ class BestModelSaver:
         network: Any = unwrap(self.network)
         model = self.model.model_copy(deep=True)
         model.training["epoch"] = epoch
-        where = f"{model.training.get('validation_images', 0)} validation images of {model.data_source}, one pass"
+        count = model.training.get("validation_images", 0)
+        where = f"{count} validation images of {model.data_source}, {in_words(self.orientations)}"
         names = list(dict.fromkeys([self.best_by, *SCORES]))
         if len(model.classes) > 2:
             keys = class_keys([part.name for part in model.classes])

@@ -16,6 +16,11 @@ from ..errors import UserError
 DIHEDRAL = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
 
 
+def in_words(orientations: int) -> str:
+    """How many versions of an image a score is of."""
+    return "one pass" if orientations == 1 else f"mean of {orientations} orientations"
+
+
 def orient(x: Tensor, turns: int, mirrored: bool) -> Tensor:
     """Mirror (..., H, W) left to right if asked, then turn it by quarter turns; an odd number swaps H and W."""
     return torch.rot90(x.flip(-1) if mirrored else x, turns, (-2, -1))

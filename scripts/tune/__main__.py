@@ -21,6 +21,7 @@ from custom.data import read_dataset
 from custom.errors import UserError
 from custom.evaluation import require_fitting_data
 from custom.files import require_writable
+from custom.inferers.orientations import in_words
 from custom.model import Model, Postprocessing, Score, read_model, update_model
 from custom.segmenter import Segmenter
 from custom.trained_images import warn_of_trained_images
@@ -97,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def save_outcome(outcome: Outcome, model: Model, images: str, orientations: int) -> None:
     """Write the best setting into `model`'s file, and SEG in place of an earlier SEG."""
     model.postprocessing = Postprocessing(**asdict(outcome.best[0]), fitted_on=images)
-    passes = "one pass" if orientations == 1 else f"mean of {orientations} orientations"
+    passes = in_words(orientations)
     values = {
         f"{images}, {passes}; post-processing fitted on them": outcome.best[1],
         f"{images}, {passes}; post-processing fitted on the others of them": outcome.cross_validated,

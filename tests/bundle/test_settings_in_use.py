@@ -74,3 +74,10 @@ def test_an_evaluation_uses_the_model_as_its_file_says(tiny_dataset, tmp_path):
     assert parser.get_parsed_content("validate#additional_metrics#iou").metric_fn.threshold == 0.3
     names = ("method", "threshold", "sigma", "height", "min_size", "grow")
     assert {name: parser.get_parsed_content(name) for name in names} == post.model_dump(exclude={"fitted_on"})
+
+
+def test_scores_of_a_training_are_of_the_orientations_that_it_validates_with(tiny_dataset):
+    parser = parse(tiny_dataset, orientations=8, test_orientations=7)
+    saver = parser.get_parsed_content("model_saver")
+    assert saver.orientations == parser.get_parsed_content("validate#inferer").orientations == 8
+    assert saver.model.orientations == 7

@@ -46,6 +46,12 @@ def test_the_model_is_written_in_the_best_epoch_alone(model, tmp_path):
     assert model.scores == []
 
 
+def test_scores_say_how_many_orientations_were_averaged(model, tmp_path):
+    saver = BestModelSaver(model.network(), tmp_path / "run", model, orientations=7)
+    saver.save({"pixel_error": 0.2, "iou": 0.5}, 1)
+    assert read_model(tmp_path / "run").scores[1].on.endswith("A tiny data set, mean of 7 orientations")
+
+
 @pytest.mark.parametrize(("fitted", "kept"), [(0.0, 0.05), (1.0, 0.95)])
 def test_a_threshold_at_the_end_of_the_scale_is_moved_inside(model, tmp_path, fitted, kept):
     saver = BestModelSaver(model.network(), tmp_path / "run", model)
