@@ -18,6 +18,7 @@ from ..classes import classes_of
 from ..constants import IGNORED
 from ..data.channels import as_picture
 from ..data.datalist import Datalist
+from .validation import is_last_epoch
 
 if TYPE_CHECKING:
     from ..report.content import ImageTable
@@ -104,9 +105,8 @@ class RunReport:
         """Decide whether to collect the images of this validation."""
         from ..report.content import ImageTable
 
-        trainer: Any = self.trainer
-        is_last = trainer.state.epoch == trainer.state.max_epochs or trainer.should_terminate
-        self.is_due = is_last or time.monotonic() >= self.next_page
+        assert self.trainer is not None
+        self.is_due = is_last_epoch(self.trainer) or time.monotonic() >= self.next_page
         self.rows, self.images = [], 0
         if self.is_due:
             self.table, self.shown_epoch = ImageTable(objects=False, classes=len(self.data.class_names)), 0

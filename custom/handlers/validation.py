@@ -21,6 +21,11 @@ class Validation(ValidationHandler):
 
     def is_due(self, engine: Engine, epoch: int) -> bool:
         """Whether there is a validation after an epoch."""
-        state: Any = engine.state
-        is_last = epoch == state.max_epochs or engine.should_terminate or engine.should_terminate_single_epoch
-        return epoch % self.interval == 0 or bool(is_last)
+        return epoch % self.interval == 0 or is_last_epoch(engine)
+
+
+def is_last_epoch(trainer: Engine) -> bool:
+    """Whether the epoch that is being completed is that of `max_epochs`, or the training is ended in it."""
+    state: Any = trainer.state
+    is_ended = trainer.should_terminate or trainer.should_terminate_single_epoch
+    return state.epoch == state.max_epochs or bool(is_ended)

@@ -73,6 +73,19 @@ def train(data, folder, epochs: int = 2, **more) -> RunReport:
     return report
 
 
+def test_a_training_that_is_ended_shows_its_last_validation(data, tmp_path):
+    validator = make_validator(data)
+    trainer = make_trainer(data, validator)
+    RunReport(tmp_path, validator, data).attach(trainer)
+    # As TimeLimit does.
+    trainer.add_event_handler(Events.ITERATION_COMPLETED(once=3), lambda engine: engine.terminate_epoch())
+    trainer.add_event_handler(Events.EPOCH_COMPLETED(once=2), lambda engine: engine.terminate())
+    trainer.run([0, 0], max_epochs=5)
+    assert "images of epoch 2; the training ended with epoch 2" in (tmp_path / "report.html").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_a_training_leaves_a_page_with_images_curves_settings_and_command(data, tmp_path):
     train(data, tmp_path, settings={"learning_rate": 0.125})
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
