@@ -86,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print((given.output / "tune.md").read_text(encoding="utf-8"))
     if given.save:
         saved = read_model(given.model)
+        if saved.weights != model.weights:
+            raise UserError(f"{saved.folder}: got other weights meanwhile; nothing was saved, run the command again")
         saved.scale, saved.pixel_size = model.scale, model.pixel_size  # which the setting was fitted at
         images = f"{len(examples)} {given.split} images of {data.about['name']}"
         if trained:

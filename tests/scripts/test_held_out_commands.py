@@ -15,7 +15,7 @@ from scripts.robustness import __main__ as robustness
 from scripts.robustness.perturbations import PERTURBATIONS
 from scripts.tune import __main__ as tune
 from scripts.tune import search
-from tests.models import make_model, make_three_class_model
+from tests.models import make_model, make_three_class_model, shift
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def dataset(tmp_path):
     folder.mkdir()
     cells = np.zeros((44, 60), np.uint16)
     cells[8:36, 6:30], cells[8:36, 30:54] = 1, 2
-    for name, shift in (("a", 0), ("b", 3), ("c", -4)):
-        moved = np.roll(cells, shift, axis=0)
+    for name, rows in (("a", 0), ("b", 3), ("c", -4)):
+        moved = np.roll(cells, rows, axis=0)
         write_image(folder / f"{name}.png", np.where(moved > 0, 200, 30).astype(np.uint8))
         write_image(folder / f"{name}_label.png", moved)
     items = [{"image": f"{name}.png", "label": f"{name}_label.png"} for name in "abc"]
@@ -72,6 +72,19 @@ def test_tune_saves_the_best_setting_when_asked(model, dataset, tmp_path, capsys
     assert saved.orientations == model.orientations
     assert saved.weights == model.weights
     assert f"{best['seg']:.4f}" in capsys.readouterr().out
+
+
+def test_a_setting_is_not_saved_with_weights_that_it_was_not_fitted_to(model, dataset, tmp_path, monkeypatch, capsys):
+    def train_meanwhile(*given):
+        shift(model)
+        return run_search(*given)
+
+    run_search = tune.run_search
+    monkeypatch.setattr(tune, "run_search", train_meanwhile)
+    arguments = ["--model", str(model.folder), "--dataset", str(dataset), "--output", str(tmp_path / "out")]
+    assert tune.main([*arguments, "--save"]) == 2
+    assert "got other weights meanwhile" in capsys.readouterr().err
+    assert read_model(model.folder).postprocessing == model.postprocessing
 
 
 def test_tune_saves_the_scale_that_it_fitted_at(model, dataset, tmp_path):
