@@ -102,7 +102,7 @@ def require_measure(best_by: str, method: str, data: Datalist) -> None:
 
 
 def require_objects(best_by: str, dataset: Any) -> None:
-    """Raise `UserError` if there are validation images, but no object in any that the measure could tell apart.
+    """Raise `UserError` if there are validation images, but no object in any that the measure could distinguish.
 
     Without an instance there is no SEG. V_rand of an image without foreground is 0, and of one without background it is
     1 for the lowest threshold, whatever the network says.

@@ -35,7 +35,7 @@ class Source:
 @dataclass
 class Sources:
     """Images with labels, files beside them that are neither, the name of the whole, folders searched so far, and
-    names of folders that tell training images from others."""
+    names of folders that separate training images from others."""
 
     name: str
     pairs: list[Source] = field(default_factory=list)

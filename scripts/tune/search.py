@@ -99,9 +99,9 @@ class Search:
     def choose(self, images: Sequence[int]) -> Setting:
         """The best setting on these images, one question after the other.
 
-        Method, threshold and the watershed's arguments come first. A few images cannot tell settings of nearly the same
-        SEG apart, so the middle one of them is taken, and the watershed before components: where cells lie apart they
-        agree, and where cells touch that were apart in these images only the watershed divides them; and before it
+        Method, threshold and the watershed's arguments come first. A few images cannot distinguish settings of nearly
+        the same SEG, so the middle one of them is taken, and the watershed before components: where cells lie apart
+        they agree, and where cells touch that were apart in these images only the watershed divides them; and before it
         contact, which divides by what was learned as well as by shape. Then `grow`, as little as will do. SEG does not
         see invented objects; so of the values of `min_size` that cost nothing the largest is taken. The model's own
         setting stays where it is clearly better than all that, and of these methods.
