@@ -5,10 +5,10 @@
     python -m scripts.segment_volume IN OUT --model em --scheduler tcp://host:8786
 
 IN is a TIFF stack, a Zarr array or an OME-Zarr image (0.4 or 0.5) of slices, rows and columns; of a plate or a
-conversion by bioformats2raw it is one of the images inside, such as plate.zarr/A/1/0 or all.zarr/0. OUT becomes an OME-Zarr
-image (0.4 by default): foreground probabilities, float32 (of more than two classes, a channel for each), with the mask
-under labels/mask, both as pyramids of compressed chunks. Pixel size and unit are those of IN. Unfinished results are in
-OUT.part; --resume continues a run that was killed, block by block.
+conversion by bioformats2raw it is one of the images inside, such as plate.zarr/A/1/0 or all.zarr/0. OUT becomes an
+OME-Zarr image (0.4 by default): foreground probabilities, float32 (of more than two classes, a channel for each), with
+the mask under labels/mask, both as pyramids of compressed chunks. Pixel size and unit are those of IN. Unfinished
+results are in OUT.part; --resume continues a run that was killed, block by block.
 
 With --instances there are cells, too, under labels/instances: by the model's post-processing, in each slice those of
 the whole slice, with an id of their own in the volume. With --link_z a cell has the id of the cell in the slice before
