@@ -12,7 +12,8 @@ import tifffile
 
 from .decode import TIFF_SUFFIXES
 
-Scale = tuple[float, float, float]
+Scale = tuple[float | None, float, float]
+"""Size of a pixel along slices (None: not known), rows and columns."""
 # Names of OME-NGFF for what files call their unit.
 UNITS = {
     "å": "angstrom",
@@ -39,11 +40,11 @@ MICROMETRES = {
     "meter": 1e6,
 }
 SAME = 1.3  # the zoom that trainings draw: a model has seen pixels that differ by this factor
-UNKNOWN: tuple[Scale, None] = ((1.0, 1.0, 1.0), None)
+UNKNOWN: tuple[Scale, str | None] = ((1.0, 1.0, 1.0), None)
 
 
 def pixel_size(file: tifffile.TiffFile) -> tuple[Scale, str | None]:
-    """Size of a pixel along slices, rows and columns, and its unit; 1 and None where the file does not say.
+    """Size of a pixel along slices, rows and columns, and its unit; `UNKNOWN` where the file does not say.
 
     The resolution tags alone are not taken: most programs write 72 dots per inch whatever the image shows.
     """
@@ -57,34 +58,32 @@ def pixel_size(file: tifffile.TiffFile) -> tuple[Scale, str | None]:
 def in_one_unit(sizes: Sequence[float | None], units: Sequence[str | None]) -> tuple[Scale, str | None]:
     """Size of a pixel along slices, rows and columns in the unit of the columns, or `UNKNOWN`.
 
-    It is unknown if a size is not positive, or in another unit that cannot be converted.
+    A size is not known if it is not positive, or in another unit that cannot be converted.
 
     Args:
-        sizes: along slices, rows and columns. That along slices may be missing and is 1 then.
-        units: of each, by the names of OME-NGFF; None: that of the columns.
+        sizes: along slices, rows and columns. That along slices may be missing.
+        units: of each, by the names of OME-NGFF; None: not known.
     """
     unit = units[-1]
     z, y, x = (_converted(size, own, unit) for size, own in zip(sizes, units, strict=True))
-    if y is None or x is None or (z is None and sizes[0] is not None):
-        return UNKNOWN
-    return (z or 1.0, y, x), unit
+    return UNKNOWN if y is None or x is None else ((z, y, x), unit)
 
 
 def _converted(size: float | None, unit: str | None, wanted: str | None) -> float | None:
     if size is None or not 0 < size < float("inf"):
         return None
-    if unit in (None, wanted):
+    if unit == wanted:
         return size
     if unit not in MICROMETRES or wanted not in MICROMETRES:
         return None
     return size * MICROMETRES[unit] / MICROMETRES[wanted]
 
 
-def in_micrometres(scale: Sequence[float], unit: str | None) -> float | None:
+def in_micrometres(scale: Scale, unit: str | None) -> float | None:
     """Side of a pixel in the plane, in micrometres; None if it is not known, or a pixel is not square.
 
     Args:
-        scale: size along (..., rows, columns).
+        scale: size along slices, rows and columns.
         unit: its unit, by the names of OME-NGFF.
     """
     rows, columns = scale[-2:]

@@ -7,8 +7,9 @@
 IN is a TIFF stack, a Zarr array or an OME-Zarr image (0.4 or 0.5) of slices, rows and columns; of a plate or a
 conversion by bioformats2raw it is one of the images inside, such as plate.zarr/A/1/0 or all.zarr/0. OUT becomes an
 OME-Zarr image (0.4 by default): foreground probabilities, float32 (of more than two classes, a channel for each), with
-the mask under labels/mask, both as pyramids of compressed chunks. Pixel size and unit are those of IN. Unfinished
-results are in OUT.part; --resume continues a run that was killed, block by block.
+the mask under labels/mask, both as pyramids of compressed chunks. Pixel size and unit are those of IN. The slices of
+a film are its time points; of volumes at several time points --time chooses one. Unfinished results are in OUT.part;
+--resume continues a run that was killed, block by block.
 
 With --instances there are cells, too, under labels/instances: by the model's post-processing, in each slice those of
 the whole slice, with an id of their own in the volume. With --link_z a cell has the id of the cell in the slice before
@@ -72,6 +73,7 @@ def make_parser() -> command.Parser:
         "--channel", type=int, nargs="+", metavar="N", help="which channel (or several), from 0, if the volume has more"
     )
     parser.add_argument("--axes", help="what the axes are where the file does not say it, such as CZYX")
+    parser.add_argument("--time", type=int, metavar="N", help="which time point, from 0, if there are several volumes")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
     parser.add_argument("--ome_zarr", choices=("0.4", "0.5"), default="0.4", help="version of the output")
     parser.add_argument("--instances", action="store_true", help="cells too, by the model's post-processing")
@@ -107,6 +109,7 @@ def make_job(options: argparse.Namespace, volume: Volume) -> Job:
         source=str(options.source.absolute()),
         channel=channels_of(options, volume, model),
         axes=check_axes(options.axes),
+        time=options.time,
         target=str(part_of(options.target).absolute()),
         model=to_json(model),
         model_folder=str(model.folder.absolute()) if model.folder else "",
@@ -126,7 +129,7 @@ def open_volume(options: argparse.Namespace) -> Volume:
     """The volume, by the first of the channels that are asked for."""
     several = options.channel is None and len(model_from(options).channels) > 1
     first = 0 if several else options.channel and options.channel[0]
-    return Volume(options.source, first, check_axes(options.axes))
+    return Volume(options.source, first, check_axes(options.axes), options.time)
 
 
 def channels_of(options: argparse.Namespace, volume: Volume, model: Model) -> Channel:
@@ -196,7 +199,7 @@ def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any], version:
     with new_folder(path) as folder:
         chunk = chunk_of(job.block)
         sizes = job.shape, chunk, volume.scale, volume.unit
-        target.create(folder, *sizes, version, job.instances, classes_of(job))
+        target.create(folder, *sizes, version, job.instances, classes_of(job), volume.film)
         if job.instances:
             instances.create(folder, job, chunk)
         Journal(folder / JOURNAL).start(header)

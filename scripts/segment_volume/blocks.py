@@ -62,6 +62,7 @@ class Job:
         instances: whether there are instances, cells of single slices.
         link_z: whether cells of neighbouring slices that overlap have one id.
         axes: see `Volume`.
+        time: see `Volume`.
     """
 
     source: str
@@ -76,6 +77,7 @@ class Job:
     instances: bool = False
     link_z: bool = False
     axes: str | None = None
+    time: int | None = None
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, slice by slice."""
@@ -184,15 +186,15 @@ def _model(description: str, folder: str) -> tuple[Model, nn.Module]:
 
 
 @lru_cache(maxsize=1)
-def _volumes(source: str, channel: Channel, axes: str | None) -> list[Volume]:
+def _volumes(source: str, channel: Channel, axes: str | None, time: int | None) -> list[Volume]:
     channels = channel if isinstance(channel, tuple) else (channel,)
-    return [Volume(Path(source), one, axes) for one in channels]
+    return [Volume(Path(source), one, axes, time) for one in channels]
 
 
 @lru_cache(maxsize=4)
 def _slice(job: Job, z: int) -> GrayWindows | ChannelWindows:
     rule, folder = model_of(job)[0].gray_rule(), Path(job.target) / LIMITS
-    volumes = _volumes(job.source, job.channel, job.axes)
+    volumes = _volumes(job.source, job.channel, job.axes, job.time)
     if volumes[0].shape != job.shape:
         raise UserError(f"{job.source}: has shape {volumes[0].shape}, had {job.shape}; start again with what it is now")
     if isinstance(rule, GrayRule):

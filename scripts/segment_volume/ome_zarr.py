@@ -21,8 +21,8 @@ class Image:
     Attributes:
         array: of the full resolution.
         axes: such as "tczyx".
-        scale: size of a pixel along slices, rows and columns, in `unit` (1 and None where it is not known).
-        unit: by the names of OME-NGFF.
+        scale: size of a pixel along slices, rows and columns.
+        unit: of `scale`, by the names of OME-NGFF; None where it is not known.
     """
 
     array: zarr.Array

@@ -20,7 +20,7 @@ from custom.data.channels import refuse_channels_as_columns
 from custom.data.decode import EXPORT, MICROSCOPE_SUFFIXES
 from custom.data.gray import luma
 from custom.data.image_io import require_unchanged, state_of
-from custom.data.pixel_size import pixel_size
+from custom.data.pixel_size import UNKNOWN, pixel_size
 from custom.errors import UserError
 
 from .ome_zarr import full_resolution
@@ -42,23 +42,27 @@ class Volume:
         path: TIFF, Zarr array, or OME-Zarr image (0.4 or 0.5; its full resolution is read).
         channel: which channel, from 0, of a volume that has several.
         axes: what the axes of the array are, such as "ZCYX", where the file does not say it or not rightly.
+        time: which time point, from 0, of a volume that has several; None: they are the slices.
 
     Attributes:
         channels: how many the volume has.
         shape: (Z, H, W) in pixels; Z is 1 for a single image.
         dtype: of the values read.
         pixel_dtype: of the pixels before colours became brightness.
-        scale: size of a pixel along each axis, in `unit` (1 and None where the file does not say).
+        film: whether the slices are time points.
+        scale: size of a pixel along slices (None where the file does not say), rows and columns, in `unit`.
+        unit: by the names of OME-NGFF; None where the file does not say.
 
     Raises:
-        UserError: not readable, not a volume, none chosen of several channels, slices at several time points,
-            chunks of more than `LARGEST_CHUNK` bytes.
+        UserError: not readable, not a volume, none chosen of several channels, or of several time points of
+            slices, chunks of more than `LARGEST_CHUNK` bytes.
     """
 
-    def __init__(self, path: Path, channel: int | None = None, axes: str | None = None) -> None:
+    def __init__(
+        self, path: Path, channel: int | None = None, axes: str | None = None, time: int | None = None
+    ) -> None:
         self.path = path
-        self.scale = (1.0, 1.0, 1.0)
-        self.unit: str | None = None
+        self.scale, self.unit = UNKNOWN
         self._page: tifffile.TiffPage | None = None
         self._state = state_of(path) if path.is_file() else None  # that of a Zarr array is in many files
         if not path.exists():
@@ -85,7 +89,9 @@ class Volume:
         colour = self._page is not None and tiff.is_colour(self._page)
         if axes is not None and len(axes) != len(array.shape):
             raise UserError(f"{path}: has shape {array.shape}, so axes {axes} do not hold; give one letter for each")
-        self._axes = _choose(path, (axes or stated).lower(), array.shape, channel, colour)
+        letters = (axes or stated).lower()
+        self._axes = _choose(path, letters, array.shape, channel, colour, time)
+        self.film = self._axes.z is not None and letters[self._axes.z] == "t"
         self.channels = self._axes.channels
         lengths = [1 if axis is None else array.shape[axis] for axis in (self._axes.z, self._axes.y, self._axes.x)]
         self.shape: tuple[int, int, int] = (lengths[0], lengths[1], lengths[2])
@@ -200,7 +206,9 @@ class _Axes:
         return window.transpose([sorted(kept).index(axis) for axis in kept])
 
 
-def _choose(path: Path, axes: str, shape: tuple[int, ...], channel: int | None, colour: bool) -> _Axes:
+def _choose(
+    path: Path, axes: str, shape: tuple[int, ...], channel: int | None, colour: bool, time: int | None
+) -> _Axes:
     """The meaning of each axis; `colour` if samples (S) are colours."""
     found = f"{path}: has shape {shape} (axes {axes})"
     if "?" in axes and 0 not in shape and len(shape) > 2:
@@ -220,13 +228,28 @@ def _choose(path: Path, axes: str, shape: tuple[int, ...], channel: int | None, 
     colours = samples if channel is None else None
     rows, columns = axes.rindex("y"), axes.rindex("x")  # tifffile calls a page of one pixel XYX
     others = [i for i in range(len(axes)) if i not in (rows, columns, channels, colours)]
-    stack = [i for i in others if shape[i] > 1] or [i for i in others if axes[i] == "z"]
-    if len(stack) > 1:
-        raise UserError(f"{found}: give a single time point; {ADVICE}")
-    fixed = {i: 0 for i in others if i not in stack}
+    stack, fixed = _slices(found, {i: axes[i] for i in others}, shape, time)
     if channels is not None and channels != colours:
         fixed[channels] = channel or 0
-    return _Axes(stack[0] if stack else None, rows, columns, colours, fixed, count)
+    return _Axes(stack, rows, columns, colours, fixed, count)
+
+
+def _slices(
+    found: str, axes: dict[int, str], shape: tuple[int, ...], time: int | None
+) -> tuple[int | None, dict[int, int]]:
+    """The axis of the slices, if there is one, among those that are neither channels nor in the plane, and the index
+    on each other one."""
+    chosen = {i: 0 if time is None else time for i, name in axes.items() if name == "t"}
+    times = max([1, *(shape[i] for i in chosen)])
+    if time is not None and not 0 <= time < times:
+        known = f"choose --time 0 to {times - 1}" if times > 1 else "leave --time out"
+        raise UserError(f"{found}: has no time point {time}; {known}")
+    long = [i for i in axes if shape[i] > 1 and not (i in chosen and time is not None)]
+    stack = long or [i for i in axes if axes[i] == "z"]
+    if len(stack) > 1:
+        advice = f"choose one of its {times} time points, --time 0 to {times - 1}" if times > 1 else ADVICE
+        raise UserError(f"{found}: {advice}")
+    return (stack[0] if stack else None), {i: chosen.get(i, 0) for i in axes if i not in stack}
 
 
 def _one_line(error: Exception) -> str:

@@ -16,6 +16,7 @@ import zarr
 from numcodecs import Blosc
 from zarr.codecs import BloscCodec
 
+from custom.data.pixel_size import Scale
 from custom.model import ClassInfo
 
 from .classes import TWO, channels_of, describe_channels, describe_values, mask_values
@@ -50,11 +51,12 @@ def create(
     path: Path,
     shape: Sequence[int],
     chunk: int,
-    scale: Sequence[float],
+    scale: Scale,
     unit: str | None,
     version: Version = "0.4",
     instances: bool = False,
     classes: Sequence[ClassInfo] = TWO,
+    film: bool = False,
 ) -> None:
     """Make the empty arrays and their metadata; chunks of (1, chunk, chunk) pixels, Zstandard.
 
@@ -62,23 +64,27 @@ def create(
         path: a new folder.
         shape: (Z, H, W).
         chunk: rows and columns of a chunk.
-        scale: size of a pixel along each axis.
+        scale: size of a pixel along each axis; None: not known.
         unit: of `scale`, in the words of OME-NGFF; None where it is not known.
         version: of OME-Zarr. 0.4 is Zarr version 2, which most desktop programs open; 0.5 is Zarr version 3.
         instances: whether there will be instances.
         classes: of the model.
+        film: whether the slices are time points. Of more than two classes they are called slices nevertheless, as
+            OME-Zarr demands time before channels.
     """
     root = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
     shapes = level_shapes(shape, chunk)
     labels = root.create_group("labels")
     types = layers(instances, classes)
+    axes = "tyx" if film and len(classes) == 2 else "zyx"
     _describe(labels, {"labels": [name.removeprefix("labels/") for name in types if name != PROBABILITY]}, version)
     for name, dtype in types.items():
         group = root if name == PROBABILITY else root.create_group(name)
         channels = channels_of(classes) if name == PROBABILITY else ()
+        names = "c" * len(channels) + axes
         for level, level_shape in enumerate(shapes):
-            _create_array(group, str(level), (*channels, *level_shape), chunk, dtype, version)
-        metadata = _metadata(name, len(shapes), scale, unit, version)
+            _create_array(group, str(level), (*channels, *level_shape), chunk, dtype, version, names)
+        metadata = _metadata(name, axes, len(shapes), scale, unit, version)
         if len(classes) > 2 and name != INSTANCES:
             metadata = (describe_channels if name == PROBABILITY else describe_values)(metadata, classes)
         _describe(group, metadata, version)
@@ -87,12 +93,14 @@ def create(
 def create_working_array(path: Path, shape: Sequence[int], chunk: int) -> None:
     """An empty array of ids beside the result, (Z, H, W) uint32, for work that is not yet final."""
     root = zarr.create_group(path, zarr_format=2)
-    _create_array(root, "0", shape, chunk, np.uint32, "0.4")
+    _create_array(root, "0", shape, chunk, np.uint32, "0.4", "zyx")
 
 
-def _create_array(group: zarr.Group, name: str, shape: Sequence[int], chunk: int, dtype: Any, version: Version) -> None:
+def _create_array(
+    group: zarr.Group, name: str, shape: Sequence[int], chunk: int, dtype: Any, version: Version, axes: str
+) -> None:
     chunks = (*(1 for _ in shape[:-2]), min(chunk, shape[-2]), min(chunk, shape[-1]))
-    group.create_array(name, shape=tuple(shape), chunks=chunks, dtype=dtype, **_storage(version, "czyx"[-len(shape) :]))
+    group.create_array(name, shape=tuple(shape), chunks=chunks, dtype=dtype, **_storage(version, axes))
 
 
 def _storage(version: Version, axes: str) -> dict[str, Any]:
@@ -112,15 +120,16 @@ def _describe(group: zarr.Group, content: dict[str, Any], version: Version) -> N
         group.attrs["ome"] = {"version": version, **content}
 
 
-def _metadata(name: str, levels: int, scale: Sequence[float], unit: str | None, version: Version) -> dict[str, Any]:
+def _metadata(name: str, axes: str, levels: int, scale: Scale, unit: str | None, version: Version) -> dict[str, Any]:
     """Metadata of a pyramid. A mean over 2 x 2 pixels lies half a pixel off, a picked pixel does not."""
-    space = {"type": "space", **({"unit": unit} if unit else {})}
+    known = [None if axis == "t" else size for axis, size in zip(axes, scale, strict=True)]
+    sizes = [1.0 if size is None else size for size in known]
     datasets = []
     for level in range(levels):
         factors = (1, 2**level, 2**level)
-        offsets = [0.5 * (f - 1) * s if name == PROBABILITY else 0.0 for f, s in zip(factors, scale, strict=True)]
+        offsets = [0.5 * (f - 1) * s if name == PROBABILITY else 0.0 for f, s in zip(factors, sizes, strict=True)]
         transformations = [
-            {"type": "scale", "scale": [f * s for f, s in zip(factors, scale, strict=True)]},
+            {"type": "scale", "scale": [f * s for f, s in zip(factors, sizes, strict=True)]},
             {"type": "translation", "translation": offsets},
         ]
         datasets.append({"path": str(level), "coordinateTransformations": transformations})
@@ -128,12 +137,16 @@ def _metadata(name: str, levels: int, scale: Sequence[float], unit: str | None, 
     multiscale = {
         **own_version,
         "name": name.removeprefix("labels/") or "probability",
-        "axes": [{"name": axis, **space} for axis in "zyx"],
+        "axes": [_axis(axis, unit if size else None) for axis, size in zip(axes, known, strict=True)],
         "datasets": datasets,
         "type": "mean" if name == PROBABILITY else "nearest",
     }
     extra = {"image-label": {**own_version, "source": {"image": "../../"}}} if name != PROBABILITY else {}
     return {"multiscales": [multiscale], **extra}
+
+
+def _axis(name: str, unit: str | None) -> dict[str, str]:
+    return {"name": name, "type": "time" if name == "t" else "space", **({"unit": unit} if unit else {})}
 
 
 def open_level(path: Path, name: str, level: int | str, mode: str = "r+") -> Any:

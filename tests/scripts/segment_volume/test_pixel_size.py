@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from scripts.segment_volume import target
 from scripts.segment_volume.source import Volume
@@ -55,6 +58,30 @@ def test_a_file_that_does_not_say(tmp_path, options):
     tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack", **options)
     volume = Volume(tmp_path / "a.tif")
     assert (volume.scale, volume.unit) == ((1.0, 1.0, 1.0), None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"imagej": True, "metadata": {"unit": "um", "axes": "ZYX"}, "resolution": (2, 4)},
+        {"ome": True, "metadata": {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, "axes": "ZYX"}},
+    ],
+    ids=["ImageJ", "OME"],
+)
+def test_a_spacing_that_is_not_known_is_not_made_up(tmp_path, options):
+    tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack", **options)
+    volume = Volume(tmp_path / "a.tif")
+    assert (volume.scale, volume.unit) == ((None, 0.25, 0.5), "micrometer")
+    target.create(tmp_path / "a.zarr", volume.shape, 128, volume.scale, volume.unit)
+    multiscale: Any = zarr.open_group(tmp_path / "a.zarr").attrs["multiscales"]
+    assert multiscale[0]["axes"] == [
+        {"name": "z", "type": "space"},
+        {"name": "y", "type": "space", "unit": "micrometer"},
+        {"name": "x", "type": "space", "unit": "micrometer"},
+    ]
+    assert multiscale[0]["datasets"][0]["coordinateTransformations"][0]["scale"] == [1.0, 0.25, 0.5]
+    again = Volume(tmp_path / "a.zarr")
+    assert (again.scale, again.unit) == (volume.scale, volume.unit)
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])

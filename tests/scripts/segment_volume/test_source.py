@@ -237,7 +237,7 @@ def a_file_for_each_slice(folder: Path) -> Path:
         (not_a_tiff, "not a volume"),
         (empty_group, "without an OME-Zarr image"),
         (line, "not a volume"),
-        (several_times, "single time point"),
+        (several_times, "choose one of its 2 time points, --time 0 to 1"),
         (two_stacks, "holds 2 stacks; save them as single files"),
         (a_file_for_each_slice, "not a volume, but a folder without Zarr"),
         (columns_of_channels, "has 20 pages of 31 x 2 pixels; save an image of 2 channels"),
