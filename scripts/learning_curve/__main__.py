@@ -16,11 +16,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from custom.checksums import sha256_of
 from custom.data import read_dataset
 from custom.data.datalist import Datalist
 from custom.errors import UserError
 from custom.files import require_writable
-from custom.model import read_model
+from custom.model import MODEL_FILE, read_model
 
 from .. import command
 from ..reproduce.experiments import CONFIGS, Experiment
@@ -49,7 +50,7 @@ def plan(data: Datalist, given: argparse.Namespace) -> list[tuple[Point, Run]]:
     """The trainings, smallest first, with their points, whose scores are still to come.
 
     Raises:
-        UserError: no such model, two models of one name, numbers that are out of range, no validation images.
+        UserError: no such model, a model that is named twice, numbers that are out of range, no validation images.
     """
     if not data.validation:
         raise UserError(f"{given.dataset}: has no validation images; there is nothing to score on")
@@ -61,7 +62,7 @@ def plan(data: Datalist, given: argparse.Namespace) -> list[tuple[Point, Run]]:
     numbers = check_numbers(given.images or doubling(len(data.training)), len(data.training))
     overlays = {name: write_overlay(given.output, name, given.steps) for name in dict.fromkeys(given.init_model)}
     if len(set(overlays.values())) < len(overlays):
-        raise UserError(f"--init_model {' '.join(given.init_model)}: two of these models have the same name; give one")
+        raise UserError(f"--init_model {' '.join(given.init_model)}: names a model twice; give each once")
     planned = []
     for seed in range(given.repeats):
         for number in numbers:
@@ -90,8 +91,12 @@ def write_overlay(output: Path, model: str, steps: int) -> Path:
     if model == "none":
         path, content = output / "scratch.json", {**length, "batch_size": 1}  # as where it starts from a model
     else:
-        name = re.sub(r"\W", "_", read_model(model).name)
-        path, content = output / f"from_{name}.json", {**length, "init_model": model}
+        initial = read_model(model)
+        assert initial.folder is not None
+        # Trainings from a model that is trained or tuned again are other trainings, which are not skipped.
+        version = sha256_of(initial.folder / MODEL_FILE)[:8]
+        name = re.sub(r"\W", "_", initial.name)
+        path, content = output / f"from_{name}_{version}.json", {**length, "init_model": model}
     write_json(path, content)
     return path
 

@@ -10,12 +10,13 @@ import pytest
 
 from custom.data import make_synthetic, read_dataset
 from custom.errors import UserError
+from custom.model import read_model, update_model
 from scripts.learning_curve import __main__ as learning_curve
 from scripts.learning_curve.extrapolation import PowerLaw, fit
 from scripts.learning_curve.report import Point, draw, to_markdown
 from scripts.learning_curve.subsets import check_numbers, doubling, write_subset
 
-from ...models import make_model
+from ...models import make_model, shift
 
 ROOT = Path(__file__).parents[3]
 
@@ -126,13 +127,23 @@ def test_a_training_has_as_many_steps_as_the_report_says(steps, tmp_path):
     assert overlay["max_epochs"] * overlay["steps_per_epoch"] == steps
 
 
-def test_two_models_of_one_name_would_share_their_overlay(data, tmp_path, capsys):
+def test_a_model_is_given_once_and_its_name_leads_nowhere(data, tmp_path, capsys):
     for folder in ("a", "b"):
         make_model(tmp_path / folder)
     model = tmp_path / "a" / "model.json"
     model.write_text(model.read_text().replace('"name": "', '"name": "../../'))
     line = ["--dataset", str(data), "--output", str(tmp_path / "out"), "--init_model"]
     assert learning_curve.main([*line, str(tmp_path / "b"), str(tmp_path / "b" / "model.json")]) == 2
-    assert "two of these models have the same name" in capsys.readouterr().err
+    assert "names a model twice" in capsys.readouterr().err
     learning_curve.write_overlay(tmp_path / "out", str(tmp_path / "a"), 3)
     assert list(tmp_path.glob("*.json")) == []
+
+
+def test_trainings_from_a_model_that_changed_are_not_taken_for_those_from_before(tmp_path):
+    model = make_model(tmp_path / "a")
+    overlays = {learning_curve.write_overlay(tmp_path / "out", str(model.folder), 3) for _ in range(2)}
+    shift(model)
+    overlays.add(learning_curve.write_overlay(tmp_path / "out", str(model.folder), 3))
+    update_model(read_model(tmp_path / "a").model_copy(update={"scale": 0.5}))
+    overlays.add(learning_curve.write_overlay(tmp_path / "out", str(model.folder), 3))
+    assert len(overlays) == 3
