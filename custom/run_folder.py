@@ -10,13 +10,16 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from .errors import UserError
+from .files import require_space
 from .lock import hold_lock
 from .model import MODEL_FILE
 
 MODEL_FILES = (MODEL_FILE, "model.pt")
 CURVES = "events.out.tfevents.*"  # TensorBoard's files
+REPORTS = 2**25  # bytes for curves, pictures and the report
 
 
 def is_first_rank() -> bool:
@@ -72,6 +75,17 @@ def _is_untrained(path: Path) -> bool:
         return bool(load_checkpoint(path)["trainer"]["epoch"] == 0)
     except UserError:
         return False
+
+
+def require_disk(folder: str | os.PathLike[str], network: nn.Module) -> None:
+    """Raise UserError unless the disk of an output folder has room for what the training of a network writes.
+
+    The checkpoint has up to four numbers for a weight: itself, its average and two of the optimizer. Checkpoint and
+    model are written beside those that they replace.
+    """
+    weights = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    there = sum(file.stat().st_size for file in Path(folder).glob("*") if file.is_file())
+    require_space(folder, max(0, 2 * (4 + 1) * weights + REPORTS - there))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

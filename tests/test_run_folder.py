@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from filelock import FileLock
 from ignite.engine import Engine
+from torch import nn
 
+from custom import files
 from custom.errors import UserError
 from custom.handlers import TrainingCheckpoint
-from custom.run_folder import claim
+from custom.run_folder import claim, require_disk
 
 
 def checkpoint_of(path, epoch: int) -> None:
@@ -67,3 +71,14 @@ def test_replaced_files_go_when_the_training_runs(tmp_path):
     assert old.exists()
     checkpoint.run(trainer)
     assert not old.exists()
+
+
+def test_a_disk_without_room_for_checkpoint_and_model_is_refused(tmp_path, monkeypatch):
+    network, free = nn.Linear(2**20, 1, bias=False), 70 * 2**20  # 4 MiB of weights, of which 40 are needed, and 32
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    folder = tmp_path / "run"
+    with pytest.raises(UserError, match=r"run: needs 72\.0 MiB, and the disk has 70\.0 MiB free"):
+        require_disk(folder, network)
+    folder.mkdir()
+    (folder / "checkpoint.pt").write_bytes(bytes(3 * 2**20))  # of the training that continues
+    require_disk(folder, network)
