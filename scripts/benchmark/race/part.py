@@ -110,7 +110,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
     names = list(dict.fromkeys(result.candidate for result in results))
     colours = colours_of(names)
     single = len(results) == len(names)
-    budgets = sorted({round(result.minutes, 1) for result in results})
+    budgets = sorted({float(f"{result.minutes:.2g}") for result in results})  # a mark is passed by less than a step
     figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 4.2), layout="constrained", sharey=single)
     for axis, (measure, title) in zip(axes, PANELS.items(), strict=True):
         if single:
