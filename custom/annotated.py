@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .config import active_parser
 from .constants import IGNORED
 from .data.datalist import Datalist, read_dataset
+from .data.inputs import every_channel
 from .data.labels import LabelFormat
 from .describe import describe_run
 from .errors import UserError
@@ -75,9 +77,11 @@ def describe(model: Model, data: Datalist, dataset_dir: str | os.PathLike[str] |
     if dataset_dir is not None:
         return describe_run()
     counts = {"training_images": len(data.training), "validation_images": len(data.validation)}
+    channels = [every_channel(Path(item["image"]), None, model.channels) for item in data.training]
+    images = [{**item, "channel": channel} for item, channel in zip(data.training, channels, strict=True)]
     changes = {
         "data_source": model.data_source.removesuffix(ORIGIN) + ORIGIN,
-        "training": {**model.training, **counts, RECORD: record(data, model)},
+        "training": {**model.training, **counts, RECORD: record(replace(data, training=images), model)},
         "scores": [],
     }
     return model.model_copy(update=changes, deep=True)
