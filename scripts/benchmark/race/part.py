@@ -110,7 +110,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
     names = list(dict.fromkeys(result.candidate for result in results))
     colours = colours_of(names)
     single = len(results) == len(names)
-    budgets = sorted({float(f"{result.minutes:.2g}") for result in results})  # a mark is passed by less than a step
+    budgets = budgets_of(results)
     figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 4.2), layout="constrained", sharey=single)
     for axis, (measure, title) in zip(axes, PANELS.items(), strict=True):
         if single:
@@ -126,7 +126,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
             style = "-" if name in OWN_NAMES else "--"
             axis.plot(*zip(*points, strict=True), style, marker="o", markersize=4, label=name, color=colours[name])
         axis.set(title=error_title(measure), xlabel="minutes of two cores", xscale="log", yscale="log")
-        axis.set_xticks(budgets, [f"{minutes:g}" for minutes in budgets], minor=False)
+        axis.set_xticks(budgets, [f"{minutes:.2g}" for minutes in budgets], minor=False)
         axis.xaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
@@ -153,3 +153,12 @@ def colours_of(names: Sequence[str]) -> dict[str, str]:
     """Warm colours for ours, others for the peers."""
     own, peers = cycle(OWN_COLOURS), cycle(PEER_COLOURS)
     return {name: next(own if name in OWN_NAMES else peers) for name in names}
+
+
+def budgets_of(results: Sequence[Result]) -> list[float]:
+    """The least minutes of each budget, ascending; candidates pass a mark by less than a step each."""
+    budgets: list[float] = []
+    for minutes in sorted(result.minutes for result in results):
+        if not budgets or minutes > (1 + SAME_BUDGET) * budgets[-1]:
+            budgets.append(minutes)
+    return budgets

@@ -157,6 +157,11 @@ def test_a_schedule_is_replaced_by_one_over_the_same_budget() -> None:
     assert [race.is_replaced(one, new, {"ours, toy"}) for one in old] == [True, False, True, False]
 
 
+def test_marks_that_were_passed_by_a_step_are_one_budget() -> None:
+    passed = [course.Result("toy", minutes, 1.0, 1, {}) for minutes in (10.06, 1.0, 30.1, 1.055, 10.0, 30.0)]
+    assert race.budgets_of(passed) == [1.0, 10.0, 30.0]
+
+
 def test_a_candidate_that_fails_is_named_with_its_log(settings: course.Settings, capsys) -> None:
     broken = Candidate("broken", "tests.scripts.benchmark.no_such_recipe", "nothing")
     course.lay_out(settings)
