@@ -11,8 +11,9 @@ import torch
 from pydantic import ValidationError
 
 from custom.errors import UserError
-from custom.model import MODEL_FILE, Postprocessing, models_folder, read_model, update_model
+from custom.model import MODEL_FILE, Postprocessing, models_folder, read_model, to_json, update_model
 from custom.networks import SamePaddingNetwork, ValidUNet
+from custom.trained_images import RECORD
 
 from .models import make_model, shift
 
@@ -58,6 +59,8 @@ def test_shipped_models_work_and_say_where_they_come_from(name):
     assert model.references
     assert model.scores
     assert model.training["border_width"] >= 3
+    assert len(set(model.training[RECORD])) == model.training["training_images"]
+    assert (model.folder / MODEL_FILE).read_text() == to_json(model)
 
 
 def test_three_models_are_shipped():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from custom.data import make_synthetic, read_dataset, read_image, write_image
+from custom.model import read_model
 from custom.trained_images import RECORD, record, warn_of_trained_images
 from tests.models import make_model
 
@@ -64,3 +66,19 @@ def test_models_without_a_record_go_by_the_name_of_their_data(tmp_path, folder, 
     assert not recwarn.list
     with pytest.warns(UserWarning, match=f"model tiny held out no image of {data.about['name']}: scores on images"):
         assert warn_of_trained_images(final, data, "validation")
+
+
+@pytest.mark.parametrize(
+    ("name", "images"),
+    [
+        ("em", "isbi2012/train/image/*.png"),
+        ("dic_hela", "DIC-C2DH-HeLa/01/*.tif"),
+        ("phc_u373", "PhC-C2DH-U373/01/*.tif"),
+    ],
+)
+def test_shipped_models_know_their_images(real_data, folder, name, images):
+    data, model = read_dataset(folder), read_model(name)
+    items = [{"image": str(file)} for file in sorted(real_data.glob(images))]
+    assert record(replace(data, training=items), None) == model.training[RECORD]
+    with pytest.warns(UserWarning, match=f"model {name} was trained on 2 of the 2 validation images"):
+        assert warn_of_trained_images(model, replace(data, validation=items[-2:]), "validation")
