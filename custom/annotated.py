@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .config import active_parser
 from .constants import IGNORED
+from .data.channels import Channel, as_channel
 from .data.datalist import Datalist, read_dataset
 from .data.inputs import every_channel
 from .data.labels import LabelFormat
@@ -39,7 +39,7 @@ def data_for(model: Model, dataset_dir: str | os.PathLike[str] | None) -> Datali
     expression of the configuration.
 
     Raises:
-        UserError: as `read_dataset`.
+        UserError: as `read_dataset`, or `channel_of` a pair.
     """
     if dataset_dir is not None:
         return read_dataset(dataset_dir)
@@ -47,7 +47,9 @@ def data_for(model: Model, dataset_dir: str | os.PathLike[str] | None) -> Datali
 
     def items(id: str) -> list[dict[str, Any]]:
         pairs = parser.get(id)
-        return [{**pair, "label_format": label_format} for pair in pairs] if isinstance(pairs, list) else []
+        if not isinstance(pairs, list):
+            return []
+        return [{**pair, "channel": channel_of(pair, model), "label_format": label_format} for pair in pairs]
 
     training, validation = (items(id) for id in GIVEN)
     return Datalist(
@@ -60,6 +62,17 @@ def data_for(model: Model, dataset_dir: str | os.PathLike[str] | None) -> Datali
         about={"name": f"images annotated for {model.name}"},
         channel_names=tuple(model.channels),
     )
+
+
+def channel_of(pair: dict[str, Any], model: Model) -> Channel:
+    """Channels of an image, as the pair names them; else all of its file.
+
+    Raises:
+        UserError: the file has another number of channels than the model.
+    """
+    if pair.get("channel") is not None:
+        return as_channel(pair["channel"])
+    return every_channel(Path(pair["image"]), pair.get("axes"), model.channels)
 
 
 def require_images(data: Datalist) -> None:
@@ -77,11 +90,9 @@ def describe(model: Model, data: Datalist, dataset_dir: str | os.PathLike[str] |
     if dataset_dir is not None:
         return describe_run()
     counts = {"training_images": len(data.training), "validation_images": len(data.validation)}
-    channels = [every_channel(Path(item["image"]), None, model.channels) for item in data.training]
-    images = [{**item, "channel": channel} for item, channel in zip(data.training, channels, strict=True)]
     changes = {
         "data_source": model.data_source.removesuffix(ORIGIN) + ORIGIN,
-        "training": {**model.training, **counts, RECORD: record(replace(data, training=images), model)},
+        "training": {**model.training, **counts, RECORD: record(data, model)},
         "scores": [],
     }
     return model.model_copy(update=changes, deep=True)

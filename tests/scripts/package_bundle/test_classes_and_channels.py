@@ -9,16 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from monai.bundle import ConfigParser
 
 from custom import Segmentation, Segmenter
-from custom.data import make_synthetic, read_dataset, read_mask
+from custom.data import make_synthetic, read_dataset, read_image, read_mask
+from custom.data.leaks import content_of
 from custom.data.synthetic_cells import CHANNELS, LABELS
 from custom.describe import data_format
 from custom.model import ClassInfo, Model, read_model
 from custom.networks import build_network
-from scripts.package_bundle.__main__ import package
+from custom.trained_images import RECORD
+from scripts.package_bundle.__main__ import BUNDLE, package
+from scripts.package_bundle.configs import training_config
 from tests.models import make_model
 
 from .making import OVERLAY, alone
@@ -105,6 +109,22 @@ monai.bundle.run(run_id="training", config_file=config + "/train.json", max_epoc
         else:
             assert trained.postprocessing.model_copy(update={"fitted_on": None}) == expected
     assert trained.data_source == f"{model.data_source}; annotations made with MONAI Label"
+
+
+def test_images_are_recorded_as_the_annotators_server_was_told_to_read_them(model, tmp_path):
+    """Two of three pages, which are channels, in an order of their own."""
+    (tmp_path / "tiny.json").write_text(json.dumps(OVERLAY))
+    file = tmp_path / "pages.tif"
+    planes = np.random.default_rng(0).integers(0, 255, (3, 70, 90), np.uint8)
+    tifffile.imwrite(file, planes, photometric="minisblack", metadata=None)
+    pair = {"image": str(file), "label": "label.png", "channel": [2, 0], "axes": "CYX"}
+    config = training_config(BUNDLE / "configs", model, str(tmp_path / "tiny.json"))
+    parser = ConfigParser({**config, "trained": model})
+    parser["train"]["dataset"]["data"] = [pair]
+    content = content_of(read_image(file, channel=(2, 0), axes="CYX"))
+    assert content is not None
+    (recorded,) = parser.get_parsed_content("model_saver#model").training[RECORD]
+    assert content.startswith(recorded)
 
 
 def test_a_final_training_takes_the_images_for_validation_too(bundle):
