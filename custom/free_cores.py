@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,43 @@ def free_cores(others: float, cores: int) -> int:
     return max(1, cores - math.ceil(max(0.0, others - SHARE)))
 
 
+class ThreadLimit:
+    """The most threads that a forward pass may take, while others in this process run on fewer.
+
+    PyTorch gives a new thread of Python the number that any thread set last. One that begins while another has taken
+    fewer would take these for its limit, and hand them on to all threads that begin later.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = 0
+        self._most = self._taken = 1
+
+    def enter(self) -> int:
+        """Threads that the caller may take; call :meth:`leave` with them afterwards."""
+        with self._lock:
+            own = torch.get_num_threads()
+            if self._open == 0:
+                self._most = self._taken = own
+            self._open += 1
+            return self._most if own == self._taken else own
+
+    def take(self, count: int) -> None:
+        """Compute with `count` threads."""
+        with self._lock:
+            self._taken = count
+            torch.set_num_threads(count)
+
+    def leave(self, most: int) -> None:
+        """Return to `most` threads."""
+        with self._lock:
+            self._open -= 1
+            torch.set_num_threads(most)
+
+
+LIMIT = ThreadLimit()
+
+
 class FreeCores:
     """Follows what other programs use, for work whose result does not depend on its number of threads.
 
@@ -92,13 +130,13 @@ class FreeCores:
 
         It never takes more threads than there were, so that `OMP_NUM_THREADS` is a limit.
         """
-        most = torch.get_num_threads()
+        most = LIMIT.enter()
 
         def fit() -> None:
             if most > 1:
-                torch.set_num_threads(min(most, self.count()))
+                LIMIT.take(min(most, self.count()))
 
         try:
             yield fit
         finally:
-            torch.set_num_threads(most)
+            LIMIT.leave(most)

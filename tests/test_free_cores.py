@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import psutil
@@ -155,6 +156,46 @@ def test_one_thread_stays_one_without_a_look(machine):
     with FreeCores().threads() as fit:
         fit()
     assert machine.looks == 0
+
+
+def in_new_thread(function):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+def test_a_thread_that_begins_while_another_has_fewer_does_not_keep_these(machine):
+    """A server that answers each request in a thread of its own ended with one PyTorch thread for all of them."""
+    torch.set_num_threads(4)
+    machine.busy = 6.0
+
+    def beside_another() -> int:
+        with FreeCores().threads() as fit:
+            fit()
+            return torch.get_num_threads()
+
+    def request() -> tuple[int, int, int]:
+        with FreeCores().threads() as fit:
+            fit()
+            during = torch.get_num_threads()
+            machine.busy = 0.0
+            machine.pass_time(10.0)
+            return during, in_new_thread(beside_another), in_new_thread(torch.get_num_threads)
+
+    assert in_new_thread(request) == (2, 4, 4)
+    assert in_new_thread(torch.get_num_threads) == 4
+
+
+def test_a_thread_with_a_limit_of_its_own_keeps_it(machine):
+    def limited() -> int:
+        torch.set_num_threads(3)
+        with FreeCores().threads() as fit:
+            fit()
+            return torch.get_num_threads()
+
+    torch.set_num_threads(4)
+    with FreeCores().threads() as fit:
+        fit()
+        assert in_new_thread(limited) == 3
 
 
 def test_tiles_are_predicted_with_as_many_threads_as_cores_are_free(machine):
