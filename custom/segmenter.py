@@ -99,8 +99,9 @@ class Segmenter:
             return [one for item in image for one in _as_list(self(item, channel, axes))]
         if channel is not None or axes is not None:
             raise UserError("channel, axes: are those of files; give an array as (H, W) or (H, W, C)")
-        array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
-        return self._segment(array, "image")
+        if isinstance(image, torch.Tensor):
+            image = (image.float() if image.dtype == torch.bfloat16 else image).detach().cpu().numpy()
+        return self._segment(np.asarray(image), "image")
 
     def prediction(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """The prediction (see `custom.classes`), float32 (1, H, W) or (K, H, W), of gray values (C, H, W)."""

@@ -102,6 +102,11 @@ def test_arrays_files_and_lists_are_one(segment, image, tmp_path):
     assert [item.mask.shape for item in several] == [image.shape] * 3
 
 
+def test_tensors_of_bfloat16_are_read(segment, image):
+    rounded = torch.from_numpy(image.astype(np.float32)).bfloat16()
+    assert same(segment(rounded), segment(rounded.float()))
+
+
 @pytest.fixture(scope="module")
 def of_two_channels(tmp_path_factory):
     return Segmenter(make_three_class_model(tmp_path_factory.mktemp("two")), device="cpu")

@@ -95,6 +95,8 @@ def count_channels(path: Path, axes: str | None = None) -> int:
 
 
 def _check_name(path: Path) -> str:
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give an image file")
     if not path.is_file():
         target = f"; it is a link to {path.readlink()}" if path.is_symlink() else ""
         raise UserError(f"{path}: no such file{target}")

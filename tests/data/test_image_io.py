@@ -217,6 +217,8 @@ def test_channels_that_are_no_colours_are_refused(tmp_path: Path) -> None:
 def test_missing_and_unknown_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a\.png: no such file"):
         read_image(tmp_path / "a.png")
+    with pytest.raises(UserError, match=f"{tmp_path}: is a folder; give an image file"):
+        read_image(tmp_path)
     (tmp_path / "a.txt").write_text("no image")
     with pytest.raises(UserError, match=r"a\.txt: unknown image format; use PNG"):
         read_image(tmp_path / "a.txt")
