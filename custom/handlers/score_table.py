@@ -12,6 +12,7 @@ from ignite.engine import Engine, Events
 
 OF_CLASSES = ("iou", "dice", "pixel_error")  # of more than two classes, they are means
 AT_GIVEN_THRESHOLD = ("iou", "dice")  # the others are swept, and take the best threshold on the images scored
+AT_ANOTHER = "_at_pixel_error_threshold"
 _HEAD = ("measure", "score", "best is", "threshold", "what it says")
 
 
@@ -50,9 +51,7 @@ def _rows(metrics: Mapping[str, float], classes: Sequence[str]) -> list[tuple[st
         if name == f"{base}_threshold":
             continue
         title, higher, meaning = MEASURES.get(base, (base, None, ""))
-        threshold = f"{metrics[f'{base}_threshold']:.2f}" if f"{base}_threshold" in metrics else ""
-        if threshold:
-            threshold += ", the model's" if base in AT_GIVEN_THRESHOLD else ", the best here"
+        threshold = _threshold(name, base, metrics)
         is_count = isinstance(metrics[name], int)
         best = "" if higher is None or is_count else "1" if higher else "0"
         score = f"{metrics[name]:,}" if is_count else f"{float(metrics[name]):.4f}"
@@ -63,6 +62,15 @@ def _rows(metrics: Mapping[str, float], classes: Sequence[str]) -> list[tuple[st
 def _base(name: str, metrics: Mapping[str, float]) -> str:
     """The measure that a number belongs to: `iou` of `iou_nucleus`."""
     return min((base for base in metrics if name == base or name.startswith(f"{base}_")), key=len)
+
+
+def _threshold(name: str, base: str, metrics: Mapping[str, float]) -> str:
+    """The threshold of a number, and where it comes from; empty if it is of none, or of one for each class."""
+    if name.endswith(AT_ANOTHER):
+        base, source = "pixel_error", "the pixel error's"
+    else:
+        source = "the model's" if base in AT_GIVEN_THRESHOLD else "the best here"
+    return f"{metrics[f'{base}_threshold']:.2f}, {source}" if f"{base}_threshold" in metrics else ""
 
 
 def _of(name: str, base: str, classes: Sequence[str]) -> str:

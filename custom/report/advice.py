@@ -14,9 +14,9 @@ from .curves import Curves
 # name: title, whether higher is better, meaning
 MEASURES: dict[str, tuple[str, bool, str]] = {
     "seg": ("SEG", True, "mean overlap (Jaccard index) of the reference objects; an object that is not found counts 0"),
-    "iou": ("IoU", True, "overlap of the foreground of label and prediction"),
+    "iou": ("IoU", True, "overlap of label and prediction: intersection / union of their pixels"),
     "dice": ("Dice", True, "2 x overlap / (label + prediction), mean of the classes"),
-    "pixel_error": ("pixel error", False, "1 - F score of the foreground pixels, at the best threshold"),
+    "pixel_error": ("pixel error", False, "1 - F score of the pixels, at the best threshold"),
     "rand_error": ("Rand error", False, "share of pixel pairs wrongly joined or parted: sensitive to merged objects"),
     "warping_error": (
         "warping error",
