@@ -70,13 +70,13 @@ def _image_facts(item: dict[str, Any], classes: int) -> dict[str, Any]:
     if "label" in item:
         label = read_label(item)
         objects = label if item["label_format"].kind == "instances" else ndimage.label(label > 0)[0]
-        sizes = np.bincount(objects[objects > 0]) if (objects > 0).any() else np.zeros(1, int)
+        _, sizes = np.unique(objects[objects > 0], return_counts=True)
         known = max(1, int(np.count_nonzero(label >= 0)))
         facts |= {
             "foreground": np.count_nonzero(label > 0) / known,
             "ignored": np.count_nonzero(label < 0) / label.size,
-            "objects": int(np.count_nonzero(sizes)),
-            "areas": sizes[sizes > 0].tolist(),
+            "objects": len(sizes),
+            "areas": sizes.tolist(),
         }
         if classes > 2:
             facts["shares"] = [np.count_nonzero(label == index) / known for index in range(classes)]

@@ -87,8 +87,8 @@ class Search:
 
     def sizes(self, images: Sequence[int]) -> list[int]:
         """Values of `min_size` to try, from the sizes of the reference cells; the largest first."""
-        cells = [np.bincount(self.instances[i][self.instances[i] > 0]) for i in images]
-        smallest = min(sizes[sizes > 0].min() for sizes in cells if sizes.any())
+        cells = [np.unique(self.instances[i][self.instances[i] > 0], return_counts=True)[1] for i in images]
+        smallest = min(sizes.min() for sizes in cells if len(sizes))
         return sorted({int(smallest * share) for share in SIZE_STEPS}, reverse=True)
 
     def near_best(self, settings: Iterable[Setting], images: Sequence[int]) -> list[Setting]:

@@ -59,6 +59,19 @@ def facts(tmp_path_factory):
     return dataset_facts(data)
 
 
+def test_facts_of_cells_with_large_numbers(tmp_path):
+    """A table as long as the largest number would take 16 GiB."""
+    cells = np.zeros((20, 33), np.uint32)
+    cells[2:6, 3:8], cells[9:12, 3:8], cells[15:19, 9:20] = 2**31 - 1, 2**31 - 2, 7
+    write_image(tmp_path / "a.png", np.arange(660, dtype=np.uint16).reshape(20, 33))
+    write_image(tmp_path / "b.tif", cells)
+    content = {"name": "x", "label_kind": "instances", "labels": {"0": "background", ">0": "cell"}}
+    content |= {"training": [{"image": "a.png", "label": "b.tif"}], "validation": []}
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    (training,) = dataset_facts(read_dataset(tmp_path))["splits"]
+    assert (training["objects"], training["area"]) == (3, 20)
+
+
 def full_report(facts, table: ImageTable | None = None, title: str = "run") -> Report:
     return Report(title, "test", table or make_table(), CURVES, facts, {"max_epochs": 4}, ["python -m x"])
 

@@ -50,6 +50,15 @@ def test_components_only_where_they_are_clearly_better(watershed, expected):
     assert found.choose([0]).method == expected
 
 
+def test_numbers_of_cells_are_names():
+    """Those of a tracking program may be next to 2**31: counted in a table, one would take 16 GiB."""
+    probability, instances = touching(neck=0.1)
+    numbers = np.array([0, 2**31 - 2, 2**31 - 1], np.int32)[instances]
+    known, other = (Search([probability], [ids]) for ids in (instances, numbers))
+    assert other.sizes([0]) == known.sizes([0])
+    assert other.choose([0]) == known.choose([0])
+
+
 def test_methods_to_choose_from_exclude_the_models_own_if_it_is_another():
     probability, instances = touching(neck=0.6)
     own = Setting("watershed", 0.3)
