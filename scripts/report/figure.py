@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from custom.constants import IGNORED
+from custom.report.advice import MEASURES
 from custom.report.curves import learning_curve
 
 from ..lettering import drawable
@@ -26,6 +28,11 @@ def error_overlay(gray: NDArray, label: NDArray, mask: NDArray) -> NDArray:
     return picture
 
 
+def title_of(measure: str) -> str:
+    """The measure as the page and the console call it."""
+    return MEASURES[measure][0] if measure in MEASURES else measure.replace("_", " ")
+
+
 def draw_curve(left: Axes, right: Axes, run: Path) -> None:
     """Training loss on the left, validation measures on the right."""
     curves = learning_curve(run)
@@ -34,13 +41,15 @@ def draw_curve(left: Axes, right: Axes, run: Path) -> None:
         window = max(1, len(values) // 50)
         smooth = np.convolve(values, np.ones(window) / window, mode="valid")
         left.plot(steps, values, color="0.85", linewidth=0.5)
-        left.plot(steps[window - 1 :], smooth, color="C0", label=f"mean of {window} steps")
+        name = f"mean of {window} steps" if window > 1 else "each step"
+        left.plot(steps[window - 1 :], smooth, color="C0", label=name)
         left.set(xlabel="step", ylabel="weighted cross entropy", yscale="log", title="training loss")
         left.legend(frameon=False)
     for number, tag in enumerate(("pixel_error", "iou")):
         if tag in curves:
-            right.plot(*curves[tag], marker=".", color=f"C{number + 1}", label=tag.replace("_", " "))
+            right.plot(*curves[tag], marker=".", color=f"C{number + 1}", label=title_of(tag))
     right.set(xlabel="epoch", ylim=(0, 1), title="validation")
+    right.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if right.lines:
         right.legend(frameon=False)
 
@@ -53,7 +62,7 @@ def worst_median_best(items: list[dict], scores: dict[str, dict[str, float]]) ->
         return -score["seg"] if "seg" in score else score["pixel_error"]
 
     ranked = sorted(items, key=error, reverse=True)
-    places = {0: "worst", len(ranked) // 2: "median", len(ranked) - 1: "best"}
+    places = {0: "worst", len(ranked) // 2: "median", len(ranked) - 1: "best"} if len(ranked) > 1 else {0: "image"}
     return {name: ranked[place] for place, name in places.items()}
 
 
@@ -61,7 +70,7 @@ def headline(scores: dict[str, dict[str, float]], overall: dict[str, float]) -> 
     """Each measure over all images together as the evaluation and the page have it, or the mean of the images."""
     names = next(iter(scores.values()))
     values = {name: overall.get(name, np.mean([score[name] for score in scores.values()])) for name in names}
-    return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in values.items())
+    return ", ".join(f"{title_of(name)} {value:.4f}" for name, value in values.items())
 
 
 def draw_report(
@@ -105,7 +114,7 @@ def draw_row(row: NDArray, rank: str, item: dict, segmentations: Path, scores: d
     label, mask = read_classes(item), picture.prediction > 0
     highest = max(1, len(picture.probability) - 1) if picture.probability.ndim == 3 else 1
     shown = {key: scores[key] for key in ("pixel_error", "iou", "seg") if key in scores}
-    text = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in shown.items())
+    text = ", ".join(f"{title_of(key)} {value:.3f}" for key, value in shown.items())
     pictures = {
         f"{rank}: {name.name}": picture.gray,
         "label": np.where(label == IGNORED, 0.5, label / highest),

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from custom.data import make_synthetic, read_dataset, read_image, write_image
 from custom.report.curves import learning_curve
 from scripts.report.__main__ import main
-from scripts.report.figure import error_overlay, headline, worst_median_best
+from scripts.report.figure import draw_curve, error_overlay, headline, worst_median_best
 from scripts.report.run_files import image_scores
 
 
@@ -52,6 +53,17 @@ def test_page_and_figure_are_made(finished, capsys):
     assert min(picture.shape[:2]) > 500
     assert picture.std() > 20
     assert "report.png" in capsys.readouterr().out
+
+
+def test_curves_of_a_short_training_have_whole_epochs(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_scalar("train_loss", 0.5, 1)
+        writer.add_scalar("iou", 0.5, 2)
+    figure, (left, right) = plt.subplots(1, 2)
+    draw_curve(left, right, tmp_path)
+    assert all(tick == int(tick) for tick in right.get_xticks())
+    assert [axis.get_legend().texts[0].get_text() for axis in (left, right)] == ["each step", "IoU"]
+    plt.close(figure)
 
 
 @pytest.mark.parametrize("name", ["run/evaluation/test/metrics.csv", "segmentations/probabilities/02.tif"])
@@ -93,7 +105,7 @@ def test_the_worst_the_median_and_the_best_image_are_shown(measure, best_first):
     chosen = worst_median_best([{"image": f"folder/{name}"} for name in "abcde"], scores)
     ranks = {rank: item["image"][-1] for rank, item in chosen.items()}
     assert ranks == {"worst": best_first[-1], "median": best_first[2], "best": best_first[0]}
-    assert list(worst_median_best([{"image": "a"}], scores)) == ["best"]
+    assert list(worst_median_best([{"image": "a"}], scores)) == ["image"]
 
 
 def test_errors_are_coloured_and_ignored_pixels_are_not():
@@ -127,8 +139,8 @@ def test_the_scores_are_those_of_the_evaluation(finished):
 
 def test_the_figure_has_the_numbers_of_the_page():
     scores = {"a.png": {"rand_error": 0.1, "iou": 0.7}, "b.png": {"rand_error": 0.3, "iou": 0.8}}
-    assert headline(scores, {}) == "rand error 0.2000, iou 0.7500"
-    assert headline(scores, {"rand_error": 0.18, "rand_error_threshold": 0.4}) == "rand error 0.1800, iou 0.7500"
+    assert headline(scores, {}) == "Rand error 0.2000, IoU 0.7500"
+    assert headline(scores, {"rand_error": 0.18, "rand_error_threshold": 0.4}) == "Rand error 0.1800, IoU 0.7500"
 
 
 def test_images_without_a_data_set_make_a_page_and_no_figure(finished):
