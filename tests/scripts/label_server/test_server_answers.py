@@ -113,9 +113,12 @@ class TestAnswers:
             ("POST", "/batch/infer/other", 404, "unknown model 'other'"),
             ("POST", "/activelearning/other", 404, "unknown strategy 'other'"),
             ("GET", "/datastore/image?image=nowhere", 404, "NOT Found"),
+            ("POST", f"/infer/{NAME}?output=image", 400, "image: name an image of the datastore, or send a file"),
+            ("POST", f"/infer/wsi/{NAME}?output=asap", 400, "image: name an image of the datastore, or send a file"),
+            ("POST", f"/infer/{NAME}?image=gray&output=dicom_seg", 400, "give image, json or all"),
         ],
     )
-    def test_what_is_not_there_is_told(self, server, method, path, status, message):
+    def test_what_is_not_there_or_not_given_is_told(self, server, method, path, status, message):
         answer = server.request(method, path, {} if "wsi" in path else None)
         assert answer[0] == status
         assert message in json.loads(answer[2])["detail"]

@@ -76,9 +76,13 @@ def in_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_fields(given: dict[str, Any]) -> None:
-    """Refuse files of other formats, sessions, and fields of a form that hold no JSON object."""
+    """Refuse sessions, no image, files of other formats, and fields of a form that hold no JSON object."""
     if given.get("session_id"):
         raise RequestError(404, "session_id: there are no sessions; upload the image to the datastore")
+    if "session_id" in given and not (given["image"] or given.get("file")):  # of the calls that segment
+        raise RequestError(400, "image: name an image of the datastore, or send a file")
+    if given.get("output") == "dicom_seg":
+        raise RequestError(400, "output: there is no DICOM here; give image, json or all")
     for name, value in given.items():
         if isinstance(value, UploadFile):
             check_suffix(value.filename, FILE_SUFFIXES[name])
