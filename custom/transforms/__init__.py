@@ -2,6 +2,7 @@
 
 from .anti_alias import AntiAlias, AntiAliasD, AntiAliasd, AntiAliasDict
 from .contact import SplitContactD, SplitContactd, SplitContactDict
+from .copy_cells import RandCopyCellsD, RandCopyCellsd, RandCopyCellsDict
 from .disagreement import EnsembleDisagreementD, EnsembleDisagreementd, EnsembleDisagreementDict
 from .elastic_grid import RandElasticGrid, RandElasticGridD, RandElasticGridd, RandElasticGridDict
 from .gaussian_noise import RandGaussianNoise, RandGaussianNoiseD, RandGaussianNoised, RandGaussianNoiseDict
@@ -36,6 +37,9 @@ __all__ = [
     "ProbabilityToInstancesD",
     "ProbabilityToInstancesDict",
     "ProbabilityToInstancesd",
+    "RandCopyCellsD",
+    "RandCopyCellsDict",
+    "RandCopyCellsd",
     "RandElasticGrid",
     "RandElasticGridD",
     "RandElasticGridDict",
