@@ -24,6 +24,7 @@ RECORDED = (
     "init_model",
     "seed",
     "border_width",
+    "copied_cells",
     "best_by",
     "class_weights",
     "train#weight_map#w0",

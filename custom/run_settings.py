@@ -132,6 +132,15 @@ def require_contact(contact: bool, method: str, data: Datalist) -> None:
         raise UserError("--method contact: needs --contact true; or choose components or watershed")
 
 
+def require_instances_to_copy(copied_cells: float, data: Datalist) -> None:
+    """Raise `UserError` if cells are to be copied in a data set whose labels do not tell them apart."""
+    if copied_cells and data.label_format.kind != "instances":
+        raise UserError(
+            f"--copied_cells {copied_cells:g}: the labels of {data.folder} are classes; give a data set whose "
+            "`label_kind` is instances, or 0"
+        )
+
+
 def require_fitting_network(data: Datalist, contact: bool = False) -> None:
     """Raise `UserError` unless the network being trained has the channels and classes of the data set, and contact.
 

@@ -112,6 +112,9 @@ class Training(Objects, Common):
     scale: Scale = setting("working pixels per image pixel: 0.5 works at half the size")
     border_width: int = setting("width of the border between touching cells, odd", "pixels", ge=3)
     contact: bool = setting("train that border as a class of its own: one more output of the network")
+    copied_cells: float = setting(
+        "probability that cells of other images are copied beside those of an image", ge=0, le=1
+    )
     best_by: Literal["pixel_error", "v_rand", "seg"] = setting(
         "measure on the validation images that chooses the saved weights and their threshold"
     )
