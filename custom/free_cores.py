@@ -68,6 +68,10 @@ class ThreadLimit:
     """
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the threads that compute now."""
         self._lock = threading.Lock()
         self._open = 0
         self._most = self._taken = 1
@@ -95,6 +99,16 @@ class ThreadLimit:
 
 
 LIMIT = ThreadLimit()
+
+
+def _after_fork() -> None:
+    """A forked process has none of its parent's OpenMP threads, and would wait for them for ever."""
+    LIMIT.reset()
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class FreeCores:

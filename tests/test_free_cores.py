@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -196,6 +197,15 @@ def test_a_thread_with_a_limit_of_its_own_keeps_it(machine):
     with FreeCores().threads() as fit:
         fit()
         assert in_new_thread(limited) == 3
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="Windows does not fork")
+def test_a_forked_process_computes_with_one_thread():
+    """It waited for ever for the threads of its parent."""
+    torch.set_num_threads(2)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(torch.get_num_threads) == 1
+    assert torch.get_num_threads() == 2
 
 
 def test_tiles_are_predicted_with_as_many_threads_as_cores_are_free(machine):
