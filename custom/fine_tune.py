@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from ignite.engine import Engine, Events
-from torch import nn
+from torch import Tensor, nn
 
+from .classes import output_names
+from .config import active_parser
 from .data.inputs import named_channels
 from .errors import UserError
 from .handlers.console import NAMES, VALIDATION
@@ -67,26 +70,48 @@ def method_from(model: Model, contact: bool, instances: bool) -> str:
     return "watershed" if instances and not any(score.measure == "seg" for score in model.scores) else method
 
 
+def state_for(model: Model, outputs: Sequence[str]) -> dict[str, Tensor]:
+    """The weights of a model, its outputs in the order of `outputs` if those are the same names in another order.
+
+    Raises:
+        UserError: the order differs, and the last layer is not known, since the network is not a ValidUNet.
+    """
+    state, names = model.state(), model.output_names
+    if names == tuple(outputs) or not sorted(set(names)) == sorted(names) == sorted(outputs):
+        return state
+    if model.network_def["_target_"] != "ValidUNet":
+        raise UserError(
+            f"model {model.name}: its classes are {', '.join(names)}, those of the data set {', '.join(outputs)}; list "
+            "the `labels` of dataset.json in the model's order, or start from a ValidUNet"
+        )
+    order = [names.index(name) for name in outputs]
+    return state | {name: state[name][order] for name in ("classify.weight", "classify.bias")}
+
+
 class StartFromModel:
     """Handler of a trainer: loads a model's weights before the first step, and keeps them if no epoch is better.
 
     The model is first scored on the validation images, as epoch 0, so that the best model of the run is never worse
-    than the initial one, by the validation measure. A last layer with another number of classes stays random.
+    than the initial one, by the validation measure. A last layer with another number of classes stays random; one of
+    the same classes in another order is put into that of the network.
 
     Args:
         network: bare or wrapped for distributed training.
         model: name or folder of the model; None: random weights, nothing is loaded.
+        outputs: names of the network's outputs; None: those of the configuration that this is a component of.
 
     Raises:
         UserError: no such model, or it has another network.
     """
 
-    def __init__(self, network: nn.Module, model: str | os.PathLike[str] | None) -> None:
+    def __init__(
+        self, network: nn.Module, model: str | os.PathLike[str] | None, outputs: Sequence[str] | None = None
+    ) -> None:
         self.network: Any = unwrap(network)
         self.model = None if model is None else read_model(model)
         self.logger = logging.getLogger(type(self).__name__)
         if self.model is not None:
-            self._load(self.model)
+            self._load(self.model, _outputs_of_run() if outputs is None else outputs)
 
     def attach(self, trainer: Engine, evaluator: Any, images: int) -> None:
         """Score the model when the training starts, and warn at its end if it did not improve.
@@ -117,13 +142,18 @@ class StartFromModel:
                 "lower --learning_rate, or give more images"
             )
 
-    def _load(self, model: Model) -> None:
-        state, own = model.state(), self.network.state_dict()
+    def _load(self, model: Model, outputs: Sequence[str]) -> None:
+        state, own = state_for(model, outputs), self.network.state_dict()
         last = [name for name in state if name.startswith("classify.") and state[name].shape != own[name].shape]
         if last:
             self.logger.warning(f"model {model.name} has other classes: the last layer starts from random weights")
             state |= {name: own[name] for name in last}
         load_state(self.network, state, model.weights_path())
+
+
+def _outputs_of_run() -> tuple[str, ...]:
+    value = active_parser().get_parsed_content
+    return output_names(value("data").class_names, value("contact"))
 
 
 def _as_epoch_0(evaluator: Engine) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,13 @@ from monai.bundle import ConfigParser
 
 from custom.data import make_synthetic
 from custom.errors import UserError
-from custom.fine_tune import StartFromModel, method_from, network_from
+from custom.fine_tune import StartFromModel, method_from, network_from, state_for
 from custom.model import Postprocessing, Score
 from custom.networks import ValidUNet
 
-from .models import make_contact_model, make_model
+from .models import make_contact_model, make_model, make_three_class_model
 
+TWO = ("background", "cell")
 TRAIN = Path(__file__).parents[1] / "bundle" / "configs" / "train.json"
 
 
@@ -57,7 +60,7 @@ def train(start: StartFromModel, scores: list[float], epochs: int, resumed_after
 def test_the_weights_are_those_of_the_model(tmp_path):
     model = make_model(tmp_path)
     network = network_from(model, 2)
-    StartFromModel(network, tmp_path)
+    StartFromModel(network, tmp_path, TWO)
     assert all(torch.equal(value, model.state()[name]) for name, value in network.state_dict().items())
 
 
@@ -101,16 +104,55 @@ def test_a_last_layer_of_other_classes_is_replaced_and_said(tmp_path, caplog):
     network = network_from(model, 3)
     assert network(torch.zeros(1, 1, 20, 24)).shape[1] == 3
     before = network.classify.weight.clone()
-    StartFromModel(network, tmp_path)
+    StartFromModel(network, tmp_path, ("background", "cell", "nucleus"))
     assert torch.equal(network.classify.weight, before)
     assert torch.equal(network.down[0][0].weight, model.state()["down.0.0.weight"])
     assert "other classes" in caplog.text
 
 
+@pytest.mark.parametrize("make", [make_three_class_model, make_contact_model])
+def test_outputs_follow_the_names_of_the_classes(tmp_path, make):
+    model = make(tmp_path)
+    image = torch.rand(1, len(model.channels), 20, 28)
+    known = dict(zip(model.output_names, model.network()(image)[0], strict=True))
+    for names in permutations(model.output_names):
+        network = network_from(model, 3, len(model.channels)).eval()
+        StartFromModel(network, tmp_path, names)
+        for name, found in zip(names, network(image)[0], strict=True):
+            torch.testing.assert_close(found, known[name])
+
+
+@pytest.mark.parametrize("names", [("ground", "cell"), ("cell", "cell")])
+def test_other_names_keep_their_place(tmp_path, names):
+    model = make_model(tmp_path)
+    assert torch.equal(state_for(model, names)["classify.bias"], model.state()["classify.bias"])
+
+
+def test_the_order_is_that_of_the_data_set(tmp_path):
+    model = make_model(tmp_path / "model")
+    data = make_synthetic(tmp_path / "data", size=(48, 60), counts={"training": 1})
+    document = json.loads((data / "dataset.json").read_text())
+    document |= {"label_kind": "classes", "labels": {"255": "cell", "0": "background"}, "ignore_value": 128}
+    (data / "dataset.json").write_text(json.dumps(document))
+    parser = ConfigParser(ConfigParser.load_config_files([TRAIN, TRAIN.parent / "experiments" / "finetune.json"]))
+    parser.update({"init_model": str(model.folder), "listed": f"$custom.data.read_dataset({str(data)!r}, check=False)"})
+    network = parser.get_parsed_content("start").network
+    assert torch.equal(network.classify.bias.cpu(), model.state()["classify.bias"].flip(0))
+
+
+def test_another_order_is_refused_where_the_last_layer_is_not_known(tmp_path):
+    inner = {"_target_": "UNet", "spatial_dims": 2, "in_channels": 1, "out_channels": 2, "channels": [2, 4]}
+    wrapped = {"_target_": "SamePaddingNetwork", "divisor": 2, "halo": 4, "network": {**inner, "strides": [2]}}
+    model = make_model(tmp_path, network_def=wrapped)
+    StartFromModel(network_from(model, 2), tmp_path, TWO)
+    with pytest.raises(UserError, match=r"its classes are background, cell, those of the data set cell, background;"):
+        StartFromModel(network_from(model, 2), tmp_path, TWO[::-1])
+
+
 def test_another_network_is_refused(tmp_path):
     make_model(tmp_path, features=2)
     with pytest.raises(UserError, match="does not fit the network"):
-        StartFromModel(ValidUNet(features=3, depth=1), tmp_path)
+        StartFromModel(ValidUNet(features=3, depth=1), tmp_path, TWO)
 
 
 def test_an_unknown_model_is_refused():
@@ -120,7 +162,7 @@ def test_an_unknown_model_is_refused():
 
 def test_a_training_that_makes_it_worse_says_so(tmp_path, caplog):
     make_model(tmp_path)
-    start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path)
+    start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path, TWO)
     with caplog.at_level("INFO"):
         evaluator = train(start, [0.1, 0.3, 0.2], epochs=2)
     assert "the initial model tiny: pixel error 0.1000, SEG 0.9000, validation loss 0.5000" in caplog.text
@@ -131,12 +173,12 @@ def test_a_training_that_makes_it_worse_says_so(tmp_path, caplog):
 
 def test_a_training_that_makes_it_better_says_nothing(tmp_path, caplog):
     make_model(tmp_path)
-    evaluator = train(StartFromModel(ValidUNet(features=2, depth=1), tmp_path), [0.3, 0.4, 0.2], epochs=2)
+    evaluator = train(StartFromModel(ValidUNet(features=2, depth=1), tmp_path, TWO), [0.3, 0.4, 0.2], epochs=2)
     assert evaluator.state.best_metric_epoch == 2
     assert "no epoch" not in caplog.text
 
 
 def test_a_resumed_training_is_not_scored_again(tmp_path):
     make_model(tmp_path)
-    start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path)
+    start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path, TWO)
     assert train(start, [0.2], epochs=2, resumed_after=1).scores == []
