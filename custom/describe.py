@@ -28,6 +28,8 @@ RECORDED = (
     "best_by",
     "class_weights",
     "train#weight_map#w0",
+    "train#weight_map#sigma",
+    "train#weight_map#border_everywhere",
     "input_size",
     "batch_size",
     "learning_rate",

@@ -76,6 +76,18 @@ def test_an_evaluation_uses_the_model_as_its_file_says(tiny_dataset, tmp_path):
     assert {name: parser.get_parsed_content(name) for name in names} == post.model_dump(exclude={"fitted_on"})
 
 
+def test_an_evaluation_weighs_pixels_as_the_training_did(tiny_dataset, tmp_path):
+    weighing = {"w0": 4, "sigma": 3, "border_everywhere": True}
+    changes = {f"train#weight_map#{name}": value for name, value in weighing.items()}
+    trained = parse(tiny_dataset, **changes).get_parsed_content("model_saver").model
+    assert trained.training.items() >= weighing.items()
+    for training, expected in ((trained.training, weighing), ({}, {"w0": 10, "sigma": 5, "border_everywhere": False})):
+        make_model(tmp_path, training=training)
+        parser = parse(tiny_dataset, "evaluate.json", model=str(tmp_path))
+        weight_map = parser.get_parsed_content("train#weight_map").weight_map
+        assert {name: getattr(weight_map, name) for name in weighing} == expected
+
+
 def test_scores_of_a_training_are_of_the_orientations_that_it_validates_with(tiny_dataset):
     parser = parse(tiny_dataset, orientations=8, test_orientations=7)
     saver = parser.get_parsed_content("model_saver")
