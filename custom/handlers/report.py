@@ -41,7 +41,7 @@ class RunReport:
         validator: the evaluator; its outputs have ``pred``, a prediction (see `custom.classes`), its batches (or
             outputs) ``label`` (1, H, W), classes.
         data: the data set.
-        settings: settings to show, by name.
+        settings: settings to show, by name; that of the measure ``best_by`` fits the threshold.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class RunReport:
         self.earlier: Curves = {}
         self.curves: Curves = {}
         self.class_scores: dict[str, float] = {}
+        self.threshold = 0.5
 
     def attach(self, trainer: Engine) -> None:
         """Follow the trainer and its validator."""
@@ -140,6 +141,8 @@ class RunReport:
                 self._note(name, state.epoch, float(value))
         if self.is_due and self.table is not None:
             self.shown_epoch = state.epoch
+            # Fitted to these images, as BestModelSaver stores it.
+            self.threshold = float(state.metrics.get(f"{self.settings.get('best_by', 'pixel_error')}_threshold", 0.5))
             prefixes = ("pixel_error_", "iou_") if len(self.data.class_names) > 2 else ()
             self.class_scores = {name: float(x) for name, x in state.metrics.items() if name.startswith(prefixes)}
             for name, values in getattr(state, "metric_details", {}).items():
@@ -188,6 +191,7 @@ class RunReport:
             commands,
             progress,
             self.class_scores,
+            self.threshold,
         )
         write_page(page, self.run / "report.html")
 

@@ -41,6 +41,7 @@ class Report:
         commands: command lines of the run and of the page.
         progress: state of an unfinished training.
         scores: measures over all images together, and their thresholds as ``NAME_threshold``; by default the means.
+        threshold: probability from which a pixel is foreground.
     """
 
     title: str
@@ -52,11 +53,7 @@ class Report:
     commands: Sequence[str] = ()
     progress: str = ""
     scores: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def threshold(self) -> float:
-        """Probability from which a pixel is foreground."""
-        return self.scores.get("iou_threshold", 0.5)
+    threshold: float = 0.5
 
 
 def write_page(report: Report, path: Path) -> None:

@@ -85,7 +85,8 @@ def make_report(given: Namespace, output: Path, command: str) -> bool:
     # The evaluation's own numbers hold for the images that it scored, all of them.
     overall = overall_scores(given.run, given.split) if len(items) == len(scores) else {}
     curves, settings = learning_curve(given.run), record.get("settings", {})
-    report = Report(title, split, table, curves, facts, settings, commands, scores=overall)
+    threshold = overall.get("iou_threshold", 0.5)
+    report = Report(title, split, table, curves, facts, settings, commands, scores=overall, threshold=threshold)
     if not scores:
         write_page(report, output)
         return False

@@ -109,6 +109,20 @@ def test_the_images_at_the_end_are_those_of_the_last_epoch(data, tmp_path):
     assert "images of epoch 3" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_threshold_in_use_is_the_one_that_was_fitted(data, tmp_path):
+    """The predictions are 0.1 and 0.9, so that 0.05 gives a lower IoU than 0.5, and 0.2 the same."""
+    for threshold, advised in ((0.05, True), (0.2, False)):
+        validator = make_validator(data)
+        fitted = {"seg_threshold": threshold, "pixel_error_threshold": 1 - threshold}
+        validator.add_event_handler(Events.EPOCH_COMPLETED, lambda engine, f=fitted: engine.state.metrics.update(f))
+        trainer = make_trainer(data, validator)
+        RunReport(tmp_path, validator, data, {"best_by": "seg"}).attach(trainer)
+        trainer.run([0, 0], max_epochs=1)
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert f"the line at {threshold:.2g}, the threshold in use" in page
+        assert ("gives an IoU of" in page) == advised
+
+
 def test_ignored_pixels_are_no_error(data, tmp_path):
     report = train(data, tmp_path)
     assert [row["wrong"] for row in report.table.rows] == [0, 0]
