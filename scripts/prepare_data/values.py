@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import label
 
+from custom.data.regions import count_regions
 from custom.errors import UserError
 
 _FEW_INSIDE = 0.05
@@ -88,11 +89,3 @@ def is_smoothed(mask: NDArray) -> bool:
     from_low_to_high = np.intersect1d(parts[between & (lowest == low)], parts[between & (highest == high)])
     slope = (highest > mask) & (lowest < mask) & np.isin(parts, from_low_to_high)
     return bool(slope[between].mean() > _SLOPE)
-
-
-def count_regions(mask: NDArray) -> dict[int, int]:
-    """Value and number of regions, 8-connected, of each value but 0 in a mask (H, W)."""
-    regions = label(mask, background=0, connectivity=2)
-    numbers, first = np.unique(regions, return_index=True)
-    values, counts = np.unique(mask.ravel()[first[numbers > 0]], return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from custom.data.image_io import count_channels, count_pages, read_image, read_mask
 from custom.data.pairs import list_images, list_masks, pair_by_name
+from custom.data.regions import count_regions
 from custom.errors import UserError
-
-from ..prepare_data.values import count_regions
 
 PairBy = Literal["name", "order"]
 

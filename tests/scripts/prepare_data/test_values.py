@@ -11,7 +11,7 @@ from PIL import Image
 from skimage.measure import label
 
 from custom.data import write_image
-from scripts.prepare_data.values import count_regions, is_smoothed
+from scripts.prepare_data.values import is_smoothed
 
 from .common import prepare, random_pixels, refusal
 
@@ -79,11 +79,6 @@ def test_straight_outlines_of_jpeg_are_smoothed(angle: int, quality: int) -> Non
     for left, top, width, height in ((21, 17, 43, 60), (110, 30, 90, 35), (75, 101, 30, 70), (150, 120, 61, 53)):
         drawn.paste(255, (left, top, left + width, top + height))
     assert is_smoothed(saved_as_jpeg(np.asarray(drawn.rotate(angle)), quality))
-
-
-def test_regions_touch_at_corners() -> None:
-    mask = np.array([[5, 0, 2, 0, 2], [0, 5, 0, 0, 0]])
-    assert count_regions(mask) == {5: 1, 2: 2}
 
 
 def test_classes_taken_for_objects_are_warned_of(own: Path, tmp_path: Path, capsys) -> None:
