@@ -20,6 +20,7 @@ from .data.scale import LARGEST
 from .errors import UserError
 from .files import replace_file
 from .json_file import read_json
+from .kept import described_file, drop, keep
 from .networks.build import build_network
 from .networks.weights import load_state
 
@@ -205,7 +206,8 @@ class Model(_Part):
     def weights_path(self) -> Path:
         """Path of the weights."""
         assert self.folder is not None
-        return self.folder / (WEIGHTS_FILE if self.weights is None else Path(self.weights.file).name)
+        path = self.folder / (WEIGHTS_FILE if self.weights is None else Path(self.weights.file).name)
+        return path if self.weights is None else described_file(path, self.weights.sha256)
 
     def state(self) -> dict[str, Tensor]:
         """The weights by name, as stored.
@@ -269,7 +271,7 @@ def read_model(name: str | os.PathLike[str]) -> Model:
 def write_model(folder: str | os.PathLike[str], model: Model, state: Mapping[str, Tensor]) -> Model:
     """Write weights and `model.json` into a folder, replacing what is there; returns the model as written.
 
-    Both files are complete before either gets its name.
+    Both files are complete before either gets its name; a process killed at any moment leaves the old model or the new.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.
@@ -281,6 +283,8 @@ def write_model(folder: str | os.PathLike[str], model: Model, state: Mapping[str
         weights.write_bytes(save(tensors, metadata={"format": "pt"}))
         written = model.model_copy(update={"weights": Weights(sha256=sha256_of(weights)), "folder": folder})
         description.write_text(to_json(written), encoding="utf-8")
+        keep(folder / WEIGHTS_FILE, folder / MODEL_FILE)
+    drop(folder / WEIGHTS_FILE)
     return written
 
 

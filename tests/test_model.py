@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import count, product
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from pydantic import ValidationError
 
 from custom.errors import UserError
-from custom.model import MODEL_FILE, Postprocessing, models_folder, read_model, to_json, update_model
+from custom.model import MODEL_FILE, WEIGHTS_FILE, Postprocessing, models_folder, read_model, to_json, update_model
 from custom.networks import SamePaddingNetwork, ValidUNet
 from custom.trained_images import RECORD
 
@@ -200,3 +201,46 @@ def test_a_pixel_size_that_cannot_be_used_is_refused(tmp_path):
     for size, scale in ((200, "1000"), (0, "0"), (-0.2, "-1"), (float("nan"), "nan")):
         with pytest.raises(UserError, match=f"scaled by {scale}; is it in micrometres"):
             known.at_pixel_size(size)
+
+
+class Killed(BaseException):
+    """Stands for a signal that ends the process."""
+
+
+def make_and_be_killed(monkeypatch: pytest.MonkeyPatch, folder: Path, epoch: int, step: int) -> None:
+    """Write another model over that of the folder, and be killed before a step: one of three renames, or the end."""
+    calls, replace = count(), Path.replace
+
+    def replace_or_die(path: Path, target: Path) -> Path:
+        if next(calls) == step:
+            raise Killed
+        return replace(path, target)
+
+    def die(path: Path) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace_or_die)
+        patch.setattr("custom.model.drop", die)
+        with pytest.raises(Killed):
+            make_model(folder, training={"epoch": epoch})
+
+
+@pytest.mark.parametrize("steps", product(range(4), repeat=2))
+def test_a_kill_leaves_weights_and_description_of_one_epoch(tmp_path, monkeypatch, steps):
+    make_model(tmp_path, training={"epoch": 0})
+    for epoch, step in enumerate(steps, 1):
+        before = read_model(tmp_path).training["epoch"]
+        make_and_be_killed(monkeypatch, tmp_path, epoch, step)
+        left = read_model(tmp_path)
+        assert left.training["epoch"] == (epoch if step == 3 else before)
+        left.network()  # checks that the weights are those that model.json describes
+    make_model(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [MODEL_FILE, WEIGHTS_FILE]
+
+
+def test_a_broken_model_can_be_replaced(tmp_path):
+    make_model(tmp_path)
+    (tmp_path / MODEL_FILE).write_bytes(b"\xff{")
+    make_model(tmp_path)
+    read_model(tmp_path).network()
