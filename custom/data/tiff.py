@@ -48,7 +48,7 @@ def open_planes(path: Path, axes: str | None = None) -> Iterator[NDArray[Any]]:
     (see `check_axes`) overrides them.
 
     Raises:
-        UserError: truncated, corrupt, pages of different sizes or types, or not of these axes.
+        UserError: truncated, corrupt, pages of different sizes or types, several stacks, or not of these axes.
     """
     state = path.stat()
     key = (os.fspath(path), state.st_mtime_ns, state.st_size, os.getpid(), axes)
@@ -98,7 +98,7 @@ def _planes(file: tifffile.TiffFile, path: Path, axes: str | None) -> NDArray[An
     if planes > len(pages):
         raise UserError(f"{path}: holds {planes} images behind {len(pages)} page; save them as single files")
     require_alike(pages, path)
-    series = file.series[0]
+    series = _own_stack(file, path, axes) if file.is_ome else file.series[0]
     if axes is None and series.axes.endswith(("QYX", "YXC")) and pages[0].samplesperpixel == 1:
         refuse_channels_as_columns(path, series.shape)  # tifffile makes pages (W, C) of an array (H, W, C)
     leading = [(name, size) for name, size in zip(series.axes, series.shape, strict=True) if name not in pages[0].axes]
@@ -113,6 +113,14 @@ def _planes(file: tifffile.TiffFile, path: Path, axes: str | None) -> NDArray[An
         return grid.reshape(-1, 1)
     grid = np.moveaxis(grid, names.index("C"), -1)
     return grid.reshape(-1, grid.shape[-1])
+
+
+def _own_stack(file: tifffile.TiffFile, path: Path, axes: str | None) -> tifffile.TiffPageSeries:
+    """The stack of an OME-TIFF, whose metadata may also describe stacks in other files; `axes` makes several one."""
+    series = [one for one in file.series if any(page is not None and page.parent is file for page in one.pages)]
+    if axes is None and len(series) > 1 and any(len(one.pages) > 1 for one in series):
+        raise UserError(f"{path}: holds {len(series)} stacks; save them as single files")
+    return series[0] if series else file.series[0]
 
 
 def _named(axes: str, leading: list[tuple[str, int]], pages: list[Any], path: Path) -> list[tuple[str, int]]:

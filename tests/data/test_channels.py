@@ -233,3 +233,45 @@ def test_pages_that_may_be_channels_are_asked_about(tmp_path: Path, planes: np.n
     Image.fromarray(planes[0]).save(tmp_path / "b.png")
     with pytest.raises(UserError, match=r"b\.png: has 1 channel, 2 are wanted \(a, b\)$"):
         find_images(tmp_path / "b.png", channels=["a", "b"])
+
+
+OME = """<?xml version="1.0" encoding="UTF-8"?>
+<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:{own}">{images}</OME>"""
+IMAGE = """<Image ID="Image:{name}"><Pixels ID="Pixels:{name}" DimensionOrder="XYCZT" Type="uint8" SizeX="30" SizeY="20"
+SizeZ="1" SizeC="2" SizeT="1"><Channel ID="Channel:{name}:0"/><Channel ID="Channel:{name}:1"/>{planes}</Pixels>
+</Image>"""
+PLANE = """<TiffData IFD="{channel}" FirstC="{channel}" PlaneCount="1"><UUID FileName="{name}.ome.tif">urn:{name}</UUID>
+</TiffData>"""
+
+
+def test_several_stacks_in_a_file_are_refused(tmp_path):
+    """Else channels of the one and the other would be pages of one stack."""
+    path, pixels = tmp_path / "a.ome.tif", np.zeros((2, 20, 30), np.uint8)
+    with tifffile.TiffWriter(path) as writer:
+        for _ in range(3):
+            writer.write(pixels, photometric="minisblack", metadata={"axes": "CYX"})
+    with pytest.raises(UserError, match=r"a\.ome\.tif: holds 3 stacks; save them as single files"):
+        count_pages(path)
+    assert count_pages(path, "ZYX") == 6
+
+
+def test_single_images_in_a_file_are_pages(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:
+        for _ in range(3):
+            writer.write(np.zeros((20, 30), np.uint8), photometric="minisblack", metadata={"axes": "YX"})
+    assert count_pages(tmp_path / "a.ome.tif") == 3
+
+
+def test_metadata_of_several_files_give_each_its_own_stack(tmp_path):
+    images = "".join(
+        IMAGE.format(name=name, planes="".join(PLANE.format(name=name, channel=channel) for channel in range(2)))
+        for name in "ab"
+    )
+    for number, name in enumerate("ab"):
+        pixels = np.arange(2, dtype=np.uint8)[:, None, None] + np.full((1, 20, 30), 10 * number, np.uint8)
+        xml = OME.format(own=name, images=images)
+        tifffile.imwrite(tmp_path / f"{name}.ome.tif", pixels, photometric="minisblack", metadata=None, description=xml)
+    for number, name in enumerate("ab"):
+        for channel in range(2):
+            image = read_image(tmp_path / f"{name}.ome.tif", channel=channel)
+            assert (image == 10 * number + channel).all()
