@@ -118,15 +118,20 @@ def warn_of_pixel_size(found: Iterable[tuple[str | os.PathLike[str], float | Non
             return
 
 
-def _from_ome(text: str) -> tuple[Scale, str | None]:
+def ome_pixels(text: str) -> ElementTree.Element | None:
+    """The first `Pixels` of the metadata of OME; None where there are none, or the text is not XML."""
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
-        return UNKNOWN
-    pixels = next((element for element in root.iter() if element.tag.endswith("}Pixels")), None)
+        return None
+    return next((element for element in root.iter() if element.tag.endswith("}Pixels")), None)
+
+
+def _from_ome(text: str) -> tuple[Scale, str | None]:
+    pixels = ome_pixels(text)
     if pixels is None:
         return UNKNOWN
-    sizes = [_positive(pixels.get(f"PhysicalSize{axis}")) for axis in "ZYX"]
+    sizes = [positive(pixels.get(f"PhysicalSize{axis}")) for axis in "ZYX"]
     units = [unit_name(pixels.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"]  # the default of the OME schema
     return in_one_unit(sizes, units) if None not in units else UNKNOWN
 
@@ -141,7 +146,7 @@ def _from_imagej(file: tifffile.TiffFile) -> tuple[Scale, str | None]:
     (x_pixels, x_length), (y_pixels, y_length) = tags["XResolution"].value, tags["YResolution"].value
     if 0 in (x_pixels, x_length, y_pixels, y_length):
         return UNKNOWN
-    return in_one_unit((_positive(metadata.get("spacing")), y_length / y_pixels, x_length / x_pixels), units)
+    return in_one_unit((positive(metadata.get("spacing")), y_length / y_pixels, x_length / x_pixels), units)
 
 
 def unit_name(name: str) -> str | None:
@@ -150,7 +155,8 @@ def unit_name(name: str) -> str | None:
     return UNITS.get(name.replace("\\u00B5", "µ").strip().lower())
 
 
-def _positive(value: object) -> float | None:
+def positive(value: object) -> float | None:
+    """A positive finite number; None for anything else."""
     try:
         number = float(str(value))
     except ValueError:

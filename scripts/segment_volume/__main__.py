@@ -7,9 +7,10 @@
 IN is a TIFF stack, a Zarr array or an OME-Zarr image (0.4 or 0.5) of slices, rows and columns; of a plate or a
 conversion by bioformats2raw it is one of the images inside, such as plate.zarr/A/1/0 or all.zarr/0. OUT becomes an
 OME-Zarr image (0.4 by default): foreground probabilities, float32 (of more than two classes, a channel for each), with
-the mask under labels/mask, both as pyramids of compressed chunks. Pixel size and unit are those of IN. The slices of
-a film are its time points; of volumes at several time points --time chooses one. Unfinished results are in OUT.part;
---resume continues a run that was killed, block by block.
+the mask under labels/mask, both as pyramids of compressed chunks. Pixel size, unit, the time between slices of a film
+and, of an OME-Zarr, the translation are those of IN. The slices of a film are its time points; of volumes at several
+time points --time chooses one. Unfinished results are in OUT.part; --resume continues a run that was killed, block by
+block.
 
 With --instances there are cells, too, under labels/instances: by the model's post-processing, in each slice those of
 the whole slice, with an id of their own in the volume. With --link_z a cell has the id of the cell in the slice before
@@ -199,7 +200,8 @@ def begin(path: Path, job: Job, volume: Volume, header: dict[str, Any], version:
     with new_folder(path) as folder:
         chunk = chunk_of(job.block)
         sizes = job.shape, chunk, volume.scale, volume.unit
-        target.create(folder, *sizes, version, job.instances, classes_of(job), volume.film)
+        where = volume.film, volume.origin, volume.times
+        target.create(folder, *sizes, version, job.instances, classes_of(job), *where)
         if job.instances:
             instances.create(folder, job, chunk)
         Journal(folder / JOURNAL).start(header)

@@ -1,4 +1,4 @@
-"""The image of an OME-Zarr at its full resolution: its array, axes, pixel size and unit."""
+"""The image of an OME-Zarr at its full resolution: its array, axes, pixel size and unit, and where it lies."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 import zarr
 
-from custom.data.pixel_size import Scale, in_one_unit, unit_name
+from custom.data.pixel_size import UNKNOWN, Scale, in_one_unit, unit_name
 from custom.errors import UserError
+
+from .times import Times
+
+Origin = tuple[float, float, float]
+"""Where the first pixel lies along slices, rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +27,17 @@ class Image:
         array: of the full resolution.
         axes: such as "tczyx".
         scale: size of a pixel along slices, rows and columns.
-        unit: of `scale`, by the names of OME-NGFF; None where it is not known.
+        unit: of `scale` and `origin`, by the names of OME-NGFF; None where it is not known.
+        origin: of the first pixel.
+        times: of an axis of time.
     """
 
     array: zarr.Array
     axes: str
     scale: Scale
     unit: str | None
+    origin: Origin
+    times: Times
 
 
 def full_resolution(group: zarr.Group, path: Path, axes: str | None = None) -> Image:
@@ -57,10 +66,18 @@ def full_resolution(group: zarr.Group, path: Path, axes: str | None = None) -> I
     described = [axis if isinstance(axis, dict) else {"name": axis} for axis in own]  # 0.3 has bare names
     names = [axis["name"].lower() for axis in described]
     letters = axes.lower() if axes else "".join(names) if all(len(name) == 1 for name in names) else "?" * len(names)
-    sizes = dict(zip(letters, _scale(level, array.ndim) * _scale(multiscale, array.ndim), strict=False))
+    outer = _scale(multiscale, array.ndim)
+    sizes = dict(zip(letters, _scale(level, array.ndim) * outer, strict=False))
+    offsets = _translation(level, array.ndim) * outer + _translation(multiscale, array.ndim)
+    starts = dict(zip(letters, map(float, offsets), strict=False))
     units = {letter: axis.get("unit") for letter, axis in zip(letters, described, strict=False)}
-    scale, unit = in_one_unit([_size(sizes, axis) for axis in "zyx"], [_unit(units.get(axis)) for axis in "zyx"])
-    return Image(array, letters, scale, unit)
+    size = in_one_unit([_size(sizes, axis) for axis in "zyx"], [_unit(units.get(axis)) for axis in "zyx"])
+    z, y, x = (
+        0.0 if own is None or size is UNKNOWN else starts[axis] * own / sizes[axis]  # in the same unit
+        for axis, own in zip("zyx", size[0], strict=True)
+    )
+    times = Times(_size(sizes, "t"), starts.get("t", 0.0), units.get("t"))
+    return Image(array, letters, *size, (z, y, x), times)
 
 
 def _attributes(group: zarr.Group) -> Mapping[str, Any]:
@@ -82,6 +99,13 @@ def _scale(described: Mapping[str, Any], dimensions: int) -> np.ndarray:
     transformations = described.get("coordinateTransformations", [])
     scales = [part["scale"] for part in transformations if part["type"] == "scale"]
     return np.array(scales[0], float) if scales else np.ones(dimensions)
+
+
+def _translation(described: Mapping[str, Any], dimensions: int) -> np.ndarray:
+    """The offsets of the coordinate transformations, which come after the factors: 0 where there are none."""
+    transformations = described.get("coordinateTransformations", [])
+    offsets = [part["translation"] for part in transformations if part["type"] == "translation"]
+    return np.array(offsets[0], float) if offsets else np.zeros(dimensions)
 
 
 def _size(sizes: Mapping[str, float], axis: str) -> float | None:

@@ -23,7 +23,8 @@ from custom.data.image_io import require_unchanged, state_of
 from custom.data.pixel_size import UNKNOWN, pixel_size
 from custom.errors import UserError
 
-from .ome_zarr import full_resolution
+from .ome_zarr import Origin, full_resolution
+from .times import UNTIMED, times_of
 
 _aspage = methodcaller("aspage")  # with all tags
 # A chunk has to be decoded whole, so the largest one bounds the memory from below.
@@ -51,6 +52,8 @@ class Volume:
         pixel_dtype: of the pixels before colours became brightness.
         film: whether the slices are time points.
         scale: size of a pixel along slices (None where the file does not say), rows and columns, in `unit`.
+        origin: where the first pixel lies along slices, rows and columns, in `unit`.
+        times: of the slices of a film.
         unit: by the names of OME-NGFF; None where the file does not say.
 
     Raises:
@@ -63,6 +66,8 @@ class Volume:
     ) -> None:
         self.path = path
         self.scale, self.unit = UNKNOWN
+        self.origin: Origin = (0.0, 0.0, 0.0)
+        self.times = UNTIMED
         self._page: tifffile.TiffPage | None = None
         self._state = state_of(path) if path.is_file() else None  # that of a Zarr array is in many files
         if not path.exists():
@@ -158,7 +163,7 @@ class Volume:
         if page.tags.valueof(tiff.ORIENTATION, 1) != 1:
             raise UserError(f"{self.path}: its tag Orientation turns the image; save it as it is shown")
         self._page = page
-        self.scale, self.unit = pixel_size(file)
+        (self.scale, self.unit), self.times = pixel_size(file), times_of(file)
         return zarr.open_array(series.aszarr(level=0), mode="r"), series.axes.lower()
 
     def _series(self, file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
@@ -179,7 +184,7 @@ class Volume:
             plain = {2: "yx", 3: _UNNAMED}.get(node.ndim, "?" * node.ndim)
             return node, "".join(names) if names and all(name and len(name) == 1 for name in names) else plain
         image = full_resolution(node, self.path, axes)
-        self.scale, self.unit = image.scale, image.unit
+        self.scale, self.unit, self.origin, self.times = image.scale, image.unit, image.origin, image.times
         return image.array, image.axes
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import zarr
@@ -20,9 +20,20 @@ from custom.data.pixel_size import Scale
 from custom.model import ClassInfo
 
 from .classes import TWO, channels_of, describe_channels, describe_values, mask_values
+from .ome_zarr import Origin
+from .times import UNTIMED, Times
 
 Version = Literal["0.4", "0.5"]
 PROBABILITY, MASK, INSTANCES = "", "labels/mask", "labels/instances"
+
+
+class Axis(NamedTuple):
+    """An axis of an image: its name, size of a pixel (None: not known), place of the first pixel, unit of both."""
+
+    name: str
+    size: float | None
+    start: float
+    unit: str | None
 
 
 def layers(instances: bool, classes: Sequence[ClassInfo] = TWO) -> dict[str, np.dtype]:
@@ -57,6 +68,8 @@ def create(
     instances: bool = False,
     classes: Sequence[ClassInfo] = TWO,
     film: bool = False,
+    origin: Origin = (0.0, 0.0, 0.0),
+    times: Times = UNTIMED,
 ) -> None:
     """Make the empty arrays and their metadata; chunks of (1, chunk, chunk) pixels, Zstandard.
 
@@ -65,26 +78,31 @@ def create(
         shape: (Z, H, W).
         chunk: rows and columns of a chunk.
         scale: size of a pixel along each axis; None: not known.
-        unit: of `scale`, in the words of OME-NGFF; None where it is not known.
+        unit: of `scale` and `origin`, in the words of OME-NGFF; None where it is not known.
         version: of OME-Zarr. 0.4 is Zarr version 2, which most desktop programs open; 0.5 is Zarr version 3.
         instances: whether there will be instances.
         classes: of the model.
         film: whether the slices are time points. Of more than two classes they are called slices nevertheless, as
             OME-Zarr demands time before channels.
+        origin: where the first pixel lies along each axis.
+        times: of the slices of a film.
     """
     root = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
     shapes = level_shapes(shape, chunk)
     labels = root.create_group("labels")
     types = layers(instances, classes)
-    axes = "tyx" if film and len(classes) == 2 else "zyx"
+    first = Axis("z", scale[0], origin[0], unit)
+    if film and len(classes) == 2:
+        first = Axis("t", times.step, times.start, times.unit)
+    axes = [first, Axis("y", scale[1], origin[1], unit), Axis("x", scale[2], origin[2], unit)]
     _describe(labels, {"labels": [name.removeprefix("labels/") for name in types if name != PROBABILITY]}, version)
     for name, dtype in types.items():
         group = root if name == PROBABILITY else root.create_group(name)
         channels = channels_of(classes) if name == PROBABILITY else ()
-        names = "c" * len(channels) + axes
+        names = "c" * len(channels) + "".join(axis.name for axis in axes)
         for level, level_shape in enumerate(shapes):
             _create_array(group, str(level), (*channels, *level_shape), chunk, dtype, version, names)
-        metadata = _metadata(name, axes, len(shapes), scale, unit, version)
+        metadata = _metadata(name, axes, len(shapes), version)
         if len(classes) > 2 and name != INSTANCES:
             metadata = (describe_channels if name == PROBABILITY else describe_values)(metadata, classes)
         _describe(group, metadata, version)
@@ -120,14 +138,14 @@ def _describe(group: zarr.Group, content: dict[str, Any], version: Version) -> N
         group.attrs["ome"] = {"version": version, **content}
 
 
-def _metadata(name: str, axes: str, levels: int, scale: Scale, unit: str | None, version: Version) -> dict[str, Any]:
+def _metadata(name: str, axes: Sequence[Axis], levels: int, version: Version) -> dict[str, Any]:
     """Metadata of a pyramid. A mean over 2 x 2 pixels lies half a pixel off, a picked pixel does not."""
-    known = [None if axis == "t" else size for axis, size in zip(axes, scale, strict=True)]
-    sizes = [1.0 if size is None else size for size in known]
+    sizes = [1.0 if axis.size is None else axis.size for axis in axes]
     datasets = []
     for level in range(levels):
         factors = (1, 2**level, 2**level)
-        offsets = [0.5 * (f - 1) * s if name == PROBABILITY else 0.0 for f, s in zip(factors, sizes, strict=True)]
+        shifts = [0.5 * (f - 1) * s if name == PROBABILITY else 0.0 for f, s in zip(factors, sizes, strict=True)]
+        offsets = [axis.start + shift for axis, shift in zip(axes, shifts, strict=True)]
         transformations = [
             {"type": "scale", "scale": [f * s for f, s in zip(factors, sizes, strict=True)]},
             {"type": "translation", "translation": offsets},
@@ -137,7 +155,7 @@ def _metadata(name: str, axes: str, levels: int, scale: Scale, unit: str | None,
     multiscale = {
         **own_version,
         "name": name.removeprefix("labels/") or "probability",
-        "axes": [_axis(axis, unit if size else None) for axis, size in zip(axes, known, strict=True)],
+        "axes": [_described(axis) for axis in axes],
         "datasets": datasets,
         "type": "mean" if name == PROBABILITY else "nearest",
     }
@@ -145,8 +163,9 @@ def _metadata(name: str, axes: str, levels: int, scale: Scale, unit: str | None,
     return {"multiscales": [multiscale], **extra}
 
 
-def _axis(name: str, unit: str | None) -> dict[str, str]:
-    return {"name": name, "type": "time" if name == "t" else "space", **({"unit": unit} if unit else {})}
+def _described(axis: Axis) -> dict[str, str]:
+    unit = {"unit": axis.unit} if axis.size and axis.unit else {}
+    return {"name": axis.name, "type": "time" if axis.name == "t" else "space", **unit}
 
 
 def open_level(path: Path, name: str, level: int | str, mode: str = "r+") -> Any:

@@ -10,7 +10,9 @@ import pytest
 import zarr
 
 from custom.errors import UserError
+from scripts.segment_volume import __main__ as segment_volume
 from scripts.segment_volume.source import Volume
+from tests.models import make_model
 
 SHAPE = (3, 20, 30)
 
@@ -81,6 +83,51 @@ def test_pixel_size(zarr_format, multiscale, scale, unit, tmp_path):
     volume = Volume(tmp_path / "a.zarr")
     assert (volume.shape, volume.unit) == (SHAPE, unit)
     assert volume.scale == pytest.approx(scale)
+
+
+def moving(*offsets: float) -> list[dict[str, Any]]:
+    return [{"type": "translation", "translation": list(offsets)}]
+
+
+INNER = [{"path": "0", "coordinateTransformations": scaling(2, 0.5, 0.4) + moving(6, 5, -4)}]
+
+
+@pytest.mark.parametrize(
+    ("multiscale", "origin"),
+    [
+        ({"axes": axes(**MICROMETRES), "datasets": INNER}, (6, 5, -4)),
+        (
+            {
+                "axes": axes(**MICROMETRES),
+                "datasets": INNER,
+                "coordinateTransformations": scaling(10, 2, 3) + moving(1, 2, 3),
+            },
+            (61, 12, -9),
+        ),
+        ({"axes": axes(z="micrometer", y="nanometer", x="nanometer"), "datasets": INNER}, (6000, 5, -4)),
+        ({"axes": axes(y="meter", x="meter"), "datasets": INNER}, (0, 5, -4)),
+        ({"axes": axes(y="parsec", x="meter"), "datasets": INNER}, (0, 0, 0)),
+        ({"axes": axes(**MICROMETRES), "datasets": LEVEL}, (0, 0, 0)),
+    ],
+    ids=["of the level", "of both", "other unit of slices", "no unit of slices", "no unit for both", "none"],
+)
+def test_the_place_of_the_first_pixel(multiscale, origin, tmp_path):
+    image(zarr.create_group(tmp_path / "a.zarr", zarr_format=2), multiscale)
+    assert Volume(tmp_path / "a.zarr").origin == pytest.approx(origin)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_result_lies_where_its_source_lies(version, tmp_path):
+    image(zarr.create_group(tmp_path / "a.zarr", zarr_format=2), {"axes": axes(**MICROMETRES), "datasets": INNER})
+    model = str(make_model(tmp_path / "model").folder)
+    line = [str(tmp_path / "a.zarr"), str(tmp_path / "b.zarr"), "--model", model, "--block", "16"]
+    assert segment_volume.main([*line, "--ome_zarr", version]) == 0
+    for name, shift in (("", 0.5), ("labels/mask", 0)):
+        assert Volume(tmp_path / "b.zarr" / name).origin == (6, 5, -4)
+        attributes: Any = zarr.open_group(tmp_path / "b.zarr" / name, mode="r").attrs.asdict()
+        (multiscale,) = attributes.get("ome", attributes)["multiscales"]
+        second = multiscale["datasets"][1]["coordinateTransformations"][1]["translation"]
+        assert second == pytest.approx([6, 5 + shift * 0.5, -4 + shift * 0.4])
 
 
 @pytest.mark.parametrize("own", [{}, {"axes": [{"name": name} for name in ("time", "channel", "z", "row", "col")]}])

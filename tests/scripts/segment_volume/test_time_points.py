@@ -14,6 +14,7 @@ from custom.errors import UserError
 from scripts.segment_volume import __main__ as segment_volume
 from scripts.segment_volume import target
 from scripts.segment_volume.source import Volume
+from scripts.segment_volume.times import Times
 from tests.models import make_model
 
 PIXELS = np.random.default_rng(0).integers(0, 4000, (2, 3, 2, 40, 50)).astype(np.uint16)  # times, slices, channels
@@ -83,6 +84,33 @@ def test_the_axis_of_a_film_is_time(version, tmp_path):
         assert multiscale["datasets"][0]["coordinateTransformations"][0]["scale"] == [1.0, 0.5, 0.5]
         assert getattr(group["0"].metadata, "dimension_names", tuple("tyx")) == tuple("tyx")
     assert Volume(tmp_path / "a.zarr").film
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"ome": True, "metadata": {"axes": "TYX", "TimeIncrement": 2.5}}, (2.5, "second")),
+        ({"ome": True, "metadata": {"axes": "TYX", "TimeIncrement": 4, "TimeIncrementUnit": "min"}}, (4.0, "minute")),
+        ({"ome": True, "metadata": {"axes": "TYX", "TimeIncrement": 4, "TimeIncrementUnit": "moon"}}, (None, None)),
+        ({"ome": True, "metadata": {"axes": "TYX"}}, (None, None)),
+        ({"imagej": True, "metadata": {"axes": "TYX", "finterval": 0.5}}, (0.5, "second")),
+        ({"imagej": True, "metadata": {"axes": "TYX", "finterval": 0}}, (None, None)),
+    ],
+)
+def test_the_time_between_slices_is_kept(options, expected, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS[0, :, 0], photometric="minisblack", **options)
+    volume = Volume(tmp_path / "a.tif")
+    assert (volume.times.step, volume.times.unit) == expected
+    made = tmp_path / "a.zarr"
+    target.create(made, volume.shape, 32, volume.scale, volume.unit, film=volume.film, times=volume.times)
+    step, unit = expected
+    assert Volume(made).times == Times(step or 1.0, 0.0, unit)  # OME-Zarr has a factor for each axis
+
+
+def test_a_film_may_start_later(tmp_path):
+    times = Times(2.5, 10.0, "second")
+    target.create(tmp_path / "a.zarr", (3, 40, 50), 32, (1.0, 0.5, 0.5), "meter", film=True, times=times)
+    assert Volume(tmp_path / "a.zarr").times == times
 
 
 def test_a_chosen_time_is_segmented_as_a_volume_of_its_own(tmp_path, capsys):
