@@ -17,7 +17,8 @@ demo: $(VENV)/demo data/synthetic
 	$(RUN) -m scripts.run evaluating --config_file "$(EVALUATE)" --model $(DEMO) --dataset_dir data/synthetic --split test
 	$(RUN) -m scripts.run inferring --config_file bundle/configs/inference.json \
 		--model $(DEMO) --output_dir $(DEMO)/segmentations --save "['mask','probability','instance']"
-	$(RUN) -m scripts.report --run $(DEMO) --dataset_dir data/synthetic --segmentations $(DEMO)/segmentations
+	$(RUN) -m scripts.report --run $(DEMO) --dataset_dir data/synthetic --segmentations $(DEMO)/segmentations \
+		--split test
 
 data/synthetic: | $(VENV)/demo
 	$(RUN) -m scripts.prepare_data synthetic --output $@

@@ -1,6 +1,6 @@
 """Report of a run: an HTML page to look at, and one figure of its worst, median and best image.
 
-    python -m scripts.report --run runs/quick --dataset_dir data/synthetic --segmentations runs/quick/segmentations
+    python -m scripts.report --run runs/mine --dataset_dir data/mine --segmentations segmented
 
 The page needs no server and no network; it shows every image of the split that was segmented, the worst first (without
 labels: the one that the network is least sure of), the curves of the training, calibration, and facts of the data set.
@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from custom.data import Datalist, find_images, read_dataset
+from custom.data.datalist import SPLITS
 from custom.errors import UserError
 from custom.files import replace_file
 from custom.report.content import ImageTable
@@ -37,7 +38,7 @@ def options() -> Parser:
     source.add_argument(*DATASET, type=Path, help="folder with dataset.json")
     source.add_argument("--images", help="images without a data set: a file, a folder or a glob pattern")
     parser.add_argument("--segmentations", type=Path, required=True, help="output folder of inference")
-    parser.add_argument("--split", default="test", choices=("training", "validation", "test"))
+    parser.add_argument("--split", default="validation", choices=SPLITS, help="which images")
     parser.add_argument("--output", type=Path, help="HTML file; the figure goes beside it (default: RUN/report.html)")
     return parser
 

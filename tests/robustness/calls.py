@@ -116,7 +116,7 @@ CALLS = {
         "report",
         "output",
         (),
-        _options(run=material.finished_run, dataset_dir=DATASET, segmentations=material.segmentations),
+        _options(run=material.finished_run, dataset_dir=DATASET, segmentations=material.segmentations, split="test"),
         suffix=".html",
     ),
     "export torchscript": Call("export", "output", ("torchscript",), _options(model=MODEL), suffix=".ts"),

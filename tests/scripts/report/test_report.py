@@ -40,7 +40,7 @@ def finished(tmp_path):
 
 
 def arguments(run, data, segmentations) -> list[str]:
-    return ["--run", str(run), "--dataset_dir", str(data), "--segmentations", str(segmentations)]
+    return ["--run", str(run), "--dataset_dir", str(data), "--segmentations", str(segmentations), "--split", "test"]
 
 
 def test_page_and_figure_are_made(finished, capsys):
@@ -123,6 +123,12 @@ def test_a_run_without_scores_is_told_in_one_line(finished, capsys):
     (run / "evaluation" / "test" / "pixel_error_raw.csv").unlink()
     assert main(arguments(run, data, segmentations)) == 2
     assert "run evaluating with --split test first" in capsys.readouterr().err
+
+
+def test_the_images_are_those_that_other_commands_take(finished, capsys):
+    run, data, segmentations = finished
+    assert main(["--run", str(run), "--dataset_dir", str(data), "--segmentations", str(segmentations)]) == 2
+    assert "run evaluating with --split validation first" in capsys.readouterr().err
 
 
 def test_the_scores_are_those_of_the_evaluation(finished):
