@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+from monai.bundle import ConfigParser
 from torch import nn
 
 from .classes import output_names
@@ -46,7 +47,6 @@ def describe_run() -> Model:
     classes = [
         ClassInfo(name=name, value=number) for name, number in zip(data.class_names, _mask_values(data), strict=True)
     ]
-    post = {key: value(key) for key in ("method", "min_size", "grow", "sigma", "height") if key in parser}
     return Model(
         name=value("name"),
         description=f"U-Net trained on {about['name']}. {about.get('description', '')}".strip(),
@@ -63,7 +63,7 @@ def describe_run() -> Model:
         scale=value("scale") if "scale" in parser else 1.0,
         pixel_size=data.pixel_size,
         orientations=value("test_orientations"),
-        postprocessing=Postprocessing(**post),
+        postprocessing=_postprocessing(parser, output_names(data.class_names, value("contact"))),
         training={
             "experiment": value("name"),
             "training_images": len(data.training),
@@ -75,6 +75,20 @@ def describe_run() -> Model:
         pytorch_version=_version("torch"),
         numpy_version=_version("numpy"),
     )
+
+
+def _postprocessing(parser: ConfigParser, outputs: tuple[str, ...]) -> Postprocessing:
+    """The configured one, with the threshold of the model that the training starts from, until validation fits one."""
+    value = parser.get_parsed_content
+    keys = ("method", "min_size", "grow", "sigma", "height")
+    post = Postprocessing(**{key: value(key) for key in keys if key in parser})
+    initial: Model | None = value("initial")
+    if initial is not None and initial.postprocessing.method == post.method:
+        names = initial.output_names
+        reordered = names != outputs and sorted(names) == sorted(outputs)
+        if len(names) == len(outputs) and not reordered:  # then each output stays what it was, see `state_for`
+            post.threshold, post.fitted_on = initial.postprocessing.threshold, initial.postprocessing.fitted_on
+    return post
 
 
 def data_format(network: nn.Module, outputs: tuple[str, ...], channels: Sequence[str]) -> dict[str, Any]:

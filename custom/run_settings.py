@@ -213,4 +213,8 @@ def require_validation(data: Datalist, plateau: bool) -> None:
             f"{data.folder / FILE_NAME}: the `validation` list is empty, and the schedule follows the validation loss; "
             "name images for validation, or give --lr_scheduler @schedules#one_cycle"
         )
-    warnings.warn("no validation images: the model gets the last weights, the threshold 0.5 and no score", stacklevel=2)
+    warnings.warn(
+        "no validation images: the model gets the last weights, the threshold of the model that it starts from "
+        "(0.5 without one) and no score",
+        stacklevel=2,
+    )

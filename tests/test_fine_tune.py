@@ -15,10 +15,11 @@ from monai.bundle import ConfigParser
 from custom.data import make_synthetic
 from custom.errors import UserError
 from custom.fine_tune import StartFromModel, method_from, network_from, state_for
-from custom.model import Postprocessing, Score
+from custom.model import Postprocessing, Score, read_model
 from custom.networks import ValidUNet
 
 from .models import make_contact_model, make_model, make_three_class_model
+from .robustness.warm import call
 
 TWO = ("background", "cell")
 TRAIN = Path(__file__).parents[1] / "bundle" / "configs" / "train.json"
@@ -182,3 +183,16 @@ def test_a_resumed_training_is_not_scored_again(tmp_path):
     make_model(tmp_path)
     start = StartFromModel(ValidUNet(features=2, depth=1), tmp_path, TWO)
     assert train(start, [0.2], epochs=2, resumed_after=1).scores == []
+
+
+@pytest.mark.parametrize(("method", "threshold"), [("watershed", 0.3), ("components", 0.5)])
+def test_without_validation_images_the_threshold_is_that_of_the_model(method, threshold, tmp_path):
+    fitted = Postprocessing(method="watershed", threshold=0.3, fitted_on="five images")
+    model = make_model(tmp_path / "model", postprocessing=fitted)
+    data = make_synthetic(tmp_path / "data", size=(48, 60), counts={"training": 2})
+    short = {"max_epochs": 1, "steps_per_epoch": 1, "input_size": 44, "bfloat16": "false", "method": method}
+    done = call("finetuning", dataset_dir=data, init_model=model.folder, output_dir=tmp_path / "run", **short)
+    assert done.code == 0, str(done)
+    found = read_model(tmp_path / "run").postprocessing
+    assert (found.method, found.threshold) == (method, threshold)
+    assert found.fitted_on == ("five images" if threshold == 0.3 else None)
