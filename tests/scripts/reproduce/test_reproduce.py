@@ -172,7 +172,7 @@ def test_the_full_budget_leaves_experiments_as_they_are():
 def test_an_ablation_changes_one_thing_of_its_base():
     by_name = {experiment.name: experiment for experiment in EXPERIMENTS}
     ablations = [experiment for experiment in EXPERIMENTS if len(experiment.overlays) == 2]
-    assert len(ablations) == 12
+    assert len(ablations) == 13
     for ablation in ablations:
         base = by_name[ablation.overlays[0].stem]
         ours, theirs = (flatten(merged((CONFIGS / "train.json", *e.overlays))) for e in (ablation, base))
