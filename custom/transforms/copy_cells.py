@@ -144,10 +144,12 @@ class RandCopyCellsd(RandomizableTransform, MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item, perhaps with copies."""
         item = dict(data)
-        image, instances = self._arrays(item)
         self.randomize(None)
+        if not self._do_transform:
+            return item
+        image, instances = self._arrays(item)
         cells = np.unique(instances[instances > 0])
-        if not self._do_transform or not len(cells):
+        if not len(cells):
             return item
         for _ in range(self.R.randint(1, self.most + 1)):
             self._copy(self.R.choice(cells), image, instances)

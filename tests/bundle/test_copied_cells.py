@@ -12,19 +12,11 @@ from PIL import Image
 
 from custom.model import read_model
 from custom.transforms import RandCopyCellsd
+from tests.robustness.calls import TINY
 from tests.robustness.warm import call
 
 SIZE = (64, 92)
-TINY: dict[str, object] = {
-    "input_size": 44,
-    "network_def#depth": 1,
-    "network_def#features": 4,
-    "max_epochs": 2,
-    "steps_per_epoch": 4,
-    "class_weights": 1,
-    "bfloat16": "false",
-    "lr_scheduler": "@schedules#plateau",
-}
+OPTIONS = {**TINY, "steps_per_epoch": 4, "class_weights": 1, "lr_scheduler": "@schedules#plateau"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +38,7 @@ def dataset(tmp_path_factory) -> Path:
 
 
 def train(dataset: Path, output: Path, **options):
-    return call("training", dataset_dir=dataset, output_dir=output, **{**TINY, **options})
+    return call("training", dataset_dir=dataset, output_dir=output, **{**OPTIONS, **options})
 
 
 def test_copies_are_made_and_recorded(dataset, tmp_path, monkeypatch):
