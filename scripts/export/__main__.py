@@ -9,7 +9,8 @@ The first three hold the network as it was trained: gray values of H x W pixels 
 --whole_image they hold all that inference does, as the BioImage.IO package always does: the image is mirrored, rescaled
 and turned inside, and out comes a probability for every pixel. Batch, height and width are free in all of them; what
 is not admissible is refused, but for ONNX, where the metadata state the sizes. Every file is run and compared with the
-network before it gets its name, and names the channels that go in and the classes that come out.
+network before it gets its name, and says what goes in and what comes out: channels, gray values, scale, classes, and
+how probabilities become objects.
 """
 
 from __future__ import annotations
@@ -87,9 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.format == "bioimageio":
             bioimageio.write_package(model, path, options.name, options.image)
         elif options.whole_image:
-            FORMATS[options.format].write(whole, whole_image_sizes(whole), path, about(model))
+            FORMATS[options.format].write(whole, whole_image_sizes(whole), path, about(model, whole_image=True))
         else:
-            FORMATS[options.format].write(network, sizes_of(network), path, about(model))
+            FORMATS[options.format].write(network, sizes_of(network), path, about(model, whole_image=False))
     print(f"{options.output}: written and checked")
     if model.scale != 1 and not options.whole_image and options.format != "bioimageio":
         print(f"note: the network expects images scaled by {model.scale:g}; with --whole_image the file does that")

@@ -191,8 +191,8 @@ def _write_files(folder: Path, whole: WholeImage, model: Model, image: Path | No
     """Weights in both formats, test tensors and cover."""
     # The test of the files takes smaller images than the package declares, which no tool has to know.
     sizes = whole_image_sizes(whole, whole.divisor if can_be_tiled(whole) else 1)
-    torchscript.write(whole, sizes, folder / "weights.pt", about(model))
-    onnx.write(whole, sizes, folder / "weights.onnx", about(model))
+    torchscript.write(whole, sizes, folder / "weights.pt", about(model, whole_image=True))
+    onnx.write(whole, sizes, folder / "weights.onnx", about(model, whole_image=True))
     planes = example_image(whole, model, image)
     with torch.no_grad():
         output = whole(torch.from_numpy(scale(planes, percentiles_of(model)))[None]).numpy()

@@ -234,7 +234,7 @@ def test_the_card_of_a_package_names_labels_that_it_can_be_trained_on(tmp_path):
 
 def test_exports_name_the_output(tmp_path):
     model = make_contact_model(tmp_path)
-    found = {key: json.loads(text) for key, text in about(model).items()}
+    found = {key: json.loads(text) for key, text in about(model, whole_image=False).items()}
     assert (found["classes"], found["mask_values"]) == (["background", "cell", "contact"], [0, 255, 255])
     text = readme(WholeImage(model.network()).eval(), model, "U-Net tiny")
     assert "(background, cell, contact)" in text

@@ -14,13 +14,14 @@ import yaml
 
 from custom import Segmentation, Segmenter
 from custom.data import write_channels
-from custom.model import GrayValues, Model, write_model
+from custom.model import GrayValues, Model, Postprocessing, write_model
 from scripts.export import __main__ as export
 from scripts.export import onnx
 from scripts.export.about import ABOUT, about
 from tests.models import THREE_CLASSES, TWO_CHANNELS, make_contact_model, make_three_class_model
 
 SIZE = (46, 62)
+GRAY_VALUES = [GrayValues(percentiles=(1.0, 99.0), contrast=0.5), GrayValues(percentiles=(2.0, 98.0))]
 needs_onnx = pytest.mark.skipif(
     any(importlib.util.find_spec(package) is None for package in onnx.PACKAGES),
     reason="needs the packages of requirements-export.txt",
@@ -30,6 +31,18 @@ needs_onnx = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Model:
     return make_three_class_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def described(model, tmp_path_factory) -> Model:
+    known = {
+        "gray_values": GRAY_VALUES,
+        "pixel_size": 0.25,
+        "scale": 0.75,
+        "orientations": 8,
+        "postprocessing": Postprocessing(method="watershed", threshold=0.3, min_size=7),
+    }
+    return write_model(tmp_path_factory.mktemp("described"), model.model_copy(update=known), model.state())
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +62,17 @@ def expected(model: Model, pixels: np.ndarray) -> np.ndarray:
     return found.probability
 
 
-def check_about(found: dict) -> None:
+def check_about(found: dict, model: Model, whole_image: bool) -> None:
     assert found["channels"] == TWO_CHANNELS
     assert dict(zip(found["classes"], found["mask_values"], strict=True)) == THREE_CLASSES
+    assert [GrayValues(**rule) for rule in found["gray_values"]] == GRAY_VALUES
+    assert Postprocessing(**found["postprocessing"]) == model.postprocessing
+    assert found["pixel_size"] == 0.25
+    assert (found["scale"], found["orientations"]) == ((1, 1) if whole_image else (0.75, 8))
 
 
 def test_contact_has_the_mask_value_of_the_cells(tmp_path):
-    found = {name: json.loads(text) for name, text in about(make_contact_model(tmp_path)).items()}
+    found = {name: json.loads(text) for name, text in about(make_contact_model(tmp_path), whole_image=False).items()}
     assert dict(zip(found["classes"], found["mask_values"], strict=True)) == {
         "background": 0,
         "cell": 255,
@@ -64,34 +81,35 @@ def test_contact_has_the_mask_value_of_the_cells(tmp_path):
 
 
 @torch.no_grad()
-def test_torchscript(model, pixels, tmp_path):
-    assert run("torchscript", model, tmp_path / "unet.ts", "--whole_image") == 0
+def test_torchscript(described, pixels, tmp_path):
+    assert run("torchscript", described, tmp_path / "unet.ts", "--whole_image") == 0
     files = {ABOUT: ""}
     network = torch.jit.load(str(tmp_path / "unet.ts"), _extra_files=files)
-    check_about(json.loads(files[ABOUT]))
-    planes = torch.from_numpy(model.gray_rule().planes(np.moveaxis(pixels, 0, -1)))[None]
-    np.testing.assert_allclose(network(planes)[0], expected(model, pixels), atol=1e-5)
-    assert not np.allclose(network(planes.flip(1))[0], expected(model, pixels), atol=1e-2)
+    check_about(json.loads(files[ABOUT]), described, whole_image=True)
+    planes = torch.from_numpy(described.gray_rule().planes(np.moveaxis(pixels, 0, -1)))[None]
+    np.testing.assert_allclose(network(planes)[0], expected(described, pixels), atol=1e-5)
+    assert not np.allclose(network(planes.flip(1))[0], expected(described, pixels), atol=1e-2)
 
 
 @torch.no_grad()
-def test_torch_export(model, tmp_path):
-    assert run("torch-export", model, tmp_path / "unet.pt2") == 0
+def test_torch_export(described, tmp_path):
+    assert run("torch-export", described, tmp_path / "unet.pt2") == 0
     files = {ABOUT: ""}
     torch.export.load(tmp_path / "unet.pt2", extra_files=files)
-    check_about(json.loads(files[ABOUT]))
+    check_about(json.loads(files[ABOUT]), described, whole_image=False)
 
 
 @needs_onnx
-def test_onnx(model, pixels, tmp_path):
+def test_onnx(described, pixels, tmp_path):
     import onnxruntime
 
-    assert run("onnx", model, tmp_path / "unet.onnx", "--whole_image") == 0
+    assert run("onnx", described, tmp_path / "unet.onnx", "--whole_image") == 0
     session = onnxruntime.InferenceSession(tmp_path / "unet.onnx", providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
-    check_about({name: json.loads(metadata[name]) for name in ("channels", "classes", "mask_values")})
-    planes = model.gray_rule().planes(np.moveaxis(pixels, 0, -1))[None]
-    np.testing.assert_allclose(session.run(None, {"image": planes})[0][0], expected(model, pixels), atol=1e-5)
+    about_model = {name: json.loads(text) for name, text in metadata.items() if name != "input_sizes"}
+    check_about(about_model, described, whole_image=True)
+    planes = described.gray_rule().planes(np.moveaxis(pixels, 0, -1))[None]
+    np.testing.assert_allclose(session.run(None, {"image": planes})[0][0], expected(described, pixels), atol=1e-5)
 
 
 @needs_onnx
