@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import io
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,16 @@ from ..run_settings import differences
 
 
 def save(content: Any, path: Path) -> None:
-    """Atomic `torch.save`; `UserError` if the folder is not writable or the disk is full."""
+    """Atomic `torch.save` with equal bytes for equal content.
+
+    Raises:
+        UserError: the folder is not writable, or the disk is full.
+    """
+    # Written by PyTorch itself, the file would hold its own temporary name, and a full disk would be a RuntimeError.
+    data = io.BytesIO()
+    torch.save(content, data)
     with replace_file(path) as temporary:
-        try:
-            torch.save(content, temporary)
-        except RuntimeError as error:
-            # PyTorch's zip writer reports a failed write as a RuntimeError about file positions.
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        temporary.write_bytes(data.getbuffer())
 
 
 class TrainingCheckpoint:

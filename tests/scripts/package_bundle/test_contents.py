@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from custom.checksums import altered_files
 from custom.model import Postprocessing, read_model
 from custom.networks import ValidUNet
 from scripts.overlays import FOLDERS
-from scripts.package_bundle.__main__ import BUNDLE
+from scripts.package_bundle.__main__ import BUNDLE, package
 from scripts.package_bundle.code import modules_in_use, names_in
 from scripts.package_bundle.configs import packaged, read, renamed, training_config
 from scripts.package_bundle.metadata import FROM_MODEL
@@ -108,6 +109,14 @@ def test_the_weights_are_the_given_ones(bundle, inputs):
     exported = torch.jit.load(bundle / "models" / "model.ts")
     image = torch.rand(1, 1, 60, 76)
     torch.testing.assert_close(exported(image), network(image), rtol=0, atol=1e-6)
+
+
+def test_a_model_packaged_again_gives_the_same_files_but_for_the_time_in_torchscript(archive, inputs, tmp_path):
+    again = package(inputs[1], NAME, tmp_path, str(inputs[0]))
+    with zipfile.ZipFile(archive) as first, zipfile.ZipFile(again.with_name(f"{NAME}.zip")) as second:
+        assert first.namelist() == second.namelist()
+        differing = {name.partition("/")[2] for name in first.namelist() if first.read(name) != second.read(name)}
+    assert differing <= {"models/model.ts", "SHA256SUMS"}
 
 
 def test_the_metadata_describe_this_network(bundle):
