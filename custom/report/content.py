@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..metrics.calibration import BINS, calibration_sums
 from ..metrics.object_errors import KINDS, object_errors
 from ..metrics.pixel_error import pixel_counts
 from ..metrics.sweep import THRESHOLDS
-from .layers import Picture, make_views, uncertainty
+from .layers import IGNORED, Picture, make_views, uncertainty
 
 MAX_PICTURES = 30
 MAX_BYTES = 17_000_000  # of all pictures together; the rest of the page is small
@@ -44,6 +44,8 @@ class ImageTable:
         """Add an image and return its row; the picture itself is not kept."""
         if self.components:
             picture = _with_components(picture)
+        elif self.objects:
+            picture = _with_ids_that_fit(picture)
         row: dict[str, Any] = {
             "name": picture.name,
             "height": picture.prediction.shape[0],
@@ -114,8 +116,22 @@ def _with_components(picture: Picture) -> Picture:
     label = picture.label
     if label is not None:
         label = np.where(label < 0, -1, ndimage.label(label > 0)[0])
-    prediction = ndimage.label(picture.prediction > 0)[0]
-    return Picture(picture.name, picture.gray, picture.probability, prediction, label, picture.scores)
+    return replace(picture, prediction=ndimage.label(picture.prediction > 0)[0], label=label)
+
+
+def _with_ids_that_fit(picture: Picture) -> Picture:
+    """Objects numbered 1, 2, ... where an id is too large for a layer."""
+    label = picture.label if picture.label is None else _small_ids(picture.label)
+    return replace(picture, prediction=_small_ids(picture.prediction), label=label)
+
+
+def _small_ids(ids: NDArray) -> NDArray:
+    if ids.max(initial=0) < IGNORED:
+        return ids
+    inside = ids > 0
+    small = np.where(inside, 0, ids)
+    small[inside] = np.unique(ids[inside], return_inverse=True)[1] + 1
+    return small
 
 
 def _shared_out(errors: list[Any]) -> list[Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import numpy as np
+from PIL import Image
 
 from custom.report.content import ImageTable
 from custom.report.layers import Picture
@@ -25,3 +29,15 @@ def make_table(*pictures: Picture, objects: bool = True) -> ImageTable:
     for picture in pictures or (make_picture("good.png", 1, seg=0.9), make_picture("bad.png", 30, seg=0.2)):
         table.add(picture)
     return table
+
+
+def decode(uri: str) -> np.ndarray:
+    """Pixels (H, W, 3) of a layer, as a browser has them."""
+    kind, _, content = uri.partition(",")
+    assert kind == "data:image/webp;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))).astype(np.int64)
+
+
+def numbers(uri: str) -> np.ndarray:
+    """The whole numbers (H, W) of a layer of objects."""
+    return decode(uri) @ np.array([1, 256, 65536])

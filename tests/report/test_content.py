@@ -11,10 +11,10 @@ from scipy import ndimage
 from custom.metrics import iou
 from custom.report import content
 from custom.report.content import ImageTable, threshold_curves
-from custom.report.layers import Picture
+from custom.report.layers import IGNORED, Picture
 from custom.report.page import Report, render
 
-from .samples import make_picture, make_table
+from .samples import make_picture, make_table, numbers
 
 
 def test_the_worst_image_comes_first_whatever_the_order():
@@ -46,6 +46,16 @@ def test_objects_are_counted_with_their_errors():
     assert lost["counts"] == {"missed": 2, "split": 0, "merged": 0, "invented": 2}
     assert [error["kind"] for error in lost["errors"]] == ["missed", "missed", "invented", "invented"]
     assert lost["errors"][0]["box"] == (10, 5, 30, 25)
+
+
+def test_ids_beyond_three_bytes_are_numbered_anew():
+    small, large = make_picture("a", shift=3), make_picture("a", shift=3)
+    large.label[large.label > 0] += 2**40
+    large.prediction[large.prediction == 7] = 2**24 - 1
+    (small,), (large,) = make_table(small).rows, make_table(large).rows
+    assert large["counts"] == small["counts"]
+    found = [numbers(large["views"][0]["layers"][name]) for name in ("label", "prediction")]
+    assert [np.unique(layer).tolist() for layer in found] == [[0, 1, 2, IGNORED], [0, 1, 2]]
 
 
 def test_two_classes_have_components_as_objects_and_three_have_none():

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from custom.report import layers
 from custom.report.layers import make_views, uncertainty, worst_windows
 
-from .samples import make_picture
-
-
-def decode(uri: str) -> np.ndarray:
-    kind, _, content = uri.partition(",")
-    assert kind == "data:image/webp;base64"
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))).astype(np.int64)
-
-
-def numbers(uri: str) -> np.ndarray:
-    return decode(uri) @ np.array([1, 256, 65536])
+from .samples import decode, make_picture, numbers
 
 
 def test_objects_and_probabilities_are_kept_to_the_value():
