@@ -35,6 +35,7 @@ def open_archive(path: str | os.PathLike[str], largest: int = LARGEST) -> Iterat
         with zipfile.ZipFile(path) as archive:
             _check(archive, path, largest)
             yield archive
+    # All that `zipfile` raises for a broken archive, as far as found with damaged ones; errors of the caller pass.
     except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
         raise UserError(f"{path}: truncated, corrupt or not a zip archive ({error}); fetch it again") from error
     except OSError as error:

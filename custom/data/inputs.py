@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SomeFailedError, UserError
+from ..wording import counted
 from .channels import GRAY, Channel, as_channel, check_axes, count_of
 from .decode import EXPORT, MICROSCOPE_SUFFIXES
 from .glob_files import glob_files
@@ -40,7 +41,7 @@ class InputImages:
                 log(
                     f"{len(self.labels)} files left out, which are labels of others by name: {self.labels[0].name}, ..."
                 )
-            log(f"{len(self.items)} images segmented: {Path(output_dir)}")
+            log(f"{counted(len(self.items), 'image')} segmented: {Path(output_dir)}")
         if self.failed:
             files = "\n  ".join(self.failed)
             raise SomeFailedError(

@@ -14,6 +14,7 @@ from ..inferers.geometry import unwrap
 from ..inferers.orientations import in_words
 from ..model import Model, Score, write_model
 from ..run_folder import is_first_rank
+from ..wording import counted
 from .checkpoint import save
 from .console import NAMES
 from .smoothed_score import VALIDATIONS
@@ -85,7 +86,7 @@ class BestModelSaver:
         model = self.model.model_copy(deep=True)
         model.training["epoch"] = epoch
         count = model.training.get("validation_images", 0)
-        where = f"{count} validation images of {model.data_source}, {in_words(self.orientations)}"
+        where = f"{counted(count, 'validation image')} of {model.data_source}, {in_words(self.orientations)}"
         names = list(dict.fromkeys([self.best_by, *SCORES]))
         if len(model.classes) > 2:
             keys = class_keys([part.name for part in model.classes])

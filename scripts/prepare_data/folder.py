@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from custom.data.labels import LabelFormat, LabelKind
 from custom.data.pairs import stem_of
 from custom.data.pixel_size import stated_pixel_size
 from custom.errors import UserError
+from custom.wording import counted
 
 from .channels import Channels
 from .labels import Label, Values, open_label
@@ -27,6 +29,7 @@ from .values import MaskValues
 from .writer import new_dataset
 
 _LISTED = 8
+_SAME = 0.01  # pixel sizes that differ by less are equal
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,13 @@ def prepare(
         label_format = _inverted(label_format)
     about = {
         "name": sources.name,
-        "description": f"{len(pairs)} images and masks",
+        "description": f"{counted(len(pairs), 'image')} and {counted(len(pairs), 'mask')}",
         "licence": "as you have agreed with those who made the images",
         "reference": "not given",
         "channel": "gray value",
     }
     overview = Overview(label_format, chosen(len(pairs)), channels.gray_rule())
-    size = pixel_size or _common_pixel_size(pairs)
+    size = _pixel_size(pairs, pixel_size)
     with new_dataset(output, about, label_format, names, channels.names, size) as writer:
         for pair, name in zip(pairs, lists, strict=True):
             image, mask = pair.read(drawn)
@@ -143,9 +146,25 @@ def _pages(source: Source, channels: Channels) -> Iterator[Pair]:
         yield Pair(name, source.image, label, page, channel, channels.axes)
 
 
-def _common_pixel_size(pairs: list[Pair]) -> float | None:
-    sizes = {stated_pixel_size(image) for image in {pair.image for pair in pairs}}
-    return sizes.pop() if len(sizes) == 1 else None
+def _pixel_size(pairs: list[Pair], given: float | None) -> float | None:
+    """The given one, or that of the files, if all state the same; warns of what is not taken."""
+    found = {stated_pixel_size(image) for image in {pair.image for pair in pairs}}
+    sizes = sorted(size for size in found if size is not None)
+    stated = ", ".join(f"{size:g}" for size in sizes)
+    if given is not None:
+        if any(not math.isclose(size, given, rel_tol=_SAME) for size in sizes):
+            warnings.warn(f"--pixel_size {given:g} is recorded; the files state {stated} micrometres", stacklevel=3)
+        return given
+    if not sizes:
+        return None
+    if None in found or not math.isclose(sizes[0], sizes[-1], rel_tol=_SAME):
+        those = "only some files state one" if None in found else "files differ"
+        warnings.warn(
+            f"no pixel size is recorded, as {those} ({stated} micrometres); if all have the same, give --pixel_size",
+            stacklevel=3,
+        )
+        return None
+    return sizes[0]
 
 
 def _categories(pairs: list[Pair]) -> list[str] | None:

@@ -43,6 +43,7 @@ class Overview:
     objects: list[int] = field(default_factory=list)
     tiles: list[Image.Image] = field(default_factory=list)
     blank: list[str] = field(default_factory=list)
+    colours: int = 0
 
     def add(self, name: str, image: NDArray, mask: NDArray, path: Path) -> None:
         """Count an image (H, W) or (H, W, C) with its mask (H, W), and draw it if it is to be shown."""
@@ -58,6 +59,7 @@ class Overview:
             self.tiles.append(_tile(name, as_picture(self.rule.planes(image)), regions))
         if count and (image == image.flat[0]).all():
             self.blank.append(name)
+        self.colours += image.ndim == 3 and image.shape[-1] >= 3 and bool(np.ptp(image[..., :3], axis=-1).any())
         counted = classes != IGNORED
         self.shares.append(float((classes[counted] != 0).mean()) if counted.any() else 0.0)
         self.objects.append(count)
@@ -76,6 +78,11 @@ class Overview:
         if self.blank:
             more = ", ..." if len(self.blank) > 1 else ""
             lines.append(f"labels, but no image: {len(self.blank)} have a single gray value: {self.blank[0]}{more}")
+        if self.colours and isinstance(self.rule, GrayRule):
+            lines.append(
+                f"{self.colours} of {len(self.shares)} images are in colour, and the network will see their gray "
+                "values; for colours, start again with --channels red green blue"
+            )
         return lines
 
     def contact_sheet(self) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from custom.constants import IGNORED
 from custom.report.advice import MEASURES
 from custom.report.curves import learning_curve
+from custom.wording import counted
 
 from ..lettering import drawable
 from .run_files import read_classes, read_picture
@@ -101,7 +102,7 @@ def draw_report(
     for axis in axes[-1]:
         axis.remove()
     draw_curve(figure.add_subplot(grid[-1, :3]), figure.add_subplot(grid[-1, 3:]), run)
-    images = f"{len(scores)} images" if len(scores) > 1 else "1 image"
+    images = counted(len(scores), "image")
     figure.suptitle(f"{drawable(title)}, {images}\n{headline(scores, overall)}", fontsize=10, parse_math=False)
     figure.savefig(output, dpi=100)
     plt.close(figure)

@@ -25,6 +25,7 @@ from custom.inferers.orientations import in_words
 from custom.model import Model, Postprocessing, Score, read_model, update_model
 from custom.segmenter import Segmenter
 from custom.trained_images import warn_of_trained_images
+from custom.wording import counted
 
 from .. import command
 from ..held_out import add_held_out_options, read_examples
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if saved.weights != model.weights:
             raise UserError(f"{saved.folder}: got other weights meanwhile; nothing was saved, run the command again")
         saved.scale, saved.pixel_size = model.scale, model.pixel_size  # which the setting was fitted at
-        images = f"{len(examples)} {given.split} images of {data.about['name']}"
+        images = f"{counted(len(examples), f'{given.split} image')} of {data.about['name']}"
         if trained:
             images += ", trained on"
         save_outcome(outcome, saved, images, model.orientations)

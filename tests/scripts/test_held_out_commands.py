@@ -142,7 +142,7 @@ def test_tune_leaves_out_images_without_cells(model, dataset, tmp_path):
         assert tune.main([*arguments, "--save"]) == 0
     content = json.loads((tmp_path / "out" / "tune.json").read_text())
     assert (list(content["seg_per_image"]), content["seg_cross_validated"]) == (["c"], None)
-    assert read_model(model.folder).postprocessing.fitted_on == "1 validation images of Two cells"
+    assert read_model(model.folder).postprocessing.fitted_on == "1 validation image of Two cells"
 
 
 def test_tune_says_what_a_single_image_cannot_tell(model, dataset, tmp_path):

@@ -253,6 +253,21 @@ def test_one_channel_of_several(own, capsys):
         np.testing.assert_array_equal(read_image(item["image"]), channels[Path(item["image"]).stem][2])
 
 
+def test_colours_that_become_gray_are_told(own, capsys):
+    colours = gray(*SHAPE)[..., None] * np.uint8([1, 0, 0])
+    write_image(own / "images" / "ape.png", colours)
+    write_image(own / "images" / "bee.png", np.repeat(colours[..., :1], 3, axis=-1))
+    prepare(own)
+    assert "1 of 4 images are in colour, and the network will see their gray values" in capsys.readouterr().out
+
+
+def test_colours_that_are_kept_are_not_told(own, capsys):
+    for name in ("ape", "bee", "cat", "dog"):
+        write_image(own / "images" / f"{name}.png", gray(*SHAPE)[..., None] * np.uint8([1, 0, 0]))
+    assert prepare(own, "--channels", "red", "green", "blue").channel_names == ("red", "green", "blue")
+    assert "in colour" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "kept"), [(("a", "b", "c"), (0, 1, 2)), (("a", "b", "--channel", "2", "0"), (2, 0))]
 )

@@ -12,34 +12,40 @@ from custom.data import write_image
 from .common import SHAPE, binary_mask, prepare, random_pixels, refusal
 
 
-def folder(path: Path, *sizes: float) -> Path:
-    """Images of ImageJ with pixels of these sizes in micrometres, and masks."""
+def folder(path: Path, *sizes: float | None) -> Path:
+    """Images of ImageJ with pixels of these sizes in micrometres, where there is one, and masks."""
     for number, size in enumerate(sizes):
         (path / "images").mkdir(parents=True, exist_ok=True)
         tifffile.imwrite(
             path / "images" / f"{number}.tif",
             random_pixels(*SHAPE),
             imagej=True,
-            resolution=(1 / size, 1 / size),
-            metadata={"unit": "um"},
+            resolution=size and (1 / size, 1 / size),
+            metadata=size and {"unit": "um"},
         )
         write_image(path / "masks" / f"{number}.png", binary_mask(*SHAPE))
     return path
 
 
 @pytest.mark.parametrize(
-    ("sizes", "option", "expected"),
+    ("sizes", "option", "expected", "warning"),
     [
-        ((0.25, 0.25), (), 0.25),
-        ((0.25, 0.5), (), None),
-        ((0.25, 0.25), ("--pixel_size", 0.2), 0.2),
+        ((0.25, 0.25), (), 0.25, ""),
+        ((0.25, 0.2501), (), 0.25, ""),
+        ((0.5, 0.25), (), None, "no pixel size is recorded, as files differ (0.25, 0.5 micrometres)"),
+        ((0.25, None), (), None, "no pixel size is recorded, as only some files state one (0.25 micrometres)"),
+        ((0.25, 0.25), ("--pixel_size", 0.2), 0.2, "--pixel_size 0.2 is recorded; the files state 0.25 micrometres"),
+        ((0.25, None), ("--pixel_size", 0.2501), 0.2501, ""),
     ],
-    ids=["stated by all", "different ones", "given"],
+    ids=["stated by all", "rounded", "different ones", "stated by one", "another is given", "the same is given"],
 )
-def test_it_is_written_into_the_data_set(tmp_path, sizes, option, expected):
+def test_it_is_written_into_the_data_set(tmp_path, capsys, sizes, option, expected, warning):
     source = folder(tmp_path / "own", *sizes)
     dataset = prepare("folder", "--source", source, "--output", tmp_path / "out", *option)
     assert dataset.pixel_size == (None if expected is None else pytest.approx(expected))
+    printed = capsys.readouterr()
+    assert warning in printed.err
+    assert ("pixel" in printed.err) == bool(warning)
 
 
 def test_images_that_state_nothing_have_none(tmp_path):
