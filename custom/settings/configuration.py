@@ -287,7 +287,6 @@ def _public(id: str) -> str:
 
 
 def _advice(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
-    if close:
-        return f"; did you mean {', '.join(map(_public, close))}?"
-    return "; `python -m scripts.settings` lists the settings"
+    close = difflib.get_close_matches(name, sorted(known), n=3)
+    meant = f"; did you mean {', '.join(map(_public, close))}?" if close else ";"
+    return f"{meant} `python -m scripts.settings` lists the settings"
