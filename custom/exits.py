@@ -96,7 +96,9 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
         return
     line, code = end
     sys.stdout.flush()
-    print(line, file=sys.stderr, flush=True)
+    # Not to sys.stderr: the hook of a process group of PyTorch, which calls this one, collects what is written there
+    # and loses it by the exception below.
+    print(line, file=sys.__stderr__, flush=True)
     # If the hook returned, the exit code would be 1; Python uses that of a SystemExit raised here.
     raise SystemExit(code)
 

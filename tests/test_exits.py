@@ -47,12 +47,12 @@ def wrapped() -> RuntimeError:
     ],
     ids=repr,
 )
-def test_an_error_or_interruption_is_one_line_with_an_exit_code(error, code, line, capsys):
+def test_an_error_or_interruption_is_one_line_with_an_exit_code(error, code, line, capfd):
     one_line_errors()
     with pytest.raises(SystemExit) as end:
         sys.excepthook(type(error), error, None)
     assert end.value.code == code
-    assert capsys.readouterr().err == line
+    assert capfd.readouterr().err == line
 
 
 class Broken(torch.utils.data.Dataset):
@@ -99,3 +99,15 @@ def test_python_takes_the_exit_code_from_the_hook():
     code = "from custom.exits import *; one_line_errors(); raise UserError('no')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "error: no")
+
+
+def test_a_process_group_hides_no_error(tmp_path):
+    code = (
+        "import torch; from custom.exits import one_line_errors; from custom.errors import UserError;"
+        "one_line_errors();"
+        f"torch.distributed.init_process_group('gloo', init_method='file://{tmp_path / 'store'}', rank=0, world_size=1);"
+        "raise UserError('no images')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("error: no images\n")

@@ -39,4 +39,4 @@ def bundle(archive, tmp_path_factory) -> Path:
 def images(tmp_path_factory) -> Path:
     """Five images that are not square, and their labels."""
     folder = tmp_path_factory.mktemp("images") / "synthetic"
-    return make_synthetic(folder, seed=2, size=(70, 90), counts={"training": 5})
+    return make_synthetic(folder, seed=2, size=(70, 90), counts={"training": 5, "validation": 3})
