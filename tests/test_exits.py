@@ -105,7 +105,8 @@ def test_a_process_group_hides_no_error(tmp_path):
     code = (
         "import torch; from custom.exits import one_line_errors; from custom.errors import UserError;"
         "one_line_errors();"
-        f"torch.distributed.init_process_group('gloo', init_method='file://{tmp_path / 'store'}', rank=0, world_size=1);"
+        f"store = torch.distributed.FileStore({str(tmp_path / 'store')!r}, 1);"
+        "torch.distributed.init_process_group('gloo', store=store, rank=0, world_size=1);"
         "raise UserError('no images')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
