@@ -42,7 +42,7 @@ from custom.data.decode import MASK_SUFFIXES
 from custom.data.inputs import named_channels
 from custom.data.pixel_size import in_micrometres, warn_of_pixel_size
 from custom.errors import UserError
-from custom.files import new_folder, require_space, require_writable
+from custom.files import errors_name, new_folder, require_space, require_writable
 from custom.inferers import bfloat16_is_fast
 from custom.inferers.geometry import geometry_of
 from custom.lock import NAME as LOCK
@@ -226,7 +226,8 @@ def run(options: argparse.Namespace) -> None:
     try:
         if not options.resume:
             require_space(options.target, size_of(job))
-            begin(part, job, volume, header, options.ome_zarr)
+            with errors_name(options.target, part):  # which is not left behind
+                begin(part, job, volume, header, options.ome_zarr)
         with lock(part):
             segment_rest(part, job, header, options.scheduler)
             volume.require_unchanged()

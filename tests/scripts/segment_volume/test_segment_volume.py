@@ -20,6 +20,7 @@ import torch
 import zarr
 
 from custom.data import to_gray
+from custom.files import replace_file
 from custom.inferers import OverlapTileInferer
 from custom.lock import lock
 from custom.model import write_model
@@ -240,6 +241,19 @@ def test_disk_that_fills_up(files, reference, tmp_path, capsys, monkeypatch):
     refused(capsys, command(files[0], output, files[1]), "continue with --resume")
     assert segment_volume.main(command(files[0], output, files[1], "--resume")) == 0
     assert equal(output, reference)
+
+
+def test_a_disk_that_is_full_at_the_start_leaves_nothing_to_resume(files, tmp_path, capsys, monkeypatch):
+    output = tmp_path / "out.zarr"
+
+    def full(journal, header):
+        with replace_file(journal.path):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(segment_volume.Journal, "start", full)
+    message = f"{output / segment_volume.JOURNAL}: cannot be written (No space left on device)"
+    refused(capsys, command(files[0], output, files[1]), message)
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_processes_do_not_resume_one_run(files, reference, tmp_path, capsys, monkeypatch):
