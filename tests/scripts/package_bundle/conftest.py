@@ -37,6 +37,6 @@ def bundle(archive, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory) -> Path:
-    """Five images that are not square, and their labels."""
+    """Images that are not square, and their labels, five for training and three for validation."""
     folder = tmp_path_factory.mktemp("images") / "synthetic"
     return make_synthetic(folder, seed=2, size=(70, 90), counts={"training": 5, "validation": 3})
